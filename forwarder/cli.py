@@ -1,0 +1,287 @@
+"""The command line: subcommands and exit codes, nothing else.
+
+Exit codes (the words of BSD's sysexits where it has one): 0 done, 1 failure, 64 usage, 77 halted,
+78 configuration.
+"""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import typer
+from typer.exceptions import TyperException
+
+from forwarder import __version__, config, dead, logs, show
+from forwarder.api import Api
+from forwarder.config import Settings
+from forwarder.credentials import Credentials
+from forwarder.errors import ConfigurationError, ForwarderError
+from forwarder.producer import push
+from forwarder.queue import Keys, Pusher, Records, connect
+from forwarder.serve import serve
+from forwarder.service import Service
+from forwarder.status import check, survey
+from forwarder.worker import HaltedForGoodError
+
+T = TypeVar("T")
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_HALTED, EXIT_CONFIGURATION = 1, 64, 77, 78
+
+app = typer.Typer(
+    name="forwarder",
+    help="Drains user events from a Redis list into batched POSTs to the Carnival API.\n\n"
+    "Settings are FORWARDER_… environment variables: see the README.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+dead_app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
+app.add_typer(dead_app, name="dead")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Reason = Annotated[str | None, typer.Option(help="Only this reason: invalid, rejected, too_large, exhausted.")]
+Status = Annotated[str | None, typer.Option(help="Only this status of the API's answer.")]
+User = Annotated[str | None, typer.Option(help="Only events of this user.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+@asynccontextmanager
+async def _records(settings: Settings) -> AsyncIterator[Records]:
+    async with connect(settings.redis_url.get_secret_value()) as redis:
+        yield Records(redis, Keys(settings.queue))
+
+
+@app.command()
+def run() -> None:
+    """Run the service until SIGTERM or SIGINT."""
+    settings = config.load()
+    logs.configure(settings.log_format, settings.log_level)
+    for secret in (settings.api_key, settings.redis_url):
+        if secret is not None:
+            logs.hide(secret.get_secret_value())
+    _run(Service(settings).run())
+
+
+@app.command("push")
+def push_command(
+    file: Annotated[Path, typer.Argument(help="NDJSON, also gzipped; - is standard input.")] = Path("-"),
+) -> None:
+    """Push events, one JSON object a line. Lines that are no events are named and skipped (exit 1)."""
+    settings = config.load()
+
+    async def work() -> int:
+        with show.lines(file) as (lines, progress):
+            async with connect(settings.redis_url.get_secret_value()) as redis:
+                pushed = await push(
+                    lines,
+                    Pusher(redis, Keys(settings.queue), side=settings.consume_from),
+                    max_event_bytes=int(settings.max_event_bytes),
+                    wrong=show.WrongLines(),
+                    progress=progress,
+                )
+        show.pushed(pushed, settings.queue)
+        return EXIT_FAILURE if pushed.wrong else 0
+
+    raise typer.Exit(_run(work()))
+
+
+@app.command("status")
+def status_command(*, as_json: Json = False) -> None:
+    """Show what waits, what is claimed, who owns the list, and whether it is halted (then exit 77)."""
+    settings = config.load()
+
+    async def work() -> int:
+        async with _records(settings) as records:
+            found = await survey(records)
+        show.status(found, settings.queue, as_json=as_json)
+        return EXIT_HALTED if found["halt"] else 0
+
+    raise typer.Exit(_run(work()))
+
+
+@app.command("check")
+def check_command(*, as_json: Json = False) -> None:
+    """Check the settings, Redis, and whether the API answers and takes the key. Sends no event."""
+    settings = config.load()
+
+    async def work() -> int:
+        async with _records(settings) as records:
+            if settings.api_key is None and settings.api_key_file is None:
+                findings = [finding async for finding in check(settings, records, None)]
+            else:
+                async with Api.from_settings(settings, Credentials.from_settings(settings)) as api:
+                    findings = [finding async for finding in check(settings, records, api)]
+        show.findings(findings, as_json=as_json)
+        return EXIT_FAILURE if any(finding.grade == "failure" for finding in findings) else 0
+
+    raise typer.Exit(_run(work()))
+
+
+@dead_app.command("list")
+def dead_list(
+    *,
+    reason: Reason = None,
+    status: Status = None,
+    user: User = None,
+    limit: Limit = None,
+    as_json: Json = False,
+) -> None:
+    """List dead letters, oldest first; with --json one object a line."""
+    settings = config.load()
+
+    async def work() -> None:
+        async with _records(settings) as records:
+            await show.letters(dead.select(records, dead.Filter(reason, status, user, limit)), as_json=as_json)
+
+    _run(work())
+
+
+@dead_app.command("show")
+def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
+    """Show one dead letter in full."""
+    settings = config.load()
+
+    async def work() -> int:
+        async with _records(settings) as records:
+            letter = await records.letter(letter_id)
+        if letter is None:
+            show.problem(f"no dead letter {letter_id}")
+            return EXIT_FAILURE
+        show.letter(letter, as_json=as_json)
+        return 0
+
+    raise typer.Exit(_run(work()))
+
+
+@dead_app.command("replay")
+def dead_replay(
+    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    *,
+    every: Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")] = False,
+    reason: Reason = None,
+    status: Status = None,
+    user: User = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+) -> None:
+    """Push dead letters again, oldest first, as the newest events of their list."""
+    which = dead.Filter(reason, status, user, limit)
+    if bool(letter_ids) == (every or which != dead.Filter()):
+        raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
+    settings = config.load()
+
+    async def work() -> int:
+        async with _records(settings) as records:
+            replayed = 0
+            async for letter in dead.chosen(records, letter_ids, which):
+                done = dry_run or await dead.replay(records, letter, side=settings.consume_from)
+                replayed += done
+            missing = len(letter_ids or ()) - replayed if letter_ids else 0
+        show.replayed(replayed, missing, dry_run=dry_run)
+        return EXIT_FAILURE if missing else 0
+
+    raise typer.Exit(_run(work()))
+
+
+@app.command()
+def resume(
+    *,
+    allow_refusals: Annotated[
+        int, typer.Option(min=0, help="Let so many refusals through before the dead-letter brake counts again.")
+    ] = 0,
+) -> None:
+    """End a halt: workers go on within seconds."""
+    settings = config.load()
+
+    async def work() -> None:
+        async with _records(settings) as records:
+            show.resumed(await records.resume(allow_refusals=allow_refusals))
+
+    _run(work())
+
+
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+    if wanted:
+        typer.echo(f"forwarder {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command()
+def simulate(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
+    api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "demo-key",
+    faults: Annotated[
+        Path | None, typer.Option(help="JSON file of scripted faults; see also GET and PUT /faults.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the dice that faults throw.")] = 0,
+) -> None:
+    """Stand in for the Carnival API: strict, with a ledger (GET /ledger) and scripted faults."""
+    _run(serve(host, port, api_key, faults=faults, seed=seed))
+
+
+@app.command("demo")
+def demo_command(
+    *,
+    events: Annotated[int, typer.Option(min=1, help="How many of the 69,659 purchases to send.")] = demo.ALL_EVENTS,
+    faults: Annotated[bool, typer.Option("--faults", help="With an API that fails, and bad events.")] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards, until Ctrl-C.")] = False,
+) -> None:
+    """Send a shop's real purchases through an embedded Redis and the stand-in API, and check every one."""
+    raise typer.Exit(_run(demo.run(events=events, faults=faults, keep=keep)))
+
+
+def _run(work: Coroutine[Any, Any, T]) -> T:
+    return asyncio.run(work)
+
+
+def _only(error: BaseException) -> BaseException:
+    """The one error within groups of one."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _explained(error: BaseException) -> int:
+    """Says what a person can mend, and returns the exit code; raises anything else again."""
+    match error:
+        case TyperException():
+            show.problem(error.format_message())
+            return EXIT_USAGE
+        case ConfigurationError():
+            for problem in error.problems:
+                show.problem(problem)
+            return EXIT_CONFIGURATION
+        case HaltedForGoodError():
+            show.problem(str(error))
+            return EXIT_HALTED
+        case ForwarderError():
+            show.problem(str(error))
+            return EXIT_FAILURE
+        case KeyboardInterrupt() | typer.Abort():
+            return 130  # what a shell says of a program that SIGINT ended
+    raise error
+
+
+def main() -> None:
+    """Entry point of the ``forwarder`` command; no traceback for what a person can mend."""
+    try:
+        code = app(standalone_mode=False)
+    except BaseException as error:  # noqa: BLE001 - what is not explained is raised again
+        code = _explained(_only(error))
+    sys.exit(code)

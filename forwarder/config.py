@@ -1,0 +1,203 @@
+"""Settings: FORWARDER_… environment variables, checked as a whole before anything runs."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from forwarder.errors import ConfigurationError
+
+PREFIX = "FORWARDER_"
+#: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.
+_NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
+
+
+def _unset(value: object) -> object:
+    return None if value == "" else value
+
+
+Optional = BeforeValidator(_unset)
+
+
+class Settings(BaseSettings):
+    """All settings. Secrets are SecretStr: no repr and no log shows them."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    api_key: Annotated[SecretStr | None, Optional] = Field(None, description="API key of the Carnival app.")
+    api_key_file: Annotated[Path | None, Optional] = Field(
+        None, description="File that holds the API key; watched while halted for credentials."
+    )
+    api_url: str = Field("https://api.carnivalmobile.com", description="Base address of the API.")
+    api_version: Literal["v4", "v5", "v6"] = Field("v6", description="Version of the API.")
+    redis_url: SecretStr = Field(
+        SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss:// or unix://."
+    )
+    redis_url_file: Annotated[Path | None, Optional] = Field(None, description="File that holds the Redis URL.")
+    queue: str = Field("events", description="Name of the Redis list.")
+    consume_from: Literal["left", "right"] = Field(
+        "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
+    )
+    shards: int = Field(1, ge=1, description="Number of lists; only 1 for now.")
+    max_events_per_post: int = Field(100, ge=1, description="Most events in one POST.")
+    max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Most bytes of one POST's body.")
+    max_event_bytes: ByteSize = Field(
+        ByteSize(65_536), ge=100, description="Longest element in bytes; a longer one is dead-lettered."
+    )
+    linger: float = Field(0.25, ge=0, description="Seconds a group waits for companions when the queue is shallow.")
+    max_buffered_events: int = Field(100_000, ge=1, description="Most claimed events in memory.")
+    max_buffered_bytes: ByteSize = Field(
+        ByteSize(128 * 1024 * 1024), ge=1_000, description="Most bytes of claimed events in memory."
+    )
+    concurrency: int = Field(64, ge=1, description="Most POSTs in flight.")
+    rate_limit: float = Field(120, ge=0, description="Most POSTs a second, of the whole fleet; 0 is no limit.")
+    request_timeout: float = Field(10, gt=0, description="Seconds a POST may take.")
+    retry_initial: float = Field(0.5, gt=0, description="Longest first backoff in seconds; it doubles.")
+    retry_max: float = Field(60, gt=0, description="Longest backoff in seconds.")
+    max_attempts: int = Field(
+        10, ge=1, description="Attempts, while others are accepted, before a batch may be exhausted."
+    )
+    max_retry_age: float = Field(3600, ge=0, description="Seconds a batch is tried before it may be exhausted.")
+    bisect: bool = Field(default=True, description="Whether a refused batch is halved to find the bad event.")
+    dead_letter_brake: int = Field(
+        100, ge=0, description="Halt when 80 % of so many decided events were refused; 0 is off."
+    )
+    lease_ttl: float = Field(30, ge=1, description="Seconds a lease lasts; must exceed the request timeout.")
+    shutdown_timeout: float = Field(20, gt=0, description="Seconds that POSTs in flight get when stopping.")
+    on_halt: Literal["wait", "exit"] = Field("wait", description="Whether a halt waits for a person or exits 77.")
+    admin_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
+    admin_port: int = Field(9464, ge=0, le=65535, description="Port of the same; 0 takes a free one.")
+    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for eyes.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
+
+    @classmethod
+    def settings_customise_sources(  # noqa: D102
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - a hook of pydantic-settings
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        # Only what `load` hands over: it reads the environment itself, so that tests can hand over another.
+        return (init_settings,)
+
+    def problems(self) -> Iterator[str]:
+        """What is wrong between settings that are each right by themselves."""
+        if self.lease_ttl <= self.request_timeout:
+            limit = f"FORWARDER_REQUEST_TIMEOUT ({self.request_timeout:g} s)"
+            yield f"LEASE_TTL: must exceed {limit}, is {self.lease_ttl:g}"
+        if self.max_event_bytes > self.max_body_bytes:
+            yield f"MAX_EVENT_BYTES: must not exceed FORWARDER_MAX_BODY_BYTES ({int(self.max_body_bytes)})"
+        if self.retry_initial > self.retry_max:
+            yield f"RETRY_INITIAL: must not exceed FORWARDER_RETRY_MAX ({self.retry_max:g} s)"
+        if self.api_key is not None and self.api_key_file is not None:
+            yield "API_KEY: set this or FORWARDER_API_KEY_FILE, not both"
+        if self.shards != 1:
+            yield "SHARDS: more than one shard is not supported yet"
+        if not self.queue or any(c in "{}" or c.isspace() or not c.isprintable() for c in self.queue):
+            yield "QUEUE: must be printable, without spaces or braces, and not empty"
+        yield from _url_problems(self.api_url, self.redis_url.get_secret_value())
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, object]) -> Self:
+        """Settings by their names in lower case. Raises ConfigurationError with every problem at once."""
+        try:
+            settings = cls(**values)  # type: ignore[arg-type]
+        except ValidationError as error:
+            raise ConfigurationError(
+                [f"{PREFIX}{str(e['loc'][0]).upper()}: {_sentence(e['msg'])}" for e in error.errors()]
+            ) from None
+        problems = [PREFIX + problem for problem in settings.problems()]
+        if problems:
+            raise ConfigurationError(problems)
+        return settings
+
+
+def _sentence(message: str) -> str:
+    return message[:1].lower() + message[1:]
+
+
+def _url_problems(api_url: str, redis_url: str) -> Iterator[str]:
+    try:
+        api = urlsplit(api_url)
+        sound = api.scheme in {"http", "https"} and api.hostname and api.port != 0
+    except ValueError:
+        sound = False
+    if not sound or api.query or api.fragment or api.username is not None:
+        yield "API_URL: must be http:// or https:// with a host, without user, query or fragment"
+    try:
+        redis = urlsplit(redis_url)
+        sound = redis.scheme == "unix" or (redis.scheme in {"redis", "rediss"} and redis.port != 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        yield "REDIS_URL: must be redis://host:port/db, rediss://… or unix:///path"
+
+
+def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
+    """Settings from the environment.
+
+    Args:
+        environ: instead of the process' own.
+        overrides: by name, in lower case; they win.
+
+    Raises:
+        ConfigurationError: with one line for each problem; no line holds a secret.
+    """
+    given = os.environ if environ is None else environ
+    values: dict[str, object] = {}
+    problems: list[str] = []
+    for name, value in given.items():
+        field = name.removeprefix(PREFIX).lower()
+        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
+            continue
+        if field in Settings.model_fields:
+            values[field] = value
+        else:
+            problems.append(_unknown(name))
+    values.update(overrides)
+    problems.extend(_read_redis_url(values))
+    try:
+        settings = Settings.from_values(values)
+    except ConfigurationError as error:
+        raise ConfigurationError([*problems, *error.problems]) from None
+    if problems:
+        raise ConfigurationError(problems)
+    return settings
+
+
+def _unknown(name: str) -> str:
+    known = [PREFIX + field.upper() for field in Settings.model_fields]
+    close = difflib.get_close_matches(name, known, 1)
+    return f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
+
+
+def _read_redis_url(values: dict[str, object]) -> Iterator[str]:
+    file = values.get("redis_url_file")
+    if not file:
+        return
+    if values.get("redis_url"):
+        yield f"{PREFIX}REDIS_URL: set this or {PREFIX}REDIS_URL_FILE, not both"
+        return
+    try:
+        values["redis_url"] = Path(str(file)).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        yield f"{PREFIX}REDIS_URL_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """(environment variable, default, description) of every setting, for tables."""
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.default
+        if isinstance(default, SecretStr):
+            default = default.get_secret_value()
+        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
+        rows.append((PREFIX + name.upper(), text, field.description or ""))
+    return rows

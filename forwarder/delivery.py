@@ -1,0 +1,193 @@
+"""Getting a batch decided: attempts, backoff, bisecting. Every event ends in exactly one outcome."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol, assert_never
+
+import structlog
+
+from forwarder.buffer import Batch
+from forwarder.event import Event
+from forwarder.judge import Accept, Again, Divide, Refuse, Stop, Tries, Verdict
+from forwarder.metrics import status_label
+from forwarder.outcome import (
+    Accepted,
+    Answer,
+    Declined,
+    Deferred,
+    LetterReason,
+    Meaning,
+    Outcome,
+    Refused,
+    Registered,
+    Unanswered,
+)
+from forwarder.pacing import Permit, Signal
+from forwarder.parts import Parts
+
+log = structlog.get_logger("forwarder.delivery")
+
+
+class Gate(Protocol):
+    """Whether a POST may start at all, besides its permit."""
+
+    def is_open(self) -> bool:
+        """True while what is sent now can also be settled by this owner."""
+
+    async def opened(self) -> None:
+        """Waits until it may be open."""
+
+
+def _signal(answer: Answer) -> Signal:
+    match answer:
+        case Declined(status=429):
+            return Signal.PUSHBACK
+        case Declined(status=status, meaning=Meaning.TRANSIENT) if status >= 500:
+            return Signal.TROUBLE
+        case Unanswered():
+            return Signal.TROUBLE
+    return Signal.GOOD
+
+
+class Delivery:
+    """Delivers batches of one owner of a list; one batch per user at a time is the caller's promise.
+
+    Args:
+        decide: told the outcome of events, as soon as it is known and once for each.
+        halt: told when nothing may be sent any more.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        gate: Gate,
+        *,
+        decide: Callable[[Sequence[Event], Outcome], None],
+        halt: Callable[[Stop], None],
+    ) -> None:
+        self._api = parts.api
+        self._judge = parts.judge
+        self._pacer = parts.pacer
+        self._backoff = parts.backoff
+        self._metrics = parts.metrics
+        self._clock = parts.clock
+        self._bisect = parts.settings.bisect
+        self._gate = gate
+        self._decide = decide
+        self._halt = halt
+        self._stopping = False
+        self._posting: set[asyncio.Task[object] | None] = set()
+
+    def stop(self, tasks: Sequence[asyncio.Task[None]]) -> None:
+        """Starts no further POST: what backs off or waits is deferred at once, what is in flight may finish."""
+        self._stopping = True
+        for task in tasks:
+            if task not in self._posting:
+                task.cancel()
+
+    async def permit(self) -> Permit:
+        """The right to send one POST now."""
+        while True:
+            await self._gate.opened()
+            permit = await self._pacer.permit()
+            if self._gate.is_open():
+                return permit
+            self._pacer.unused(permit)
+
+    async def deliver(self, batch: Batch, permit: Permit) -> None:
+        """Sends a batch until each of its events is decided, or until :meth:`stop`; the rest is deferred.
+
+        A refused batch is halved, left half first, so that the user's order holds.
+        """
+        undecided: list[tuple[Event, ...]] = [batch.events]
+        first: Permit | None = permit
+        try:
+            while undecided and (first or not self._stopping):
+                part = undecided[-1]
+                verdict = await self._verdict(batch.user, part, first)
+                first = None
+                match verdict:
+                    case Accept():
+                        self._accepted(undecided.pop())
+                    case Divide(refusal) if len(part) > 1 and self._divisible(refusal):
+                        self._metrics.bisections.inc()
+                        middle = len(part) // 2
+                        undecided[-1:] = [part[middle:], part[:middle]]
+                    case Divide(refusal) | Refuse(refusal):
+                        self._decide(undecided.pop(), refusal)
+                    case Stop():
+                        self._halt(verdict)
+                        return
+                    case Again():
+                        return
+                    case _:
+                        assert_never(verdict)
+        finally:
+            for part in undecided:
+                self._decide(part, Deferred())
+
+    def _divisible(self, refusal: Refused) -> bool:
+        return self._bisect or refusal.reason is LetterReason.TOO_LARGE
+
+    def _accepted(self, events: tuple[Event, ...]) -> None:
+        self._decide(events, Accepted())
+
+    async def _verdict(self, user: str, events: tuple[Event, ...], first: Permit | None) -> Verdict:
+        """Attempts until the verdict is not "again". Backing off holds no permit."""
+        tries = self._judge.first_try()
+        permits = [first] if first else []
+
+        async def attempt() -> Verdict:
+            permit = permits.pop() if permits else await self.permit()
+            return await self._post(user, events, permit, tries)
+
+        def again(verdict: Verdict) -> bool:
+            return isinstance(verdict, Again) and not self._stopping
+
+        def at_least(verdict: Verdict) -> float:
+            return verdict.after if isinstance(verdict, Again) else 0.0
+
+        return await self._backoff.until(attempt, again=again, at_least=at_least)
+
+    async def _post(self, user: str, events: tuple[Event, ...], permit: Permit, tries: Tries) -> Verdict:
+        task = asyncio.current_task()
+        self._posting.add(task)
+        started = self._clock()
+        try:
+            answer = await self._api.post(user, [event.body for event in events])
+        except asyncio.CancelledError:
+            self._metrics.posts_ambiguous.inc()
+            raise
+        finally:
+            self._posting.discard(task)
+        retry_after = answer.retry_after if isinstance(answer, Declined) else None
+        self._pacer.returned(permit, user, _signal(answer), retry_after)
+        verdict = self._judge.judge(user, answer, tries)
+        self._record(events, answer, verdict, self._clock() - started)
+        return verdict
+
+    def _record(self, events: Sequence[Event], answer: Answer, verdict: Verdict, seconds: float) -> None:
+        self._metrics.post_duration.observe(seconds)
+        self._metrics.post_events.observe(len(events))
+        match answer:
+            case Registered():
+                self._metrics.posts.labels("202").inc()
+                return
+            case Declined():
+                said = status_label(answer.status)
+            case Unanswered():
+                said = answer.cause
+                if answer.ambiguous:
+                    self._metrics.posts_ambiguous.inc()
+            case _:
+                assert_never(answer)
+        self._metrics.posts.labels(said).inc()
+        if isinstance(verdict, Again):
+            self._metrics.retries.labels(said).inc()
+        log.info(
+            "POST not accepted",
+            status=said,
+            events=len(events),
+            seconds=round(seconds, 3),
+            verdict=type(verdict).__name__.lower(),
+        )

@@ -1,0 +1,174 @@
+"""Filling the buffer: first what an earlier owner had claimed, oldest first, then new claims; and decoding both."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from forwarder.buffer import Buffer
+from forwarder.errors import InvalidElementError, UnreachableError
+from forwarder.event import Event, decode
+from forwarder.judge import Stop
+from forwarder.outcome import HaltReason, LetterReason, Refused
+from forwarder.parts import Parts
+from forwarder.queue import Claims
+from forwarder.settlement import Settler
+
+#: Most events, and about the most bytes, of one claim: 0.02 round trips an event are far undercut, and Redis
+#: is busy for about two milliseconds.
+_CLAIM_EVENTS = 2_000
+_CLAIM_BYTES = 4 * 1024 * 1024
+#: Seconds that one wait for new events lasts; well under the answer timeout.
+_WAIT = 2.0
+#: Seconds between two looks at a list that cannot be waited on (a full Redis refuses BLMOVE).
+_LOOK = 1.0
+#: If so many elements are decoded and none is an event, it is somebody else's list.
+_STRANGE = 100
+
+
+@dataclass(slots=True)
+class _Strangers:
+    """Invalid elements seen before the first valid one: not refused until it is clear whose list this is."""
+
+    events: list[tuple[Event, Refused]] = field(default_factory=list)
+    in_redis: int = 0
+
+    @property
+    def count(self) -> int:
+        return len(self.events) + self.in_redis
+
+
+class Intake:
+    """Moves events from Redis into the buffer while there is room, for one owner of a list.
+
+    Args:
+        blocking: a client of its own, for waiting.
+        arrived: told after the buffer has grown.
+        halt: told when the list turns out to be somebody else's.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        claims: Claims,
+        blocking: Redis,
+        buffer: Buffer,
+        settler: Settler,
+        *,
+        arrived: Callable[[], None],
+        halt: Callable[[Stop], None],
+    ) -> None:
+        self._claims = claims
+        self._blocking = blocking
+        self._buffer = buffer
+        self._settler = settler
+        self._reach = parts.reach
+        self._trust = parts.trust
+        self._metrics = parts.metrics
+        self._clock = parts.clock
+        self._max_event_bytes = int(parts.settings.max_event_bytes)
+        self._arrived = arrived
+        self._halt = halt
+        self._strangers = _Strangers()
+        self._freed = asyncio.Event()
+        #: Whether more events wait than are here, so that no batch need linger for companions.
+        self.deep = True
+
+    def freed(self) -> None:
+        """The buffer has shrunk."""
+        self._freed.set()
+
+    async def run(self) -> None:
+        """Adopts, then claims for ever.
+
+        Raises:
+            LeaseLostError, RolledBackError: from the queue.
+        """
+        await self._adopt()
+        while True:
+            room, room_bytes = await self._room()
+            most = min(room, _CLAIM_EVENTS if self._trust.established else _STRANGE)
+            await self._claim(most, min(room_bytes, _CLAIM_BYTES))
+
+    async def _room(self) -> tuple[int, int]:
+        """Waits until there is room worth a round trip: a tenth of the buffer, or a whole claim."""
+        while True:
+            self._freed.clear()
+            room, room_bytes = self._buffer.room()
+            if room >= min(_CLAIM_EVENTS, max(1, self._buffer.max_events // 10)) and room_bytes > 0:
+                return room, room_bytes
+            await self._freed.wait()
+
+    async def _adopt(self) -> None:
+        fields = await self._reach.until(self._claims.claimed_fields)
+        page = max(1, min(1_000, 2 * _CLAIM_BYTES // self._max_event_bytes))
+        for start in range(0, len(fields), page):
+            await self._room()
+            names = fields[start : start + page]
+            elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
+            self._metrics.events_adopted.inc(len(names))
+            for (number, stamp), element in zip(names, elements, strict=True):
+                if element is not None:
+                    self._settler.expect(stamp, 1)
+                    self._take(number, stamp, element)
+            self._arrived()
+
+    async def _claim(self, most: int, most_bytes: int) -> None:
+        claimed = await self._reach.until(
+            lambda: self._claims.claim(most=most, most_bytes=most_bytes, most_bytes_of_one=self._max_event_bytes)
+        )
+        self._metrics.queue_waiting_events.set(claimed.waiting)
+        self.deep = claimed.waiting > 0
+        if not claimed.elements:
+            self._release_strangers()
+            await self._wait()
+            return
+        self._metrics.events_claimed.inc(len(claimed.elements))
+        here = len(claimed.elements) - claimed.elements.count(None)
+        if here:
+            self._settler.expect(claimed.stamp, here)
+        for number, element in enumerate(claimed.elements, claimed.first):
+            if element is None:
+                self._metrics.events_dead_lettered.labels(LetterReason.INVALID).inc()
+                self._strange(in_redis=1)
+            else:
+                self._take(number, claimed.stamp, element)
+        self._arrived()
+
+    async def _wait(self) -> None:
+        try:
+            await self._claims.wait_for_events(self._blocking, _WAIT)
+        except UnreachableError:
+            # Refused on a full Redis, or gone: the next claim tells which.
+            await asyncio.sleep(_LOOK)
+
+    def _take(self, number: int, stamp: int, element: bytes) -> None:
+        try:
+            event = decode(element, number=number, stamp=stamp, max_bytes=self._max_event_bytes)
+        except InvalidElementError as error:
+            event = Event(number=number, stamp=stamp, user="", body=b"")
+            refused = Refused(LetterReason.INVALID, detail=str(error))
+            if self._trust.established:
+                self._settler.add([event], refused)
+            else:
+                self._strangers.events.append((event, refused))
+                self._strange()
+            return
+        if not self._trust.established:
+            self._trust.established = True
+            self._release_strangers()
+        self._buffer.add(event, self._clock())
+
+    def _strange(self, in_redis: int = 0) -> None:
+        self._strangers.in_redis += in_redis
+        if not self._trust.established and self._strangers.count >= _STRANGE:
+            self._strangers.events.clear()
+            detail = f"none of the first {_STRANGE} elements is an event: is FORWARDER_QUEUE right?"
+            self._halt(Stop(HaltReason.MISDIRECTED, detail, ""))
+
+    def _release_strangers(self) -> None:
+        """Either the first valid event has come, or the list is empty and nothing more can be learnt from it."""
+        events, self._strangers.events = self._strangers.events, []
+        for event, refused in events:
+            self._settler.add([event], refused)

@@ -1,0 +1,103 @@
+"""Every metric, in a registry of its own. Label values come from closed sets, never from a user's data."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+
+from forwarder.outcome import HaltReason, LetterReason
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+#: The statuses that get a label of their own; every other one is "other", so that no server can invent series.
+_STATUSES = frozenset(
+    f"{status}"
+    for status in (
+        *(200, 201, 202, 204),
+        *(301, 302, 303, 304, 307, 308),
+        *(400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 415, 422, 425, 429, 431),
+        *(500, 501, 502, 503, 504),
+    )
+)
+
+
+def status_label(status: int) -> str:
+    """The label value for an HTTP status."""
+    text = str(status)
+    return text if text in _STATUSES else "other"
+
+
+class Metrics:
+    """All metrics of one process; ``expose`` renders them as Prometheus text."""
+
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        self._events()
+        self._posts()
+        self._state()
+        for letter in LetterReason:
+            self.events_dead_lettered.labels(letter.value)
+        for halt in HaltReason:
+            self.halted.labels(halt.value).set(0)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"forwarder_{name}", text, labels, registry=self._registry)
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"forwarder_{name}", text, labels, registry=self._registry)
+
+    def _histogram(self, name: str, text: str, buckets: tuple[float, ...]) -> Histogram:
+        return Histogram(f"forwarder_{name}", text, registry=self._registry, buckets=buckets)
+
+    def _events(self) -> None:
+        self.events_claimed = self._counter("events_claimed_total", "Events taken from the list on loan.")
+        self.events_accepted = self._counter("events_accepted_total", "Events that the API registered.")
+        self.events_dead_lettered = self._counter(
+            "events_dead_lettered_total", "Events moved to the dead letters, by reason.", "reason"
+        )
+        self.events_adopted = self._counter(
+            "events_adopted_total", "Claimed events taken over from an earlier owner of the list."
+        )
+        self.events_deferred = self._counter(
+            "events_deferred_total", "Events left undecided when the worker stopped, halted or lost its lease."
+        )
+        self.claim_to_accept = self._histogram(
+            "claim_to_accept_seconds",
+            "Age of the oldest event of an accepted POST, from its claim to its acceptance.",
+            (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400),
+        )
+
+    def _posts(self) -> None:
+        self.posts = self._counter(
+            "posts_total", "POSTs by the status of their answer, or by why there was none.", "status"
+        )
+        self.posts_ambiguous = self._counter(
+            "posts_ambiguous_total", "POSTs without an answer that may have arrived: each may double its events."
+        )
+        self.post_duration = self._histogram(
+            "post_duration_seconds",
+            "Time from sending a POST to its answer.",
+            (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
+        )
+        self.post_events = self._histogram(
+            "post_events", "Events in a POST.", (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+        )
+        self.retries = self._counter("retries_total", "Attempts after the first, by what called for them.", "cause")
+        self.bisections = self._counter("bisections_total", "Refused batches that were halved.")
+
+    def _state(self) -> None:
+        self.queue_waiting_events = self._gauge("queue_waiting_events", "Events in the list, not claimed.")
+        self.claimed_events = self._gauge("claimed_events", "Events on loan, not settled.")
+        self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
+        self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
+        self.oldest_claimed_age = self._gauge(
+            "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
+        )
+        self.concurrency_limit = self._gauge("concurrency_limit", "How many POSTs may be in flight now.")
+        self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
+        self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
+        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list.", "shard")
+        self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
+        self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
+
+    def expose(self) -> bytes:
+        """The Prometheus text format."""
+        return generate_latest(self._registry)

@@ -1,0 +1,163 @@
+"""How many POSTs at once and how fast: permits.
+
+Both limits rise additively and fall multiplicatively, under the configured ceilings. What makes them fall is
+what the API says (429, 5xx) or fails to say, never how long it takes. While nobody at all is answered, one
+probe at a time goes out, at intervals that double up to the longest backoff.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from forwarder.retry import ceiling
+
+#: Different users that must fail in a row, nobody being served between them, before it is an outage and not
+#: those users' own trouble.
+_OUTAGE_USERS = 3
+#: Seconds by which a late permit may be made up for; the rate is lowered by as much, so that no window of one
+#: second ever sees more POSTs than the limit.
+_CATCH_UP = 1 / 60
+
+
+class Signal(Enum):
+    """What one POST says about the health of the API."""
+
+    GOOD = auto()
+    PUSHBACK = auto()
+    TROUBLE = auto()
+
+
+@dataclass(slots=True)
+class Permit:
+    """The right to send one POST, given back by :meth:`Pacer.returned` or :meth:`Pacer.unused`, whichever is first."""
+
+    since: float
+    held: bool = True
+
+
+class Pacer:
+    """Grants permits in the order they are asked for.
+
+    Args:
+        concurrency: most POSTs in flight.
+        rate: most POSTs started in any second; 0 is no limit.
+        longest_pause: seconds between two probes of a long outage.
+        initial_pause: seconds after the first failure that looks like an outage.
+        clock: seconds, monotonic; the event loop's.
+    """
+
+    def __init__(
+        self,
+        *,
+        concurrency: int,
+        rate: float,
+        initial_pause: float,
+        longest_pause: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._concurrency = concurrency
+        self._rate = rate
+        self._initial_pause = initial_pause
+        self._longest_pause = longest_pause
+        self._clock = clock
+        self._waiters: deque[asyncio.Future[Permit]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._in_flight = 0
+        self._not_before = 0.0
+        self._next_start = 0.0
+        self.limit = float(concurrency)
+        self.rate = rate
+        #: Below it the limit doubles in a round, above it it grows by one (TCP's slow start threshold).
+        self._threshold = float(concurrency)
+        self._decreased = self._slowed = float("-inf")
+        self._failing: set[str] = set()
+        self._last_failing = ""
+        self._rounds = 0
+
+    async def permit(self) -> Permit:
+        """Waits until a POST may start. Cancelling gives the place in the line back."""
+        waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
+        self._waiters.append(waiter)
+        self._grant()
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled():
+                self.unused(waiter.result())
+            raise
+
+    def unused(self, permit: Permit) -> None:
+        """Gives a permit back, if it is still held, without a word about the API."""
+        if permit.held:
+            permit.held = False
+            self._in_flight -= 1
+            self._grant()
+
+    def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
+        """Gives a permit back and tells what its POST met; `retry_after` seconds hold everyone on a pushback."""
+        if signal is Signal.GOOD:
+            self._good()
+        else:
+            self._bad(permit, user, signal, retry_after or 0.0)
+        self.unused(permit)
+
+    def _good(self) -> None:
+        if self._rounds:
+            self._not_before = 0.0
+        self._failing.clear()
+        self._rounds = 0
+        step = 1.0 if self.limit < self._threshold else 1.0 / self.limit
+        self.limit = min(float(self._concurrency), self.limit + step)
+        if self.rate < self._rate:
+            # From half to full in about ten seconds of full load.
+            self.rate = min(self._rate, self.rate + 0.05 * self._rate / max(self.rate, 1.0))
+
+    def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:
+        now = self._clock()
+        # One user that keeps failing says nothing about the API, once the others have shown it works.
+        news = signal is Signal.PUSHBACK or user != self._last_failing or bool(self._failing - {user})
+        self._last_failing = user
+        if len(self._failing) < _OUTAGE_USERS:
+            self._failing.add(user)
+        # POSTs of one round fail together: only one that started after the last decrease is news.
+        if news and permit.since > self._decreased:
+            self._decreased = now
+            self._threshold = max(1.0, self.limit / 2)
+            self.limit = self._threshold
+        if signal is Signal.PUSHBACK:
+            self._push_back(permit, now, retry_after)
+        elif len(self._failing) >= _OUTAGE_USERS and permit.since >= self._not_before:
+            self._rounds += 1
+            self.limit = 1.0
+            self._not_before = now + ceiling(self._rounds, initial=self._initial_pause, maximum=self._longest_pause)
+
+    def _push_back(self, permit: Permit, now: float, retry_after: float) -> None:
+        self._not_before = max(self._not_before, now + retry_after)
+        if self._rate and permit.since > self._slowed:
+            self._slowed = now
+            self.rate = max(1.0, self.rate * 0.7)
+
+    def _grant(self) -> None:
+        """Grants what may be granted now, and sets a timer for what time alone holds up."""
+        now = self._clock()
+        while self._waiters and self._in_flight < int(self.limit):
+            if self._waiters[0].done():  # cancelled while it waited
+                self._waiters.popleft()
+                continue
+            start = max(self._not_before, self._next_start)
+            if start > now:
+                self._wake_at(start)
+                return
+            if self.rate:
+                interval = 1.0 / (self.rate * (1 - _CATCH_UP))
+                self._next_start = max(self._next_start, now - _CATCH_UP) + interval
+            self._in_flight += 1
+            self._waiters.popleft().set_result(Permit(now))
+
+    def _wake_at(self, moment: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        delay = max(0.0, moment - self._clock())
+        self._timer = asyncio.get_running_loop().call_later(delay, self._grant)

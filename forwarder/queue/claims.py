@@ -1,0 +1,220 @@
+"""The owner's side of a list: hold the lease, claim, adopt, settle, wait."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
+from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.queue import scripts
+from forwarder.queue.connection import translated
+from forwarder.queue.keys import Keys
+
+Side = Literal["left", "right"]
+
+#: How many fields one page of an adoption's listing looks at.
+_FIELDS_PAGE = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedList:
+    """Where a list stood when its lease was acquired."""
+
+    sequence: int
+    settlement: int
+    claimed: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Events on loan: element i has number ``first + i``; None went to the dead letters in Redis (too long)."""
+
+    first: int
+    stamp: int
+    waiting: int
+    elements: Sequence[bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter to be: the claimed event `number`-`stamp`, and why."""
+
+    number: int
+    stamp: int
+    reason: str
+    status: str
+    detail: str
+    user: str
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """Claims to end: accepted numbers by the stamp of their claim, and dead letters."""
+
+    accepted: dict[int, list[int]] = field(default_factory=dict)
+    letters: list[Letter] = field(default_factory=list)
+
+
+class Claims:
+    """One acquisition of one list, by a token that is drawn once and never used again.
+
+    Not safe for concurrent claims or concurrent settlements: one of each at a time, which is what makes
+    their numbering an answer to lost replies. Every method may be called again after
+    :exc:`UnreachableError`, with the same arguments, and does what it does once.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        side: Side,
+        lease_ttl: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._side = side
+        self._ttl = lease_ttl
+        self._clock = clock
+        self._token = secrets.token_hex(16)
+        self._sequence = 0
+        self._settlement = 0
+        #: When the lease ends at the earliest, on `clock`: counted from before the command that set it was sent.
+        self.lease_end = 0.0
+
+    @property
+    def _ttl_ms(self) -> int:
+        return int(self._ttl * 1000)
+
+    async def _run(self, name: str, keys: Sequence[str], *arguments: str | bytes | int) -> list[object]:
+        """Runs a script that checks the lease, and that prolongs it when it succeeds."""
+        sent = self._clock()
+        reply: list[object] = await scripts.run(self._redis, name, keys, [self._token, self._ttl_ms, *arguments])
+        match reply[0]:
+            case b"lost":
+                self.lease_end = 0.0
+                raise LeaseLostError("another worker may hold the lease")
+            case b"rolled_back":
+                raise RolledBackError("Redis no longer knows what it acknowledged: adopting again")
+            case b"busy":
+                pass
+            case _:
+                self.lease_end = max(self.lease_end, sent + self._ttl)
+        return reply
+
+    async def acquire(self) -> ClaimedList | None:
+        """Takes the lease if it is free; None while another worker holds it.
+
+        Raises:
+            WrongTypeError: a key of the list holds another type.
+            UnreachableError: Redis gave no answer.
+        """
+        reply = await self._run("acquire", self._keys.of_the_list)
+        match reply:
+            case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
+                raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
+            case [b"acquired", int(sequence), int(settlement), int(claimed)]:
+                self._sequence, self._settlement = sequence, settlement
+                return ClaimedList(sequence, settlement, claimed)
+        return None
+
+    async def renew(self) -> None:
+        """Prolongs the lease.
+
+        Raises:
+            LeaseLostError: it is no longer held.
+            UnreachableError: Redis gave no answer.
+        """
+        await self._run("renew", [self._keys.lease])
+
+    async def release(self) -> None:
+        """Gives the lease back at once. Raises what :meth:`renew` raises."""
+        await scripts.run(self._redis, "release", [self._keys.lease], [self._token])
+        self.lease_end = 0.0
+
+    async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
+        """Claims up to `most` of the oldest waiting events, ending at the one that passes `most_bytes`.
+
+        Raises:
+            LeaseLostError, RolledBackError, UnreachableError: nothing is known to have been claimed; what was
+                claimed all the same is answered by the next call, or adopted.
+        """
+        k = self._keys
+        keys = [k.list, k.claimed, k.lease, k.sequence, k.dead, k.dead_lettered]
+        reply = await self._run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
+        _, first, stamp, waiting, *elements = reply
+        assert isinstance(first, int)  # noqa: S101 - the script's own contract
+        assert isinstance(stamp, bytes)  # noqa: S101
+        assert isinstance(waiting, int)  # noqa: S101
+        self._sequence = first + len(elements)
+        return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
+
+    async def claimed_fields(self) -> list[tuple[int, int]]:
+        """(number, stamp) of every claimed event, oldest first: what an owner has to adopt."""
+        found: set[tuple[int, int]] = set()
+        cursor = b"0"
+        while True:
+            cursor, *fields = await scripts.run(
+                self._redis, "claimed_fields", [self._keys.claimed], [cursor, _FIELDS_PAGE]
+            )
+            for name in fields:
+                number, _, stamp = name.partition(b"-")
+                found.add((int(number), int(stamp)))
+            if cursor == b"0":
+                return sorted(found)
+
+    async def read(self, fields: Sequence[tuple[int, int]]) -> list[bytes | None]:
+        """The bytes of claimed events, in the order asked for; None for one that is not claimed."""
+        with translated():
+            found: Any = await self._redis.hmget(self._keys.claimed, [f"{n}-{stamp}" for n, stamp in fields])
+        return list(found)
+
+    async def settle(self, settlement: Settlement) -> None:
+        """Ends claims. After an UnreachableError the very same settlement must be given again.
+
+        Raises:
+            LeaseLostError, RolledBackError: nothing was changed; another owner adopts what is claimed.
+            UnreachableError: it may or may not have been done.
+        """
+        k = self._keys
+        accepted = [[str(stamp), numbers] for stamp, numbers in settlement.accepted.items()]
+        letters = [
+            [f"{e.number}-{e.stamp}", e.reason, e.status, e.detail, e.user, str(e.attempts)] for e in settlement.letters
+        ]
+        number = self._settlement + 1
+        await self._run(
+            "settle",
+            [k.claimed, k.lease, k.settlement, k.accepted, k.dead_lettered, k.dead],
+            number,
+            msgspec.msgpack.encode(accepted),
+            msgspec.msgpack.encode(letters),
+        )
+        self._settlement = number
+
+    async def wait_for_events(self, blocking: Redis, seconds: float) -> None:
+        """Returns when the list may have events, or after about `seconds`, less than the answer timeout.
+
+        Moves the head of the list onto the head: that blocks while the list is empty and changes nothing.
+        A full Redis refuses it even while waiting; the caller then looks again at its own pace.
+
+        Args:
+            blocking: a client of its own: a blocking command that is cancelled costs its connection.
+            seconds: at most this long.
+
+        Raises:
+            UnreachableError: no answer, or refused.
+        """
+        with translated():
+            try:
+                await blocking.blmove(self._keys.list, self._keys.list, int(max(1, seconds)), "LEFT", "LEFT")
+            except ResponseError as error:
+                if "WRONGTYPE" in str(error):
+                    raise WrongTypeError(self._keys.list, "another type", "list") from error
+                raise

@@ -1,0 +1,32 @@
+-- Takes the lease of a list, if it is free, and tells the owner where the list stands.
+--
+-- KEYS  list, claimed, lease, sequence, settlement, accepted, dead_lettered, replayed, deleted, dead
+-- ARGV  token, milliseconds the lease lasts
+-- reply {'acquired', sequence, settlement, number of claimed events}
+--       {'busy', milliseconds until the present lease ends}
+--       {'wrongtype', key, type found, type expected}
+--
+-- Safe to repeat: a second call with the same token finds its own lease and prolongs it.
+-- Works on a full Redis: the first write is a PEXPIRE, which Redis never refuses.
+
+local kinds = {'list', 'hash', 'string', 'string', 'string', 'string', 'string', 'string', 'string', 'stream'}
+for i, kind in ipairs(kinds) do
+  local found = redis.call('TYPE', KEYS[i]).ok
+  if found ~= 'none' and found ~= kind then return {'wrongtype', KEYS[i], found, kind} end
+end
+for i = 4, 9 do
+  local value = redis.call('GET', KEYS[i])
+  if value and not string.match(value, '^%d+$') then return {'wrongtype', KEYS[i], 'other text', 'a number'} end
+end
+
+local holder = redis.call('GET', KEYS[3])
+if holder and holder ~= ARGV[1] then return {'busy', redis.call('PTTL', KEYS[3])} end
+
+redis.call('PEXPIRE', KEYS[3], ARGV[2])
+redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])
+return {
+  'acquired',
+  tonumber(redis.call('GET', KEYS[4]) or 0),
+  tonumber(redis.call('GET', KEYS[5]) or 0),
+  redis.call('HLEN', KEYS[2]),
+}

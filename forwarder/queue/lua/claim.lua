@@ -1,0 +1,97 @@
+-- Takes the oldest waiting events on loan: they leave the list and stand in the claimed hash.
+--
+-- KEYS  list, claimed, lease, sequence, dead, dead_lettered
+-- ARGV  token, milliseconds the lease is prolonged by, sequence number the owner expects,
+--       most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest is)
+-- reply {'claimed', sequence number before, stamp, events still waiting, element, element, ...}
+--         the i-th element has number (sequence number before + i); nil where it was over the limit
+--         of one event: it went to the dead letters without travelling
+--       {'lost'}  the token does not hold the lease
+--       {'rolled_back'}  Redis knows less than it acknowledged: adopt again
+--
+-- Safe to repeat: the expected sequence number tells a repeated call, which is answered with the same
+-- events. The stamp (Redis TIME, microseconds) is in the field's name, so that an execution after a
+-- rollback can never put another event under a name that the owner is about to settle.
+-- Lua does not roll back, so: look first, copy, delete last. The first write is a PEXPIRE (full Redis).
+
+local list, claimed, lease, sequence, dead, dead_lettered = unpack(KEYS)
+if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+
+local expected = tonumber(ARGV[3])
+local before = tonumber(redis.call('GET', sequence) or 0)
+if before < expected then return {'rolled_back'} end
+
+if before > expected then
+  -- The reply was lost. No list of fields by number exists, and this is rare: look through all.
+  local reply = {'claimed', expected, '', redis.call('LLEN', list)}
+  for i = 1, before - expected do reply[4 + i] = false end
+  local cursor = '0'
+  repeat
+    local page = redis.call('HSCAN', claimed, cursor, 'COUNT', 1000)
+    cursor = page[1]
+    for i = 1, #page[2], 2 do
+      local number, stamp = string.match(page[2][i], '^(%d+)-(%d+)$')
+      number = tonumber(number)
+      if number and number > expected then
+        if reply[3] ~= '' and reply[3] ~= stamp then return {'rolled_back'} end
+        reply[3] = stamp
+        reply[4 + number - expected] = page[2][i + 1]
+      end
+    end
+  until cursor == '0'
+  return reply
+end
+
+local most, most_bytes, most_of_one = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
+local from_left = ARGV[7] == 'left'
+local time = redis.call('TIME')
+local stamp = time[1] .. string.format('%06d', time[2])
+
+-- Pages grow, so that huge elements never come into memory by the thousand.
+local elements, bytes, page_size = {}, 0, 8
+while #elements < most and bytes < most_bytes do
+  local from, to = #elements, math.min(#elements + page_size, most) - 1
+  if not from_left then from, to = -to - 1, -from - 1 end
+  local page = redis.call('LRANGE', list, from, to)
+  if #page == 0 then break end
+  for i = 1, #page do
+    local element = from_left and page[i] or page[#page + 1 - i]
+    bytes = bytes + #element
+    elements[#elements + 1] = element
+    if bytes >= most_bytes then break end
+  end
+  page_size = page_size * 2
+end
+
+redis.call('PEXPIRE', lease, ARGV[2])
+if #elements == 0 then return {'claimed', before, stamp, 0} end
+
+local reply = {'claimed', before, stamp, redis.call('LLEN', list) - #elements}
+local pairs_of_page = {}
+local refused = 0
+for i = 1, #elements do
+  if #elements[i] > most_of_one then
+    refused = refused + 1
+    redis.call('XADD', dead, '*', 'element', elements[i], 'reason', 'invalid', 'status', '',
+      'detail', 'element: ' .. #elements[i] .. ' bytes, more than max_event_bytes (' .. most_of_one .. ')',
+      'user_id', '', 'claimed_at', stamp, 'attempts', '0')
+    reply[4 + i] = false
+  else
+    pairs_of_page[#pairs_of_page + 1] = string.format('%.0f', before + i) .. '-' .. stamp
+    pairs_of_page[#pairs_of_page + 1] = elements[i]
+    reply[4 + i] = elements[i]
+  end
+  -- unpack takes at most 7,999 values
+  if #pairs_of_page >= 4000 or (i == #elements and #pairs_of_page > 0) then
+    redis.call('HSET', claimed, unpack(pairs_of_page))
+    pairs_of_page = {}
+  end
+end
+if refused > 0 then redis.call('INCRBY', dead_lettered, refused) end
+redis.call('SET', sequence, string.format('%.0f', before + #elements))
+if from_left then
+  redis.call('LTRIM', list, #elements, -1)
+else
+  redis.call('LTRIM', list, 0, -#elements - 1)
+end
+return reply

@@ -1,0 +1,19 @@
+-- Writes down why the service halts, for every worker to see.
+--
+-- KEYS  halt
+-- ARGV  the halt, JSON; its reason; its fingerprint
+-- reply the halt in force: the one given, or the one that already said the same since earlier
+--
+-- Safe to repeat: the same reason and fingerprint keep the first record and its time.
+-- Works on a full Redis: the first write is a PEXPIRE, and SET takes its effect away again.
+
+local present = redis.call('GET', KEYS[1])
+if present then
+  local readable, halt = pcall(cjson.decode, present)
+  if readable and type(halt) == 'table' and halt.reason == ARGV[2] and halt.fingerprint == ARGV[3] then
+    return present
+  end
+end
+redis.call('PEXPIRE', KEYS[1], 60000)
+redis.call('SET', KEYS[1], ARGV[1])
+return ARGV[1]

@@ -1,0 +1,51 @@
+-- Ends claims: accepted events are deleted, refused ones are moved to the dead letters.
+--
+-- KEYS  claimed, lease, settlement, accepted, dead_lettered, dead
+-- ARGV  token, milliseconds the lease is prolonged by, number of this settlement,
+--       accepted events, msgpack: {{stamp, {number, number, ...}}, ...}
+--       dead letters, msgpack: {{field, reason, status, detail, user, attempts}, ...}
+-- reply {'settled'}
+--       {'lost'}  the token does not hold the lease
+--       {'rolled_back'}  not the next settlement, or an event is not claimed: adopt again
+--
+-- Safe to repeat: settlements of a list are numbered; the last number again is answered, not executed.
+-- Everything is checked before the first write, letters are written before anything is deleted, and the
+-- first write is a PEXPIRE (full Redis). Packed arguments: a client spends about 1 us on each argument.
+
+local claimed, lease, settlement, accepted, dead_lettered, dead = unpack(KEYS)
+if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+
+local number = tonumber(ARGV[3])
+local last = tonumber(redis.call('GET', settlement) or 0)
+if number == last then return {'settled'} end
+if number ~= last + 1 then return {'rolled_back'} end
+
+local fields, elements = {}, {}
+for _, group in ipairs(cmsgpack.unpack(ARGV[4])) do
+  for _, n in ipairs(group[2]) do
+    local field = string.format('%.0f', n) .. '-' .. group[1]
+    if redis.call('HEXISTS', claimed, field) == 0 then return {'rolled_back'} end
+    fields[#fields + 1] = field
+  end
+end
+local accepted_count = #fields
+local letters = cmsgpack.unpack(ARGV[5])
+for i, letter in ipairs(letters) do
+  elements[i] = redis.call('HGET', claimed, letter[1])
+  if not elements[i] then return {'rolled_back'} end
+  fields[#fields + 1] = letter[1]
+end
+
+redis.call('PEXPIRE', lease, ARGV[2])
+for i, letter in ipairs(letters) do
+  redis.call('XADD', dead, '*', 'element', elements[i], 'reason', letter[2], 'status', letter[3],
+    'detail', letter[4], 'user_id', letter[5], 'claimed_at', string.match(letter[1], '%d+$'), 'attempts', letter[6])
+end
+if accepted_count > 0 then redis.call('INCRBY', accepted, accepted_count) end
+if #letters > 0 then redis.call('INCRBY', dead_lettered, #letters) end
+redis.call('SET', settlement, ARGV[3])
+-- unpack takes at most 7,999 values
+for from = 1, #fields, 4000 do
+  redis.call('HDEL', claimed, unpack(fields, from, math.min(from + 3999, #fields)))
+end
+return {'settled'}

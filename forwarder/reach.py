@@ -1,0 +1,50 @@
+"""Repeating Redis commands until Redis serves, and knowing whether it does."""
+
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+
+from forwarder.errors import UnreachableError
+from forwarder.metrics import Metrics
+from forwarder.retry import until_reachable
+
+T = TypeVar("T")
+
+#: Seconds between two log lines about the same trouble.
+_REMINDER = 10.0
+
+log = structlog.get_logger("forwarder.redis")
+
+
+class Reach:
+    """One per process: counts what fails, says it once and then every ten seconds, and says when it is over."""
+
+    def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._said = float("-inf")
+        #: Why Redis does not serve now; None when the last command was answered.
+        self.problem: str | None = None
+
+    async def until(self, command: Callable[[], Awaitable[T]]) -> T:
+        """The command's result, however long it takes until Redis serves; other errors are raised at once."""
+        result = await until_reachable(command, failed=self.failed)
+        self.served()
+        return result
+
+    def failed(self, error: UnreachableError) -> None:
+        """A command had no useful answer."""
+        self._metrics.redis_errors.inc()
+        self.problem = str(error)
+        if self._clock() - self._said >= _REMINDER:
+            self._said = self._clock()
+            log.warning("Redis does not serve: trying on, nothing is lost", error=self.problem)
+
+    def served(self) -> None:
+        """A command was answered."""
+        if self.problem is not None:
+            self.problem = None
+            self._said = float("-inf")
+            log.info("Redis serves again")

@@ -1,0 +1,102 @@
+"""When to try again: the only module that knows tenacity.
+
+With the defaults (0.5 s doubling to 60 s, full jitter, so half of the ceiling on average)::
+
+    attempt   backoff at most   on average   cumulative average
+       2            0.5 s          0.25 s          0.25 s
+       3            1.0 s          0.50 s          0.75 s
+       4            2.0 s          1.00 s          1.75 s
+       5            4.0 s          2.00 s          3.75 s
+       6            8.0 s          4.00 s          7.75 s
+       7           16.0 s          8.00 s         15.75 s
+       8           32.0 s         16.00 s         31.75 s
+       9 and on    60.0 s         30.00 s         + 30 s each
+
+Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_never, wait_random_exponential
+
+from forwarder.errors import UnreachableError
+
+T = TypeVar("T")
+
+Sleep = Callable[[float], Awaitable[None]]
+
+
+def ceiling(failures: int, *, initial: float, maximum: float) -> float:
+    """The longest backoff, in seconds, after so many failures in a row."""
+    return min(maximum, initial * 2.0 ** min(failures - 1, 60))
+
+
+class Backoff:
+    """Repeats an attempt while its result asks for it, sleeping in between with full jitter."""
+
+    def __init__(self, *, initial: float, maximum: float, sleep: Sleep = asyncio.sleep) -> None:
+        self._wait = wait_random_exponential(multiplier=initial, max=maximum)
+        self._sleep = sleep
+
+    async def until(
+        self,
+        attempt: Callable[[], Awaitable[T]],
+        *,
+        again: Callable[[T], bool],
+        at_least: Callable[[T], float],
+    ) -> T:
+        """The first result that need not be tried again.
+
+        Args:
+            attempt: tried at once, then after each backoff. What it raises is raised.
+            again: whether a result calls for another attempt.
+            at_least: seconds that a result asks to wait; never waited shorter than that.
+        """
+
+        def wait(state: RetryCallState) -> float:
+            asked = at_least(state.outcome.result()) if state.outcome else 0.0
+            return max(asked, float(self._wait(state)))
+
+        first = await attempt()
+        if not again(first):
+            return first  # nearly always: setting tenacity up costs more than the rest of an attempt's bookkeeping
+        known = [first]
+
+        async def first_or_next() -> T:
+            return known.pop() if known else await attempt()
+
+        retrying = AsyncRetrying(retry=retry_if_result(again), wait=wait, stop=stop_never, sleep=self._sleep)
+        return await retrying(first_or_next)
+
+
+async def until_reachable(
+    command: Callable[[], Awaitable[T]],
+    *,
+    failed: Callable[[UnreachableError], None],
+    maximum: float = 2.0,
+    sleep: Sleep = asyncio.sleep,
+) -> T:
+    """Repeats a Redis command until Redis serves; every other error is raised.
+
+    Args:
+        command: safe to send again.
+        failed: told of each failure.
+        maximum: longest pause in seconds; short, as the lease runs out meanwhile.
+        sleep: how to wait between two tries.
+    """
+    jitter = wait_random_exponential(multiplier=0.05, max=maximum)
+
+    def again(state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, UnreachableError):
+            failed(error)
+            return True
+        return False
+
+    async def attempt() -> T:  # tenacity awaits what an `async def` returns, and only that
+        return await command()
+
+    retrying = AsyncRetrying(retry=again, wait=jitter, stop=stop_never, sleep=sleep, reraise=True)
+    return await retrying(attempt)

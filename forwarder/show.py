@@ -1,0 +1,177 @@
+"""What a person reads in a terminal. What a script reads is JSON on standard output, problems go to the other."""
+
+import gzip
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.table import Table
+from rich.text import Text
+
+from forwarder import dead
+from forwarder.errors import ConfigurationError
+from forwarder.producer import Pushed
+from forwarder.queue import DeadLetter, HaltRecord
+from forwarder.status import Finding
+
+#: Wrong lines that are named one by one; of more only the number is said.
+_NAMED_LINES = 20
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+
+def _json(value: object) -> None:
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def problem(text: str) -> None:
+    """Something that went wrong, one line."""
+    err.print(Text("forwarder: ", "bold red").append(text, "default"), soft_wrap=True)
+
+
+@contextmanager
+def lines(file: Path) -> Iterator[tuple[Iterable[bytes], Callable[[int], None]]]:
+    """The lines of a file or of standard input (-), and where to tell how many bytes of them are done.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    try:
+        with _opened(file) as (stream, size), _bar(size) as progress:
+            yield stream, progress
+    except (OSError, EOFError) as error:
+        raise ConfigurationError([f"cannot read {file}: {getattr(error, 'strerror', None) or error}"]) from error
+
+
+@contextmanager
+def _opened(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
+    if str(file) == "-":
+        yield sys.stdin.buffer, None
+    elif file.suffix == ".gz":
+        with gzip.open(file) as stream:
+            yield cast("BinaryIO", stream), None
+    else:
+        with file.open("rb") as stream:
+            yield stream, file.stat().st_size
+
+
+@contextmanager
+def _bar(size: int | None) -> Iterator[Callable[[int], None]]:
+    columns = (
+        TextColumn("pushing"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("push", total=size)
+        yield lambda count: progress.advance(task, count)
+
+
+class WrongLines:
+    """Names lines that are skipped; after twenty, no more."""
+
+    def __init__(self) -> None:
+        self._named = 0
+
+    def __call__(self, number: int, why: str) -> None:
+        """Line `number` is no event."""
+        self._named += 1
+        if self._named <= _NAMED_LINES:
+            problem(f"line {number}: {why}")
+        elif self._named == _NAMED_LINES + 1:
+            problem("more lines are wrong: only counted from here on")
+
+
+def pushed(result: Pushed, queue: str) -> None:
+    """What became of the lines."""
+    text = f"pushed {result.events:,} events onto {queue}"
+    if result.wrong:
+        text += f", skipped {len(result.wrong):,} wrong lines"
+    out.print(text, soft_wrap=True)
+
+
+def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
+    """The answer of `forwarder status`."""
+    if as_json:
+        _json({"queue": queue, **found})
+        return
+    table = Table.grid(padding=(0, 2))
+    halt, owner = cast("dict[str, str] | None", found["halt"]), cast("dict[str, object] | None", found["owner"])
+    if halt:
+        table.add_row("state", Text(f"halted: {halt['reason']} since {halt['since']}", "bold red"))
+        table.add_row("", halt["detail"])
+    elif owner:
+        table.add_row("state", Text(f"owned by {owner['token']}, for {owner['lease_seconds']} s more", "green"))
+    else:
+        table.add_row("state", Text("nobody owns the list: no worker is running", "yellow"))
+    for name in ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted"):
+        table.add_row(name.replace("_", " "), f"{found[name]:,}")
+    out.print(Text(queue, "bold"))
+    out.print(table)
+
+
+def findings(found: Sequence[Finding], *, as_json: bool) -> None:
+    """The answer of `forwarder check`."""
+    if as_json:
+        _json([asdict(finding) for finding in found])
+        return
+    marks = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failure": ("failure", "bold red")}
+    for finding in found:
+        mark, style = marks[finding.grade]
+        out.print(Text(mark, style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True)
+
+
+async def letters(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
+    """Dead letters, one a line."""
+    count = 0
+    async for letter in found:
+        count += 1
+        if as_json:
+            _json(dead.summary(letter))
+            continue
+        line = Text(f"{letter.id}  ", "bold").append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
+        line.append(f"{letter.user_id or '-'}  ", "cyan").append(letter.detail, "dim")
+        out.print(line, soft_wrap=True)
+    if not as_json:
+        out.print(f"{count:,} dead letters" if count != 1 else "1 dead letter", style="dim")
+
+
+def letter(found: DeadLetter, *, as_json: bool) -> None:
+    """One dead letter in full."""
+    if as_json:
+        _json(dead.summary(found))
+        return
+    table = Table.grid(padding=(0, 2))
+    for name, value in dead.summary(found).items():
+        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(value)))
+    out.print(table)
+
+
+def replayed(count: int, missing: int, *, dry_run: bool) -> None:
+    """What `forwarder dead replay` has done, or would do."""
+    out.print(f"{'would replay' if dry_run else 'replayed'} {count:,} dead letters")
+    if missing:
+        problem(f"{missing} of the ids are no dead letters (any more)")
+
+
+def resumed(halt: HaltRecord | None) -> None:
+    """What `forwarder resume` has ended."""
+    if halt is None:
+        out.print("nothing was halted")
+    else:
+        out.print(f"resumed; it was halted since {halt.since or 'an unknown time'}: {halt.reason}: {halt.detail}")
+
+
+def simulating(url: str) -> None:
+    """Where the stand-in API listens; flushed, as whoever started it may wait for this line."""
+    sys.stdout.write(f"the stand-in API listens on {url} (GET /ledger?summary=1, PUT /faults)\n")
+    sys.stdout.flush()

@@ -1,0 +1,29 @@
+"""A stand-in for the Carnival API: strict about what it accepts, and it fails on command.
+
+It shares no code with the client it tests, so that a bug of the one cannot hide in the other.
+
+======================  ====================================================================
+:mod:`.server`          :class:`Simulator`: sockets, and the order in which a request is judged
+:mod:`.wire`            what a well-formed request is; pure
+:mod:`.faults`          what can be scripted, as data
+:mod:`.script`          the faults being played: what is left of them, chance, time
+:mod:`.ledger`          what was accepted and what arrived
+:mod:`.control`         ``/ledger`` and ``/faults``
+======================  ====================================================================
+"""
+
+from forwarder.simulator.faults import Answer, Faults, Outage, RandomAnswer, Refusal, UserAnswer
+from forwarder.simulator.ledger import Ledger, Request
+from forwarder.simulator.server import Simulator
+
+__all__ = [
+    "Answer",
+    "Faults",
+    "Ledger",
+    "Outage",
+    "RandomAnswer",
+    "Refusal",
+    "Request",
+    "Simulator",
+    "UserAnswer",
+]

@@ -1,0 +1,94 @@
+"""What an operator asks first: how it stands (`status`), and whether it can work here (`check`)."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict, dataclass
+from typing import Literal
+
+from forwarder.api import Api
+from forwarder.config import Settings
+from forwarder.errors import UnreachableError
+from forwarder.outcome import Declined, Meaning, Registered, Unanswered
+from forwarder.queue import Keys, Records
+
+#: A user that is never created: the request that names it has no events, which the API refuses with a 400.
+_NOBODY = "forwarder-check"
+
+Grade = Literal["ok", "warning", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. A failure means that the service cannot do its work."""
+
+    what: str
+    grade: Grade
+    detail: str
+
+
+async def survey(records: Records) -> dict[str, object]:
+    """Everything countable of the list, its owner and its halt, as one JSON-ready object."""
+    census, halt = await records.census(), await records.halt()
+    counts = asdict(census)
+    lease, milliseconds = counts.pop("lease"), counts.pop("lease_milliseconds")
+    return {
+        **counts,
+        "owner": lease and {"token": lease[:8], "lease_seconds": milliseconds / 1000},
+        "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
+        "balanced": not any(census.imbalances.values()),
+    }
+
+
+async def check(settings: Settings, records: Records, api: Api | None) -> AsyncIterator[Finding]:
+    """Looks at Redis and at the API, one finding at a time; changes nothing.
+
+    Args:
+        settings: already valid.
+        records: of the queue.
+        api: entered; None when there is no API key to try.
+    """
+    yield Finding("settings", "ok", "valid")
+    try:
+        info = await records.server()
+        census = await records.census()
+    except UnreachableError as error:
+        yield Finding("redis", "failure", str(error))
+    else:
+        for finding in _redis(info):
+            yield finding
+        yield Finding("queue", "ok", f"{Keys(settings.queue).list}: {census.waiting} waiting, {census.claimed} claimed")
+        halt = await records.halt()
+        if halt is not None:
+            yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
+    if api is None:
+        yield Finding("api", "failure", "FORWARDER_API_KEY: not set (nor FORWARDER_API_KEY_FILE)")
+    else:
+        yield await _api(api, settings.api_url)
+
+
+def _redis(info: dict[str, object]) -> list[Finding]:
+    version = str(info.get("redis_version", "0"))
+    number = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    policy, aof = info.get("maxmemory_policy"), info.get("aof_enabled")
+    limit = int(str(info.get("maxmemory", 0)))
+    return [
+        Finding("redis", "ok" if number >= (6, 2) else "failure", f"version {version} (6.2 or later is needed)"),
+        Finding("persistence", "ok", "append-only file")
+        if aof
+        else Finding("persistence", "warning", "no append-only file: a restart of Redis loses recent events"),
+        Finding("memory policy", "ok", f"{policy}")
+        if policy == "noeviction" or not limit
+        else Finding("memory policy", "warning", f"{policy}: a full Redis may evict the queue; use noeviction"),
+    ]
+
+
+async def _api(api: Api, url: str) -> Finding:
+    """Sends a request without events, which the API answers with 400 after it has accepted the credentials."""
+    match await api.post(_NOBODY, []):
+        case Declined(meaning=Meaning.MALFORMED):
+            return Finding("api", "ok", f"{url} answers, and takes the key")
+        case Declined(meaning=Meaning.UNAUTHORIZED):
+            return Finding("api", "failure", f"{url} refuses the key (401)")
+        case Declined(status=status) | Registered(status=status):
+            return Finding("api", "failure", f"{url} answers {status}, expected 400 to a request without events")
+        case Unanswered(cause=cause):
+            return Finding("api", "failure", f"{url} does not answer: {cause}")

@@ -1,0 +1,267 @@
+"""One ownership of the list: adopt, claim, dispatch, settle, and one way out.
+
+Everything here is forgotten at the end: what is not settled stays claimed in Redis, and the next owner,
+often this same process, adopts it. So a crash needs no path of its own.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+
+from forwarder.buffer import Buffer
+from forwarder.delivery import Delivery
+from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
+from forwarder.event import Event
+from forwarder.halt import halts
+from forwarder.intake import Intake
+from forwarder.judge import Stop
+from forwarder.outcome import Accepted, Deferred, Outcome
+from forwarder.pacing import Permit
+from forwarder.parts import Parts
+from forwarder.queue import Claims
+from forwarder.settlement import Settler
+
+#: Seconds between two looks at what belongs to everybody: the counts and the halt.
+_LOOK = 1.0
+#: Seconds that giving the lease back may take.
+_RELEASE_TIMEOUT = 2.0
+
+log = structlog.get_logger("forwarder.tenure")
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """A person or the supervisor asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The lease, or Redis' memory of it, is gone; nothing could be settled any more."""
+
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Halted:
+    """Nothing may be sent. ``stop`` is this owner's own reason, or None when a halt was found in Redis."""
+
+    stop: Stop | None
+
+
+Ending = Stopped | Lost | Halted
+
+
+@dataclass(frozen=True, slots=True)
+class Stopping:
+    """How a process is asked to stop: in good order, and then at once."""
+
+    orderly: asyncio.Event
+    at_once: asyncio.Event
+
+
+class _Gate:
+    """Open while a POST that starts now can be answered and settled within the lease."""
+
+    def __init__(self, claims: Claims, settler: Settler, margin: float, clock: Callable[[], float]) -> None:
+        self._claims = claims
+        self._settler = settler
+        self._margin = margin
+        self._clock = clock
+        self._news = asyncio.Event()
+        self._closed = False
+
+    def is_open(self) -> bool:
+        in_time = self._claims.lease_end - self._clock() > self._margin
+        return in_time and not self._closed and not self._settler.stalled
+
+    def close(self) -> None:
+        """For good. Before the next await: a later batch of a user must not overtake one that was given back."""
+        self._closed = True
+
+    def changed(self) -> None:
+        self._news.set()
+
+    async def opened(self) -> None:
+        while not self.is_open():
+            self._news.clear()
+            await self._news.wait()
+
+
+class Tenure:
+    """Runs one ownership, from just after the lease was acquired until it is released or lost."""
+
+    def __init__(self, parts: Parts, claims: Claims, blocking: Redis) -> None:
+        settings = parts.settings
+        self._parts = parts
+        self._claims = claims
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._ready = asyncio.Event()
+        self._deliveries: set[asyncio.Task[None]] = set()
+        self._buffer = Buffer(
+            max_events=settings.max_buffered_events,
+            max_bytes=int(settings.max_buffered_bytes),
+            max_events_per_post=settings.max_events_per_post,
+            max_body_bytes=int(settings.max_body_bytes),
+            linger=settings.linger,
+        )
+        self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
+        self._gate = _Gate(claims, self._settler, settings.request_timeout, parts.clock)
+        self._delivery = Delivery(parts, self._gate, decide=self._decide, halt=self._halt)
+        self._intake = Intake(
+            parts, claims, blocking, self._buffer, self._settler, arrived=self._ready.set, halt=self._halt
+        )
+
+    def _end(self, ending: Ending) -> None:
+        self._gate.close()
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    def _halt(self, stop: Stop) -> None:
+        self._end(Halted(stop))
+
+    def _settled(self) -> None:
+        self._gate.changed()
+
+    def _decide(self, events: Sequence[Event], outcome: Outcome) -> None:
+        """Passes an outcome on to settlement, and frees the room of what is decided."""
+        self._settler.add(events, outcome)
+        if isinstance(outcome, Deferred):
+            return
+        if isinstance(outcome, Accepted):
+            self._parts.metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
+        self._buffer.decided(events)
+        self._intake.freed()
+
+    async def run(self, stopping: Stopping) -> Ending:
+        """Owns the list until something ends it; settles what is decided and releases the lease, unless lost."""
+        async with asyncio.TaskGroup() as tasks:
+            renewal = tasks.create_task(self._guarded(self._renew()))
+            settling = tasks.create_task(self._guarded(self._settler.run()))
+            others = [
+                tasks.create_task(self._guarded(coroutine))
+                for coroutine in (self._intake.run(), self._dispatch(tasks), self._observe(), self._watch(stopping))
+            ]
+            ending = await self._ending
+            for task in others:
+                task.cancel()
+            if not isinstance(ending, Lost):
+                await self._wind_down(settling, stopping)
+            for task in (renewal, settling, *self._deliveries):
+                task.cancel()
+        # A loss found only while winding down leaves the ending as it was: there is nothing left to do about it.
+        await self._release()
+        return ending
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except (LeaseLostError, RolledBackError) as error:
+            self._parts.metrics.lease_lost.inc()
+            self._end(Lost(str(error)))
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._parts.settings.lease_ttl / 3)
+            await self._parts.reach.until(self._claims.renew)
+            self._gate.changed()
+
+    async def _watch(self, stopping: Stopping) -> None:
+        await stopping.orderly.wait()
+        self._end(Stopped())
+
+    async def _dispatch(self, tasks: asyncio.TaskGroup) -> None:
+        """Starts a delivery whenever a user is due and a POST may start.
+
+        The user is chosen last, so that its batch is as large as it can be.
+        """
+        while True:
+            due = self._buffer.due(hurry=self._intake.deep)
+            if due is None:
+                self._ready.clear()
+                await self._ready.wait()
+            elif due > (now := self._parts.clock()):
+                await self._lingered(due - now)
+            else:
+                permit = await self._delivery.permit()
+                self._start(tasks, permit)
+
+    async def _lingered(self, seconds: float) -> None:
+        """Waits, but no longer than until something arrives: that may fill a batch."""
+        self._ready.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ready.wait()
+
+    def _start(self, tasks: asyncio.TaskGroup, permit: Permit) -> None:
+        batch = self._buffer.take()
+        if batch is None:
+            self._parts.pacer.unused(permit)
+            return
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._deliveries.discard(task)
+            # A task that is cancelled before its first step never knew of its permit.
+            self._parts.pacer.unused(permit)
+            self._buffer.done(batch.user)
+            self._ready.set()
+
+        task = tasks.create_task(self._delivery.deliver(batch, permit))
+        self._deliveries.add(task)
+        task.add_done_callback(ended)
+
+    async def _observe(self) -> None:
+        """Keeps the gauges fresh, and obeys a halt that somebody else wrote."""
+        while True:
+            try:
+                await self._look()
+            except UnreachableError as error:
+                self._parts.reach.failed(error)
+            await asyncio.sleep(_LOOK)
+
+    async def _look(self) -> None:
+        parts, metrics = self._parts, self._parts.metrics
+        census = await parts.records.census()
+        metrics.queue_waiting_events.set(census.waiting)
+        metrics.claimed_events.set(census.claimed)
+        metrics.dead_letters.set(census.letters)
+        metrics.buffered_events.set(self._buffer.events)
+        metrics.concurrency_limit.set(int(parts.pacer.limit))
+        metrics.rate_limit.set(parts.pacer.rate)
+        oldest = self._settler.oldest_stamp
+        metrics.oldest_claimed_age.set(max(0.0, time.time() - oldest / 1e6) if oldest else 0.0)
+        halt = await parts.records.halt()
+        if halt is not None and halts(halt, parts):
+            self._end(Halted(None))
+
+    async def _wind_down(self, settling: asyncio.Task[None], stopping: Stopping) -> None:
+        """Lets POSTs in flight finish, for a while, and settles every outcome there is."""
+        self._delivery.stop(tuple(self._deliveries))
+        at_once: asyncio.Future[Any] = asyncio.ensure_future(stopping.at_once.wait())
+        deadline = self._parts.clock() + self._parts.settings.shutdown_timeout
+        try:
+            posting: asyncio.Future[Any] = asyncio.gather(*self._deliveries, return_exceptions=True)
+            await asyncio.wait({posting, at_once}, timeout=self._left(deadline), return_when=asyncio.FIRST_COMPLETED)
+            for task in self._deliveries:
+                task.cancel()
+            await asyncio.gather(*self._deliveries, return_exceptions=True)
+            self._settler.close()
+            await asyncio.wait({settling, at_once}, timeout=self._left(deadline), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            at_once.cancel()
+
+    def _left(self, deadline: float) -> float:
+        """Seconds until the deadline; never so few that a settlement has no chance."""
+        return max(1.0, deadline - self._parts.clock())
+
+    async def _release(self) -> None:
+        try:
+            async with asyncio.timeout(_RELEASE_TIMEOUT):
+                await self._claims.release()
+        except (QueueError, TimeoutError) as error:
+            log.warning("the lease could not be released: the next owner waits for its end", error=str(error))

@@ -1,0 +1,97 @@
+"""What tests share: real Redis servers, a queue of one's own, and a seed that is always printed."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Iterator
+from uuid import uuid4
+
+import hypothesis
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from forwarder.embedded import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
+
+# Before 3.12 pytest-asyncio makes a loop where there is none yet and never closes it: with warnings as errors,
+# whichever test happens to run then fails.
+asyncio.set_event_loop(None)
+
+SERVERS = {str(version_of(server)): server for server in installed_servers()}
+
+hypothesis.settings.register_profile(
+    "ci",
+    derandomize=False,
+    print_blob=True,
+    deadline=None,  # two shared cores: a slow example is no finding
+    max_examples=50,
+)
+hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("ci"), max_examples=2000)
+hypothesis.settings.load_profile("ci")
+
+
+# Before Hypothesis' own pytest_configure, which reads the option.
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("hypothesis_seed") is None:
+        config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return [
+        f"redis servers: {', '.join(f'{name} ({path})' for name, path in SERVERS.items()) or 'none'}",
+        f"again with: --hypothesis-seed={config.getoption('hypothesis_seed')}",
+    ]
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[EmbeddedRedis]:
+    """The one server that most tests share, each under its own key prefix; nobody flushes or stops it."""
+    server = find_server()
+    with EmbeddedRedis(server=server, port=None, arguments=_debug_arguments(version_of(server))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session", params=list(SERVERS) or ["none found"])
+def each_server(request: pytest.FixtureRequest) -> Iterator[EmbeddedRedis]:
+    """Like redis_server, once for each product and version found; without any it fails, it does not skip."""
+    server = SERVERS.get(request.param) or find_server()
+    with EmbeddedRedis(server=server, port=None, arguments=_debug_arguments(version_of(server))) as running:
+        yield running
+
+
+@pytest.fixture
+def own_redis() -> Iterator[Callable[..., EmbeddedRedis]]:
+    """Starts a server that the test may kill, fill or restart; takes the arguments of EmbeddedRedis."""
+    started: list[EmbeddedRedis] = []
+
+    def start(**arguments: object) -> EmbeddedRedis:
+        server = EmbeddedRedis(**arguments)  # type: ignore[arg-type]
+        started.append(server)
+        server.start()
+        return server
+
+    yield start
+    for server in started:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(redis_server: EmbeddedRedis) -> str:
+    return redis_server.url
+
+
+@pytest.fixture
+def queue_name() -> str:
+    """A list, and so a key prefix, that no other test uses."""
+    return f"t-{uuid4().hex[:8]}"
+
+
+@pytest_asyncio.fixture
+async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
+    async with Redis.from_url(redis_url, decode_responses=False) as client:
+        yield client
+
+
+def _debug_arguments(version: ServerVersion | None) -> list[str]:
+    # Redis 7 locked DEBUG away; 6.2 has it open and does not know the setting.
+    return ["--enable-debug-command", "yes"] if version and version.numbers >= (7, 0) else []
