@@ -45,10 +45,13 @@ def translated() -> Iterator[None]:
     """
     try:
         yield
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise asyncio.CancelledError
-    except RedisError as error:
+    except (RedisError, OSError) as error:
+        _be_cancelled()
         raise UnreachableError(f"{type(error).__name__}: {error}") from error
-    except OSError as error:
-        raise UnreachableError(f"{type(error).__name__}: {error}") from error
+    _be_cancelled()
+
+
+def _be_cancelled() -> None:
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError

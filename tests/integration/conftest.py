@@ -1,0 +1,14 @@
+"""The stand-in API, fresh for each test."""
+
+from collections.abc import AsyncIterator
+
+import pytest_asyncio
+from rig import KEY
+
+from forwarder.simulator import Simulator
+
+
+@pytest_asyncio.fixture
+async def api() -> AsyncIterator[Simulator]:
+    async with Simulator(KEY) as simulator:
+        yield simulator

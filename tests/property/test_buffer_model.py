@@ -1,0 +1,103 @@
+from collections import defaultdict
+
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from forwarder.buffer import Batch, Buffer
+from forwarder.event import Event, encode_batch
+
+USERS = st.sampled_from(["a", "b", "c", "d"])
+
+
+class BufferAgainstModel(RuleBasedStateMachine):
+    """The model: a list of events per user, and which users are in flight."""
+
+    @initialize(per_post=st.integers(1, 5), body_bytes=st.integers(14, 80), linger=st.floats(0, 2))
+    def start(self, per_post: int, body_bytes: int, linger: float) -> None:
+        self.per_post, self.body_bytes = per_post, body_bytes
+        self.buffer = Buffer(
+            max_events=20,
+            max_bytes=300,
+            max_events_per_post=per_post,
+            max_body_bytes=body_bytes,
+            linger=linger,
+        )
+        self.now = 0.0
+        self.waiting: dict[str, list[Event]] = defaultdict(list)
+        self.in_flight: dict[str, list[Event]] = {}
+        self.pushed: dict[str, list[int]] = defaultdict(list)
+        self.came_out: dict[str, list[int]] = defaultdict(list)
+
+    @rule(user=USERS, size=st.integers(2, 60), later=st.floats(0, 1), in_spite_of_room=st.booleans())
+    def add(self, user: str, size: int, later: float, *, in_spite_of_room: bool) -> None:
+        events, room = self.buffer.room()
+        if not in_spite_of_room and (events < 1 or room < size):
+            return
+        self.now += later
+        event = Event(sum(map(len, self.pushed.values())), 0, user, b"x" * size)
+        self.buffer.add(event, self.now)
+        self.waiting[user].append(event)
+        self.pushed[user].append(event.number)
+
+    @rule()
+    def take(self) -> None:
+        batch = self.buffer.take()
+        ready = {user for user, events in self.waiting.items() if events and user not in self.in_flight}
+        assert (batch is not None) == bool(ready)
+        if batch is not None:
+            assert batch.user in ready, "one batch per user in flight"
+            self._check(batch)
+            self.in_flight[batch.user] = list(batch.events)
+
+    def _check(self, batch: Batch) -> None:
+        body = encode_batch(event.body for event in batch.events)
+        assert 1 <= len(batch.events) <= self.per_post
+        assert len(body) <= self.body_bytes or len(batch.events) == 1
+        mine = self.waiting[batch.user]
+        assert list(batch.events) == mine[: len(batch.events)], "in the order of the user"
+        del mine[: len(batch.events)]
+        self.came_out[batch.user] += [event.number for event in batch.events]
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def decide_some(self, data: st.DataObject) -> None:
+        user = data.draw(st.sampled_from(sorted(self.in_flight)))
+        count = data.draw(st.integers(0, len(self.in_flight[user])))
+        self.buffer.decided(self.in_flight[user][:count])
+        del self.in_flight[user][:count]
+
+    @precondition(lambda self: self.in_flight)
+    @rule(data=st.data())
+    def finish(self, data: st.DataObject) -> None:
+        user = data.draw(st.sampled_from(sorted(self.in_flight)))
+        self.buffer.decided(self.in_flight.pop(user))
+        self.buffer.done(user)
+
+    @invariant()
+    def counts_what_it_holds(self) -> None:
+        held = [e for group in (*self.waiting.values(), *self.in_flight.values()) for e in group]
+        assert self.buffer.events == len(held)
+        assert self.buffer.bytes == sum(len(event.body) for event in held)
+        assert self.buffer.room() == (max(0, 20 - self.buffer.events), max(0, 300 - self.buffer.bytes))
+
+    @invariant()
+    def something_is_due_exactly_while_somebody_is_ready(self) -> None:
+        ready = any(events and user not in self.in_flight for user, events in self.waiting.items())
+        hurried, lingering = self.buffer.due(hurry=True), self.buffer.due(hurry=False)
+        assert (hurried is not None) == (lingering is not None) == ready
+        assert hurried is None or lingering is None or hurried <= lingering
+
+    def teardown(self) -> None:
+        if not hasattr(self, "buffer"):
+            return
+        while self.in_flight or any(self.waiting.values()):
+            for user in list(self.in_flight):
+                self.buffer.decided(self.in_flight.pop(user))
+                self.buffer.done(user)
+            self.take()
+        assert self.came_out == self.pushed, "every event exactly once"
+        assert (self.buffer.events, self.buffer.bytes) == (0, 0)
+        assert self.buffer.take() is None
+
+
+TestBufferAgainstModel = BufferAgainstModel.TestCase

@@ -1,0 +1,172 @@
+"""What the larger tests stand on: a worker in this process or in one of its own, and waiting for what must come."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from redis.asyncio import Redis
+
+from forwarder import config
+from forwarder.queue import Census, Keys, Records
+from forwarder.service import Service
+from forwarder.simulator import Simulator
+
+KEY = "a-key-that-must-not-show"
+
+
+async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: str = "") -> Any:
+    """Waits until `holds()` (or what it awaits) is true and returns that; fails after `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        value = holds()
+        if asyncio.iscoroutine(value):
+            value = await value
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"did not come about within {within} s: {what or holds}"
+        await asyncio.sleep(0.02)
+
+
+def settings(url: str, queue: str, simulator: Simulator, **others: object) -> config.Settings:
+    """Quick and patient settings for tests against the stand-in."""
+    values: dict[str, object] = {
+        "redis_url": url,
+        "queue": queue,
+        "api_url": simulator.url,
+        "api_key": KEY,
+        "rate_limit": 0,
+        "linger": 0.0,
+        "retry_initial": 0.02,
+        "retry_max": 0.1,
+        "request_timeout": 2.0,
+        "lease_ttl": 5.0,
+        "admin_port": 0,
+        **others,
+    }
+    if "api_key_file" in others:
+        del values["api_key"]
+    return config.load({}, **values)
+
+
+class Running:
+    """A service that runs in this process."""
+
+    def __init__(self, service: Service, task: asyncio.Task[None], port: int) -> None:
+        self.service = service
+        self.task = task
+        self.url = f"http://127.0.0.1:{port}"
+
+    async def get(self, path: str) -> tuple[int, str]:
+        """Status and text of an admin page."""
+        return await fetch(self.url + path)
+
+
+async def fetch(url: str) -> tuple[int, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return response.status, await response.text()
+
+
+@contextlib.asynccontextmanager
+async def running(given: config.Settings) -> AsyncIterator[Running]:
+    """Runs a service while entered; stops it in good order."""
+    started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    service = Service(given, started=started.set_result)
+    task = asyncio.create_task(service.run())
+    await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
+    if not started.done():
+        await task
+    try:
+        yield Running(service, task, started.result())
+    finally:
+        if not task.done():
+            service.stop()
+        await task
+
+
+class WorkerProcess:
+    """`forwarder run` as a process of its own; its log lines are read as JSON."""
+
+    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as stream:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "forwarder", "run"],
+                env={**os.environ, **environment},
+                stderr=stream,
+                stdout=stream,
+            )
+
+    def lines(self) -> list[dict[str, Any]]:
+        text = self.log.read_text(errors="replace")
+        return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    async def admin(self) -> str:
+        """Where its admin pages are, once it listens."""
+
+        def address() -> str | None:
+            assert self.process.poll() is None, self.log.read_text(errors="replace")
+            return next((line["admin"] for line in reversed(self.lines()) if "admin" in line), None)
+
+        return str(await eventually(address, what="the worker listens"))
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+    async def stopped(self, number: int = signal.SIGTERM, within: float = 15.0) -> int:
+        """Sends a signal and waits for the end; returns the exit code."""
+        self.process.send_signal(number)
+        await eventually(lambda: self.process.poll() is not None, within=within, what="the worker ends")
+        return self.process.returncode
+
+
+def environment(given: config.Settings) -> dict[str, str]:
+    """The settings as environment variables of another process."""
+    found = {}
+    for name in given.model_fields_set:
+        value = getattr(given, name)
+        plain = value.get_secret_value() if hasattr(value, "get_secret_value") else value
+        if plain is not None:
+            found[f"FORWARDER_{name.upper()}"] = str(int(plain) if isinstance(plain, int) else plain)
+    return found
+
+
+def event(user: object, number: int, **members: object) -> bytes:
+    """An event that no other one equals."""
+    return json.dumps({"user_id": user, "name": "test", "date": "2016-09-11T18:04:23Z", "n": number, **members}).encode()
+
+
+def body(element: bytes) -> bytes:
+    """What the API gets of an event made by :func:`event`."""
+    members = json.loads(element)
+    del members["user_id"]
+    return json.dumps(members).encode()
+
+
+async def census(redis: Redis, queue: str) -> Census:
+    return await Records(redis, Keys(queue)).census()
+
+
+async def settled(redis: Redis, queue: str, *, within: float = 20.0) -> Census:
+    """Waits until nothing waits and nothing is claimed."""
+
+    async def done() -> Census | None:
+        now = await census(redis, queue)
+        return None if now.waiting or now.claimed else now
+
+    found: Census = await eventually(done, within=within, what="the queue is drained")
+    assert not any(found.imbalances.values()), found
+    return found
+
+
+def same_json(left: Iterable[bytes], right: Iterable[bytes]) -> bool:
+    return [json.loads(x) for x in left] == [json.loads(x) for x in right]

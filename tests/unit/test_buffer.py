@@ -1,0 +1,200 @@
+from forwarder.buffer import Batch, Buffer
+from forwarder.event import BATCH_OVERHEAD, Event, encode_batch
+
+
+def event(user: str, number: int = 0, size: int = 10) -> Event:
+    return Event(number, 0, user, b"x" * size)
+
+
+def buffer(*, per_post: int = 100, body_bytes: int = 500_000, linger: float = 0.25) -> Buffer:
+    return Buffer(
+        max_events=10,
+        max_bytes=1000,
+        max_events_per_post=per_post,
+        max_body_bytes=body_bytes,
+        linger=linger,
+    )
+
+
+def filled(users: str, **limits: int) -> Buffer:
+    """One event for each letter, a second apart, numbered from 0; the letter is the user."""
+    held = buffer(**limits)
+    for number, user in enumerate(users):
+        held.add(event(user, number), now=float(number))
+    return held
+
+
+def taken(held: Buffer) -> Batch:
+    batch = held.take()
+    assert batch is not None
+    return batch
+
+
+def finish(held: Buffer, batch: Batch) -> None:
+    held.decided(batch.events)
+    held.done(batch.user)
+
+
+def numbers(batch: Batch) -> list[int]:
+    return [one.number for one in batch.events]
+
+
+def test_a_batch_is_one_users_events_in_the_order_they_came() -> None:
+    held = filled("abaab")
+    first, second = taken(held), taken(held)
+    assert (first.user, numbers(first)) == ("a", [0, 2, 3])
+    assert (second.user, numbers(second)) == ("b", [1, 4])
+
+
+def test_an_empty_buffer_has_nothing_to_take_and_nothing_due() -> None:
+    held = buffer()
+    assert held.take() is None
+    assert held.due(hurry=True) is None
+
+
+def test_a_user_in_flight_collects_and_is_not_taken_again_before_it_is_done() -> None:
+    held = filled("a")
+    batch = taken(held)
+    held.add(event("a", 1), now=1.0)
+    assert held.take() is None
+    assert held.due(hurry=True) is None
+    finish(held, batch)
+    assert numbers(taken(held)) == [1]
+
+
+def test_a_batch_holds_at_most_so_many_events() -> None:
+    assert numbers(taken(filled("aaa", per_post=2))) == [0, 1]
+
+
+def test_a_body_never_exceeds_its_bytes() -> None:
+    for limit in range(BATCH_OVERHEAD + 20, BATCH_OVERHEAD + 60):
+        body = encode_batch(one.body for one in taken(filled("aaaaa", body_bytes=limit)).events)
+        assert limit - 12 < len(body) <= limit, "neither too long nor room for another event left"
+
+
+def test_an_event_too_large_for_any_body_still_goes_and_goes_alone() -> None:
+    held = buffer(body_bytes=50)
+    for number, size in enumerate((10, 100, 10)):
+        held.add(event("a", number, size), now=0.0)
+    sent = []
+    while (batch := held.take()) is not None:
+        sent.append(numbers(batch))
+        finish(held, batch)
+    assert sent == [[0], [1], [2]]
+
+
+def test_who_came_first_is_served_first() -> None:
+    held = filled("cabca")
+    assert [taken(held).user for _ in range(3)] == ["c", "a", "b"]
+
+
+def test_users_of_the_same_moment_keep_their_order() -> None:
+    held = buffer()
+    for user in "zyxw":
+        held.add(event(user), now=5.0)
+    assert [taken(held).user for _ in range(4)] == ["z", "y", "x", "w"]
+
+
+def test_what_collected_in_flight_queues_from_when_it_came_and_not_from_when_it_is_done() -> None:
+    held = filled("a")
+    batch = taken(held)
+    held.add(event("b"), now=1.0)
+    held.add(event("a"), now=2.0)
+    held.add(event("c"), now=3.0)
+    finish(held, batch)
+    assert [taken(held).user for _ in range(3)] == ["b", "a", "c"]
+
+
+def test_the_rest_of_a_split_group_queues_from_its_own_oldest_event() -> None:
+    held = filled("aba", per_post=1)
+    finish(held, taken(held))
+    assert taken(held).user == "b", "b has waited since 1, what is left of a only since 2"
+
+
+def test_a_user_that_never_runs_empty_does_not_starve_the_others() -> None:
+    held = buffer(per_post=1)
+    held.add(event("busy"), now=0.0)
+    held.add(event("busy"), now=1.0)
+    held.add(event("quiet"), now=2.0)
+    served = []
+    for now in range(3, 8):
+        batch = taken(held)
+        served.append(batch.user)
+        held.add(event("busy"), now=float(now))
+        finish(held, batch)
+    assert "quiet" in served
+
+
+def test_a_lone_event_lingers_for_companions() -> None:
+    held = buffer(linger=0.25)
+    held.add(event("a"), now=10.0)
+    assert held.due(hurry=False) == 10.25
+
+
+def test_companions_do_not_prolong_the_linger() -> None:
+    held = buffer(linger=0.25)
+    held.add(event("a"), now=10.0)
+    held.add(event("a"), now=10.2)
+    assert held.due(hurry=False) == 10.25
+
+
+def test_nobody_lingers_in_a_hurry() -> None:
+    held = buffer()
+    held.add(event("a"), now=10.0)
+    assert held.due(hurry=True) == 10.0
+
+
+def test_a_full_batch_does_not_linger() -> None:
+    held = buffer(per_post=2)
+    held.add(event("a"), now=10.0)
+    held.add(event("a"), now=10.1)
+    assert held.due(hurry=False) == 10.0
+
+
+def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decided() -> None:
+    held = buffer()
+    assert held.room() == (10, 1000)
+    held.add(event("a", size=100), now=0.0)
+    held.add(event("a", size=50), now=0.0)
+    batch = taken(held)
+    assert held.room() == (8, 850), "what is in flight is still in memory"
+    held.decided(batch.events[:1])
+    assert held.room() == (9, 950)
+    held.decided(batch.events[1:])
+    assert held.room() == (10, 1000)
+
+
+def test_an_overfull_buffer_has_no_room_and_not_less_than_none() -> None:
+    held = buffer()
+    for number in range(12):
+        held.add(event("a", number, size=200), now=0.0)
+    assert held.room() == (0, 0)
+
+
+def test_a_user_with_nothing_left_leaves_no_trace_in_memory() -> None:
+    held = filled("ab")
+    finish(held, taken(held))
+    finish(held, taken(held))
+    assert held._groups == {}
+
+
+def test_another_order_of_turns_can_take_the_place_of_the_first() -> None:
+    class LastComeFirst:
+        def __init__(self) -> None:
+            self._users: list[str] = []
+
+        def enter(self, user: str, since: float) -> None:
+            self._users.append(user)
+
+        def next(self) -> str | None:
+            return self._users[-1] if self._users else None
+
+        def leave(self, user: str) -> None:
+            self._users.remove(user)
+
+    held = Buffer(
+        max_events=9, max_bytes=99, max_events_per_post=9, max_body_bytes=99, linger=0.0, turns=LastComeFirst
+    )
+    for user in "abc":
+        held.add(event(user), now=0.0)
+    assert [taken(held).user for _ in range(3)] == ["c", "b", "a"]

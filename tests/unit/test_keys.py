@@ -1,0 +1,51 @@
+from dataclasses import FrozenInstanceError, fields
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from redis.crc import key_slot
+
+from forwarder.queue.keys import Keys
+
+
+def every_key(queue: str) -> dict[str, str]:
+    keys = Keys(queue)
+    return {field.name: getattr(keys, field.name) for field in fields(keys) if field.name != "queue"}
+
+
+def test_the_keys_are_those_of_the_contract() -> None:
+    assert every_key("events") == {
+        "list": "events",
+        "claimed": "{events}:claimed",
+        "lease": "{events}:lease",
+        "sequence": "{events}:sequence",
+        "settlement": "{events}:settlement",
+        "accepted": "{events}:accepted",
+        "dead_lettered": "{events}:dead_lettered",
+        "replayed": "{events}:replayed",
+        "deleted": "{events}:deleted",
+        "dead": "{events}:dead",
+        "halt": "{events}:halt",
+        "allowance": "{events}:allowance",
+    }
+
+
+def test_a_shards_list_is_named_as_it_is() -> None:
+    keys = Keys("events:3")
+    assert (keys.list, keys.claimed) == ("events:3", "{events:3}:claimed")
+
+
+def test_the_scripts_get_the_list_first_and_each_key_once() -> None:
+    given_to_scripts = Keys("events").of_the_list
+    assert given_to_scripts[0] == "events"
+    assert list(given_to_scripts) == list(every_key("events").values())[: len(given_to_scripts)]
+
+
+@given(st.text(st.characters(exclude_characters="{}", codec="utf-8"), min_size=1))
+def test_all_keys_of_a_list_share_its_hash_slot(queue: str) -> None:
+    assert {key_slot(key.encode()) for key in every_key(queue).values()} == {key_slot(queue.encode())}
+
+
+def test_the_keys_of_a_list_cannot_be_changed() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Keys("events").claimed = "other"  # type: ignore[misc]
