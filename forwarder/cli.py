@@ -14,7 +14,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from typer.exceptions import TyperException
 
-from forwarder import __version__, config, dead, logs, show
+from forwarder import __version__, config, dead, demo, logs, show
 from forwarder.api import Api
 from forwarder.config import Settings
 from forwarder.credentials import Credentials

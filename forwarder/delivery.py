@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Protocol, assert_never
+from typing import assert_never
 
 import structlog
 
 from forwarder.buffer import Batch
 from forwarder.event import Event
+from forwarder.gate import Gate
 from forwarder.judge import Accept, Again, Divide, Refuse, Stop, Tries, Verdict
 from forwarder.metrics import status_label
 from forwarder.outcome import (
@@ -26,16 +27,6 @@ from forwarder.pacing import Permit, Signal
 from forwarder.parts import Parts
 
 log = structlog.get_logger("forwarder.delivery")
-
-
-class Gate(Protocol):
-    """Whether a POST may start at all, besides its permit."""
-
-    def is_open(self) -> bool:
-        """True while what is sent now can also be settled by this owner."""
-
-    async def opened(self) -> None:
-        """Waits until it may be open."""
 
 
 def _signal(answer: Answer) -> Signal:

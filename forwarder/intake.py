@@ -4,15 +4,13 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from forwarder.buffer import Buffer
 from forwarder.errors import InvalidElementError, UnreachableError
 from forwarder.event import Event, decode
 from forwarder.judge import Stop
 from forwarder.outcome import HaltReason, LetterReason, Refused
 from forwarder.parts import Parts
-from forwarder.queue import Claims
+from forwarder.queue import Claims, Redis
 from forwarder.settlement import Settler
 
 #: Most events, and about the most bytes, of one claim: 0.02 round trips an event are far undercut, and Redis

@@ -4,8 +4,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from forwarder.api import Api
 from forwarder.brake import Brake
 from forwarder.config import Settings
@@ -13,7 +11,7 @@ from forwarder.credentials import Credentials
 from forwarder.judge import Judge
 from forwarder.metrics import Metrics
 from forwarder.pacing import Pacer
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, Records, Redis
 from forwarder.reach import Reach
 from forwarder.retry import Backoff
 

@@ -6,25 +6,25 @@ often this same process, adopts it. So a crash needs no path of its own.
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from redis.asyncio import Redis
 
 from forwarder.buffer import Buffer
 from forwarder.delivery import Delivery
 from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
 from forwarder.event import Event
+from forwarder.gate import Gate
 from forwarder.halt import halts
 from forwarder.intake import Intake
 from forwarder.judge import Stop
 from forwarder.outcome import Accepted, Deferred, Outcome
 from forwarder.pacing import Permit
 from forwarder.parts import Parts
-from forwarder.queue import Claims
+from forwarder.queue import Claims, Redis
 from forwarder.settlement import Settler
 
 #: Seconds between two looks at what belongs to everybody: the counts and the halt.
@@ -65,32 +65,12 @@ class Stopping:
     at_once: asyncio.Event
 
 
-class _Gate:
-    """Open while a POST that starts now can be answered and settled within the lease."""
-
-    def __init__(self, claims: Claims, settler: Settler, margin: float, clock: Callable[[], float]) -> None:
-        self._claims = claims
-        self._settler = settler
-        self._margin = margin
-        self._clock = clock
-        self._news = asyncio.Event()
-        self._closed = False
-
-    def is_open(self) -> bool:
-        in_time = self._claims.lease_end - self._clock() > self._margin
-        return in_time and not self._closed and not self._settler.stalled
-
-    def close(self) -> None:
-        """For good. Before the next await: a later batch of a user must not overtake one that was given back."""
-        self._closed = True
-
-    def changed(self) -> None:
-        self._news.set()
-
-    async def opened(self) -> None:
-        while not self.is_open():
-            self._news.clear()
-            await self._news.wait()
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: before Python 3.12, asyncio.wait_for in redis-py can lose a cancellation."""
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.1)
 
 
 class Tenure:
@@ -111,7 +91,7 @@ class Tenure:
             linger=settings.linger,
         )
         self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
-        self._gate = _Gate(claims, self._settler, settings.request_timeout, parts.clock)
+        self._gate = Gate(claims, self._settler, settings.request_timeout, parts.clock)
         self._delivery = Delivery(parts, self._gate, decide=self._decide, halt=self._halt)
         self._intake = Intake(
             parts, claims, blocking, self._buffer, self._settler, arrived=self._ready.set, halt=self._halt
@@ -148,12 +128,10 @@ class Tenure:
                 for coroutine in (self._intake.run(), self._dispatch(tasks), self._observe(), self._watch(stopping))
             ]
             ending = await self._ending
-            for task in others:
-                task.cancel()
+            await _cancelled(others)
             if not isinstance(ending, Lost):
                 await self._wind_down(settling, stopping)
-            for task in (renewal, settling, *self._deliveries):
-                task.cancel()
+            await _cancelled((renewal, settling, *self._deliveries))
         # A loss found only while winding down leaves the ending as it was: there is nothing left to do about it.
         await self._release()
         return ending
@@ -247,9 +225,7 @@ class Tenure:
         try:
             posting: asyncio.Future[Any] = asyncio.gather(*self._deliveries, return_exceptions=True)
             await asyncio.wait({posting, at_once}, timeout=self._left(deadline), return_when=asyncio.FIRST_COMPLETED)
-            for task in self._deliveries:
-                task.cancel()
-            await asyncio.gather(*self._deliveries, return_exceptions=True)
+            await _cancelled(tuple(self._deliveries))
             self._settler.close()
             await asyncio.wait({settling, at_once}, timeout=self._left(deadline), return_when=asyncio.FIRST_COMPLETED)
         finally:

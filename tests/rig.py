@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gzip
 import json
 import os
 import signal
@@ -9,6 +10,8 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +84,8 @@ async def running(given: config.Settings) -> AsyncIterator[Running]:
     started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
     service = Service(given, started=started.set_result)
     task = asyncio.create_task(service.run())
-    await asyncio.wait({started, task}, return_when=asyncio.FIRST_COMPLETED)
+    both: set[asyncio.Future[Any]] = {started, task}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
     if not started.done():
         await task
     try:
@@ -142,7 +146,9 @@ def environment(given: config.Settings) -> dict[str, str]:
 
 def event(user: object, number: int, **members: object) -> bytes:
     """An event that no other one equals."""
-    return json.dumps({"user_id": user, "name": "test", "date": "2016-09-11T18:04:23Z", "n": number, **members}).encode()
+    return json.dumps(
+        {"user_id": user, "name": "test", "date": "2016-09-11T18:04:23Z", "n": number, **members}
+    ).encode()
 
 
 def body(element: bytes) -> bytes:
@@ -170,3 +176,45 @@ async def settled(redis: Redis, queue: str, *, within: float = 20.0) -> Census:
 
 def same_json(left: Iterable[bytes], right: Iterable[bytes]) -> bool:
     return [json.loads(x) for x in left] == [json.loads(x) for x in right]
+
+
+PURCHASES = files("forwarder") / "data" / "cdnow-purchases.ndjson.gz"
+
+
+def purchases(count: int) -> list[bytes]:
+    """The shop's first `count` purchases, each made distinct by a member `n`."""
+    with PURCHASES.open("rb") as packed, gzip.open(packed) as stream:
+        lines = list(islice(stream, count))
+    return [line.rstrip()[:-1] + b',"n":%d}' % n for n, line in enumerate(lines)]
+
+
+def by_user(elements: Iterable[bytes]) -> dict[str, list[int]]:
+    """The numbers (member `n`) of each user's events, in order."""
+    found: dict[str, list[int]] = {}
+    for element in elements:
+        members = json.loads(element)
+        found.setdefault(members["user_id"], []).append(members["n"])
+    return found
+
+
+def accepted(simulator: Simulator) -> dict[str, list[int]]:
+    """What the stand-in accepted, as numbers of each user's events in order, repetitions included."""
+    ledger = simulator.ledger
+    return {user: [json.loads(event)["n"] for event in ledger.events(user)] for user in ledger.users()}
+
+
+async def command(*arguments: str, environment: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str, str]:
+    """Runs `forwarder ...` to its end: exit code, standard output, standard error."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "forwarder",
+        *arguments,
+        env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await asyncio.wait_for(process.communicate(stdin), 60)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()

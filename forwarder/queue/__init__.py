@@ -5,6 +5,8 @@ the owner's side of a list (lease, claim, adopt, settle), ``records`` the operat
 halt), ``pushing`` the producers'.
 """
 
+from redis.asyncio import Redis
+
 from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement, Side
 from forwarder.queue.connection import connect
 from forwarder.queue.keys import Keys
@@ -22,6 +24,7 @@ __all__ = [
     "Letter",
     "Pusher",
     "Records",
+    "Redis",
     "Settlement",
     "Side",
     "connect",

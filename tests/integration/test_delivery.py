@@ -50,7 +50,9 @@ async def test_an_event_without_a_date_gets_the_time_of_its_claim(
     assert before <= stamp <= after
 
 
-@pytest.mark.parametrize("user", ["a/b", "a?b#c", "é", "%2e", "../../admin", "a b", "\U0001f600", "x" * 500, "\r\nX: y"])
+@pytest.mark.parametrize(
+    "user", ["a/b", "a?b#c", "é", "%2e", "../../admin", "a b", "\U0001f600", "x" * 500, "\r\nX: y"]
+)
 async def test_no_request_leaves_the_path_of_its_user(
     user: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:

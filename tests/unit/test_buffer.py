@@ -178,23 +178,29 @@ def test_a_user_with_nothing_left_leaves_no_trace_in_memory() -> None:
     assert held._groups == {}
 
 
+class LastComeFirst:
+    def __init__(self) -> None:
+        self._users: dict[str, float] = {}
+
+    def enter(self, user: str, since: float) -> None:
+        self._users[user] = since
+
+    def next(self) -> str | None:
+        return max(self._users, key=self._users.__getitem__, default=None)
+
+    def leave(self, user: str) -> None:
+        del self._users[user]
+
+
 def test_another_order_of_turns_can_take_the_place_of_the_first() -> None:
-    class LastComeFirst:
-        def __init__(self) -> None:
-            self._users: list[str] = []
-
-        def enter(self, user: str, since: float) -> None:
-            self._users.append(user)
-
-        def next(self) -> str | None:
-            return self._users[-1] if self._users else None
-
-        def leave(self, user: str) -> None:
-            self._users.remove(user)
-
     held = Buffer(
-        max_events=9, max_bytes=99, max_events_per_post=9, max_body_bytes=99, linger=0.0, turns=LastComeFirst
+        max_events=9,
+        max_bytes=99,
+        max_events_per_post=9,
+        max_body_bytes=99,
+        linger=0.0,
+        turns=LastComeFirst,
     )
-    for user in "abc":
-        held.add(event(user), now=0.0)
+    for now, user in enumerate("abc"):
+        held.add(event(user), now=float(now))
     assert [taken(held).user for _ in range(3)] == ["c", "b", "a"]

@@ -25,7 +25,7 @@ def script(faults: Faults, clock: Clock | None = None, seed: int = 0) -> Script:
 @pytest.fixture
 def seed() -> int:
     drawn = random.randrange(1 << 32)
-    print("seed", drawn)  # noqa: T201 - what a failure is repeated with
+    print("seed", drawn)
     return drawn
 
 

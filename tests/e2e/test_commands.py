@@ -1,0 +1,184 @@
+"""The command line as a person or a script meets it: output, exit codes, and clear words for what is wrong."""
+
+import json
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
+
+from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis
+from forwarder.queue import Keys, Records
+from forwarder.simulator import Faults, Refusal, Simulator
+
+Start = Callable[[Settings], WorkerProcess]
+
+
+async def test_wrong_settings_are_all_named_one_a_line_with_exit_78() -> None:
+    wrong = {
+        "FORWARDER_LEASE_TTL": "5",
+        "FORWARDER_MAX_ATEMPTS": "3",
+        "FORWARDER_API_URL": "ftp://x",
+        "FORWARDER_QUEUE": "a b",
+    }
+    code, out, err = await command("run", environment=wrong)
+    assert (code, out) == (78, "")
+    lines = err.splitlines()
+    assert len(lines) == 4, lines
+    assert all(any(name in line for line in lines) for name in wrong)
+    assert "did you mean FORWARDER_MAX_ATTEMPTS" in err
+
+
+async def test_a_missing_key_is_named_with_exit_78() -> None:
+    code, _, err = await command("run", environment={})
+    assert (code, "FORWARDER_API_KEY" in err) == (78, True)
+
+
+async def test_a_secret_in_a_wrong_setting_does_not_show() -> None:
+    code, out, err = await command(
+        "run", environment={"FORWARDER_REDIS_URL": "http://:s3cr3t@h", "FORWARDER_API_KEY": KEY}
+    )
+    assert code == 78
+    assert "FORWARDER_REDIS_URL" in err
+    assert "s3cr3t" not in out + err
+    assert KEY not in out + err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("nonsense",), ("push", "a", "b"), ("dead", "replay"), ("resume", "--allow-refusals", "-1")]
+)
+async def test_wrong_usage_ends_with_64(arguments: tuple[str, ...]) -> None:
+    code, _, err = await command(*arguments, environment={})
+    assert (code, err.startswith("forwarder: ")) == (64, True), err
+
+
+async def test_help_and_version_name_no_secret() -> None:
+    code, out, _ = await command("--help", environment={"FORWARDER_API_KEY": KEY})
+    assert (code, "push" in out, KEY in out) == (0, True, False)
+    code, out, _ = await command("--version", environment={})
+    assert (code, out.startswith("forwarder ")) == (0, True)
+
+
+async def test_wrong_lines_are_named_and_skipped(redis_url: str, redis_client: Redis, queue_name: str) -> None:
+    lines = [event("u", 1), b"", b"nonsense", b'{"user_id":"u"}', event("u", 2)]
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
+    code, out, err = await command("push", environment=given, stdin=b"\n".join(lines))
+    assert code == 1
+    assert [line.split(": ", 1)[1] for line in err.splitlines()][1] == "line 4: name: missing"
+    assert "line 3: not JSON" in err
+    assert "pushed 2 events" in out
+    assert "skipped 2" in out
+    assert await redis_client.lrange(queue_name, 0, -1) == [lines[0], lines[4]]
+
+
+async def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
+    code, _, err = await command("push", str(tmp_path / "nowhere"), environment={})
+    assert (code, "cannot read" in err) == (78, True)
+
+
+async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_the_worker(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
+) -> None:
+    server = own_redis(port=None, appendonly=True)
+    given = settings(server.url, queue_name, api)
+    server.kill()
+    code, _, err = await command("status", environment=environment(given))
+    assert (code, "forwarder: " in err) == (1, True)
+    process = worker(given)
+    admin = await process.admin()
+    await eventually(lambda: any("Redis does not serve" in str(line.get("event")) for line in process.lines()))
+    status, text = await fetch(admin + "/readyz")
+    assert (status, json.loads(text)["reason"]) == (503, "redis")
+    assert (await fetch(admin + "/livez"))[0] == 200
+    server.restart()
+    async with Redis.from_url(server.url) as redis:
+        await redis.rpush(queue_name, event("u", 1))
+        await settled(redis, queue_name)
+    assert (await fetch(admin + "/readyz"))[0] == 200
+
+
+@pytest.mark.parametrize("name", ["list", "claimed", "lease", "sequence", "dead"])
+async def test_a_key_of_the_wrong_type_is_named_with_exit_78(
+    name: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    key = getattr(Keys(queue_name), name)
+    await redis_client.zadd(key, {"x": 1})
+    code, _, err = await command("run", environment=environment(settings(redis_url, queue_name, api)))
+    assert (code, repr(key) in err) == (78, True), err
+
+
+async def test_a_port_in_use_is_said_so_with_exit_1(redis_url: str, queue_name: str, api: Simulator) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        given = settings(redis_url, queue_name, api, admin_port=port)
+        code, _, err = await command("run", environment=environment(given))
+    assert (code, f"127.0.0.1:{port}" in err) == (1, True), err
+
+
+async def test_a_halt_with_on_halt_exit_ends_with_77(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1))
+    given = environment(settings(redis_url, queue_name, api, api_key="wrong", on_halt="exit"))
+    code, _, err = await command("run", environment=given)
+    assert (code, "credentials" in err) == (77, True)
+    code, out, _ = await command("status", environment=given)
+    assert (code, "credentials" in out) == (77, True)
+    code, out, _ = await command("status", "--json", environment=given)
+    assert (code, json.loads(out)["halt"]["reason"]) == (77, "credentials")
+    code, out, _ = await command("resume", environment=given)
+    assert (code, "credentials" in out) == (0, True)
+    code, out, _ = await command("resume", environment=given)
+    assert (code, "nothing was halted" in out) == (0, True)
+
+
+async def test_status_and_check_on_a_sound_system(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1))
+    given = environment(settings(redis_url, queue_name, api))
+    code, out, _ = await command("status", "--json", environment=given)
+    found = json.loads(out)
+    assert (code, found["waiting"], found["owner"], found["balanced"]) == (0, 1, None, True)
+    code, out, _ = await command("check", "--json", environment=given)
+    assert code == 0
+    grades = {finding["what"]: finding["grade"] for finding in json.loads(out)}
+    assert (grades["api"], grades["redis"], grades["persistence"]) == ("ok", "ok", "warning")
+    assert api.ledger.accepted_events == 0
+
+
+async def test_dead_letters_are_listed_shown_and_replayed_with_the_date_of_their_claim(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(refuse=[Refusal(name="bad")])
+    undated = b'{"user_id":"u","name":"bad","n":0}'
+    await redis_client.rpush(queue_name, undated, event("v", 1), b"\xff")
+    given = settings(redis_url, queue_name, api)
+    worker(given)
+    await settled(redis_client, queue_name)
+    code, out, _ = await command("dead", "list", "--json", environment=environment(given))
+    first, second = sorted((json.loads(line) for line in out.splitlines()), key=lambda found: found["reason"])
+    assert (code, first["reason"], second["reason"]) == (0, "invalid", "rejected")
+    code, out, _ = await command("dead", "list", "--reason", "rejected", environment=environment(given))
+    assert (code, "rejected" in out, "invalid" in out) == (0, True, False)
+    code, out, _ = await command("dead", "show", second["id"], "--json", environment=environment(given))
+    assert (code, json.loads(out)["element"]) == (0, undated.decode())
+    code, _, err = await command("dead", "show", "1-1", environment=environment(given))
+    assert (code, "no dead letter 1-1" in err) == (1, True)
+
+    arguments = ("dead", "replay", "--reason", "rejected")
+    code, out, _ = await command(*arguments, "--dry-run", environment=environment(given))
+    assert (code, "would replay 1" in out) == (0, True)
+    assert (await census(redis_client, queue_name)).replayed == 0
+    api.faults = Faults()
+    code, out, _ = await command(*arguments, environment=environment(given))
+    assert (code, "replayed 1 " in out) == (0, True)
+    await settled(redis_client, queue_name)
+    (sent,) = api.ledger.events("u")
+    assert json.loads(sent)["date"] == second["claimed_at"]
+    assert [e.reason async for e in Records(redis_client, Keys(queue_name)).letters()] == ["invalid"]

@@ -1,0 +1,236 @@
+"""The main job as a user runs it: `forwarder push`, `forwarder run`, real purchases, the stand-in API."""
+
+import json
+import random
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+from rig import (
+    KEY,
+    WorkerProcess,
+    accepted,
+    by_user,
+    census,
+    command,
+    environment,
+    event,
+    eventually,
+    fetch,
+    purchases,
+    settings,
+    settled,
+)
+
+from forwarder.config import Settings
+from forwarder.queue import Keys, Records
+from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
+
+Start = Callable[[Settings], WorkerProcess]
+
+
+async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    given = settings(redis_url, queue_name, api)
+    elements = purchases(100_000)
+    assert len(elements) == 69_659
+    code, out, err = await command("push", "-", environment=environment(given), stdin=b"\n".join(elements))
+    assert (code, err) == (0, "")
+    assert "pushed 69,659 events" in out
+    process = worker(given)
+    now = await settled(redis_client, queue_name, within=100)
+    assert (now.accepted, now.sequence, now.dead_lettered) == (69_659, 69_659, 0)
+    assert accepted(api) == by_user(elements)
+    assert await process.stopped() == 0
+
+
+async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain_every_double(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")
+    dice = random.Random(seed)
+    api.faults = Faults(
+        latency=0.005,
+        statuses=[RandomAnswer(status=503, rate=0.05)],
+        reset_after_rate=0.02,
+        refuse=[Refusal(member="refused")],
+    )
+    elements = purchases(12_000)
+    nameless, refused = set(), set()
+    for n, element in enumerate(elements):
+        if (draw := dice.random()) < 0.005:
+            nameless.add(n)
+            elements[n] = element.replace(b'"name"', b'"eman"')
+        elif draw < 0.01:
+            refused.add(n)
+            elements[n] = element[:-1] + b',"refused":true}'
+    for start in range(0, len(elements), 1_000):
+        await redis_client.rpush(queue_name, *elements[start : start + 1_000])
+
+    given = settings(redis_url, queue_name, api, lease_ttl=3.0)
+    first = worker(given)
+    await eventually(lambda: api.ledger.accepted_events > 6_000, within=60)
+    arrived = len(api.ledger.requests)
+    first.kill()
+    second = worker(given)
+    now = await settled(redis_client, queue_name, within=100)
+    _, metrics = await fetch(await second.admin() + "/metrics")
+    assert await second.stopped() == 0
+
+    letters = [letter async for letter in Records(redis_client, Keys(queue_name)).letters()]
+    assert {json.loads(e.element)["n"] for e in letters if e.reason == "invalid"} == nameless
+    assert {json.loads(e.element)["n"] for e in letters if e.reason == "rejected"} == refused
+    assert len(letters) == len(nameless) + len(refused) == now.letters
+    assert {e.detail for e in letters if e.reason == "invalid"} == {"name: missing"}
+    assert {e.element for e in letters} == {elements[n] for n in nameless | refused}
+
+    good = by_user(e for n, e in enumerate(elements) if n not in nameless | refused)
+    got = accepted(api)
+    assert {user: list(dict.fromkeys(numbers)) for user, numbers in got.items()} == good
+
+    doubled = sum(map(len, got.values())) - sum(map(len, good.values()))
+    cut = [r.events for r in api.ledger.requests if r.status is None]
+    unsettled = [r.events for r in api.ledger.requests[:arrived][-1_000 - given.concurrency :]]
+    assert doubled <= sum(cut) + sum(unsettled), "only what was ambiguous, in flight or not yet settled"
+    assert 'forwarder_events_dead_lettered_total{reason="rejected"}' in metrics
+
+
+async def test_an_outage_dead_letters_nothing_and_is_probed_gently(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    elements = [event(f"u{n % 500}", n) for n in range(5_000)]
+    await redis_client.rpush(queue_name, *elements)
+    port = api.port
+    await api.stop()
+    process = worker(settings(redis_url, queue_name, api, retry_initial=0.5, retry_max=2.0))
+    admin = await process.admin()
+
+    async def refused() -> int:
+        _, text = await fetch(admin + "/metrics")
+        lines = [x for x in text.splitlines() if x.startswith('forwarder_posts_total{status="refused"}')]
+        return int(float(lines[0].split()[-1])) if lines else 0
+
+    async def probed() -> bool:
+        return await refused() >= 68
+
+    await eventually(probed, within=30, what="the first round and some probes")
+    assert await refused() < 64 + 20, "one round of POSTs, and then one at a time"
+    assert (await census(redis_client, queue_name)).letters == 0
+    await api.start(port=port)
+    await settled(redis_client, queue_name, within=60)
+    assert accepted(api) == by_user(elements)
+
+
+async def test_sigterm_finishes_what_is_in_flight_and_the_next_worker_goes_on_at_once(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(latency=0.2)
+    elements = [event(f"u{n}", n) for n in range(400)]
+    await redis_client.rpush(queue_name, *elements)
+    given = settings(redis_url, queue_name, api, concurrency=8)
+    first = worker(given)
+    await eventually(lambda: api.ledger.accepted_events >= 20)
+    assert await first.stopped() == 0
+    now = await census(redis_client, queue_name)
+    assert (now.accepted, now.lease) == (api.ledger.accepted_events, None), "settled and released"
+    api.faults = Faults()
+    worker(given)
+    await settled(redis_client, queue_name)
+    assert accepted(api) == by_user(elements)
+
+
+async def test_a_second_sigterm_ends_at_once_and_loses_nothing(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(hang_rate=1.0)
+    elements = [event(f"u{n}", n) for n in range(20)]
+    await redis_client.rpush(queue_name, *elements)
+    given = settings(redis_url, queue_name, api, request_timeout=30.0, lease_ttl=40.0)
+    process = worker(given)
+    await eventually(lambda: len(api.ledger.requests) >= 20)
+    process.process.terminate()
+    await eventually(lambda: any("finishing what is in flight" in str(x.get("event")) for x in process.lines()))
+    assert await process.stopped(within=5) == 0
+    now = await census(redis_client, queue_name)
+    assert (now.claimed, now.lease) == (20, None)
+
+
+async def test_promtool_accepts_the_metrics(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian: prometheus) is not installed")
+    await redis_client.rpush(queue_name, event("u", 1), b"nonsense")
+    process = worker(settings(redis_url, queue_name, api))
+    admin = await process.admin()
+    await settled(redis_client, queue_name)
+    _, text = await fetch(admin + "/metrics")
+    checked = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+
+
+async def test_a_real_prometheus_scrapes_it(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, tmp_path: Path
+) -> None:
+    prometheus = shutil.which("prometheus")
+    if prometheus is None:
+        pytest.skip("prometheus (Debian: prometheus) is not installed")
+    process = worker(settings(redis_url, queue_name, api))
+    target = (await process.admin()).removeprefix("http://")
+    scrape = f"scrape_configs: [{{job_name: f, scrape_interval: 1s, static_configs: [{{targets: ['{target}']}}]}}]"
+    (tmp_path / "prometheus.yml").write_text(scrape)
+    await redis_client.rpush(queue_name, event("u", 1))
+    await settled(redis_client, queue_name)
+    log = tmp_path / "prometheus.log"
+    with log.open("wb") as stream:
+        server = subprocess.Popen(
+            [
+                prometheus,
+                f"--config.file={tmp_path / 'prometheus.yml'}",
+                f"--storage.tsdb.path={tmp_path / 'data'}",
+                "--web.listen-address=127.0.0.1:0",
+            ],
+            stderr=stream,
+        )
+    try:
+
+        def address() -> str | None:
+            for line in log.read_text().splitlines():
+                if "Listening on" in line:
+                    return line.rsplit("address=", 1)[1].split()[0].strip('"')
+            return None
+
+        listening = await eventually(address, what="prometheus listens")
+
+        async def scraped() -> bool:
+            _, text = await fetch(f"http://{listening}/api/v1/query?query=forwarder_events_accepted_total")
+            return any(float(found["value"][1]) == 1 for found in json.loads(text)["data"]["result"])
+
+        await eventually(scraped, what="prometheus has the metric")
+    finally:
+        server.kill()
+        server.wait()
+
+
+async def test_the_key_shows_nowhere(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.api_key = "another"
+    await redis_client.rpush(queue_name, event("u", 1))
+    process = worker(settings(redis_url, queue_name, api, log_level="debug"))
+    admin = await process.admin()
+    await eventually(Records(redis_client, Keys(queue_name)).halt)
+    pages = [(await fetch(admin + path))[1] for path in ("/", "/metrics", "/livez", "/readyz")]
+    arguments = Path(f"/proc/{process.process.pid}/cmdline").read_bytes().decode()
+    halt = await redis_client.get(Keys(queue_name).halt)
+    code, out, err = await command("check", environment=environment(settings(redis_url, queue_name, api)))
+    assert (code, "refuses the key" in out) == (1, True)
+    assert await process.stopped() == 0
+    for text in (*pages, arguments, str(halt), out, err, process.log.read_text()):
+        assert KEY not in text

@@ -1,0 +1,120 @@
+"""Workers that die, freeze or hand over, and a Redis that freezes or restarts, under load."""
+
+import json
+import os
+import signal
+from collections.abc import Callable
+
+from redis.asyncio import Redis
+from rig import (
+    WorkerProcess,
+    accepted,
+    by_user,
+    census,
+    event,
+    eventually,
+    fetch,
+    settings,
+    settled,
+)
+
+from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis
+from forwarder.simulator import Faults, Simulator
+
+Start = Callable[[Settings], WorkerProcess]
+
+
+def in_order(got: dict[str, list[int]], pushed: dict[str, list[int]]) -> bool:
+    """Whether each user's events were first accepted in the order they were pushed, and all of them."""
+    return {user: list(dict.fromkeys(numbers)) for user, numbers in got.items()} == pushed
+
+
+async def test_a_standby_takes_over_within_the_lease_of_a_killed_worker(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(latency=0.01)
+    elements = [event(f"u{n % 300}", n) for n in range(6_000)]
+    await redis_client.rpush(queue_name, *elements)
+    given = settings(redis_url, queue_name, api, lease_ttl=2.5, max_events_per_post=5)
+    first = worker(given)
+    await eventually(lambda: api.ledger.accepted_events > 500)
+    second = worker(given)
+    await second.admin()
+    await eventually(lambda: any(line["event"] == "standing by" for line in second.lines()))
+    status, text = await fetch(await second.admin() + "/readyz")
+    assert (status, json.loads(text)["state"]) == (200, "standing by")
+    first.kill()
+    await settled(redis_client, queue_name, within=30)
+    assert in_order(accepted(api), by_user(elements))
+    doubled = api.ledger.accepted_events - len(elements)
+    assert doubled <= 64 * 5 + 1_000, "in flight, or accepted and not settled"
+
+
+async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stands_by(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(latency=0.01)
+    elements = [event(f"u{n % 300}", n) for n in range(6_000)]
+    await redis_client.rpush(queue_name, *elements)
+    given = settings(redis_url, queue_name, api, lease_ttl=2.5, max_events_per_post=5)
+    first = worker(given)
+    await eventually(lambda: api.ledger.accepted_events > 500)
+    os.kill(first.process.pid, signal.SIGSTOP)
+    second = worker(given)
+    await eventually(lambda: any(line["event"] == "lease acquired" for line in second.lines()))
+    os.kill(first.process.pid, signal.SIGCONT)
+    await settled(redis_client, queue_name, within=30)
+    await eventually(lambda: first.lines()[-1]["event"] == "standing by", what="the woken worker stands by")
+    assert in_order(accepted(api), by_user(elements))
+    assert (await census(redis_client, queue_name)).accepted == len(elements)
+
+
+async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
+) -> None:
+    server = own_redis(port=None)
+    api.faults = Faults(latency=0.02)
+    elements = [event(f"u{n % 400}", n) for n in range(8_000)]
+    async with Redis.from_url(server.url) as redis:
+        await redis.rpush(queue_name, *elements)
+        worker(settings(server.url, queue_name, api, max_events_per_post=2, concurrency=8, lease_ttl=20.0))
+        await eventually(lambda: api.ledger.accepted_events > 400)
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            requests = api.ledger.requests
+
+            async def still() -> bool:
+                """No request for as long as it takes 1.5 s of others."""
+                return bool(requests) and api._clock() - requests[-1].at > 1.5
+
+            await eventually(still, within=10, what="the POSTs stop")
+            stopped_after = len(requests)
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert stopped_after < 4_000, "they had not simply run out"
+        await settled(redis, queue_name, within=40)
+    assert in_order(accepted(api), by_user(elements))
+    assert api.ledger.accepted_events == len(elements), "a pause shorter than the lease doubles nothing"
+
+
+async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
+) -> None:
+    server = own_redis(port=None, appendonly=True, arguments=["--appendfsync", "always"])
+    api.faults = Faults(latency=0.01)
+    elements = [event(f"u{n % 300}", n) for n in range(4_000)]
+    async with Redis.from_url(server.url) as redis:
+        await redis.rpush(queue_name, *elements)
+    worker(settings(server.url, queue_name, api, max_events_per_post=4, lease_ttl=3.0))
+    for least in (300, 1_500):
+
+        def accepted_so_many(least: int = least) -> bool:
+            return api.ledger.accepted_events > least
+
+        await eventually(accepted_so_many)
+        server.kill()
+        server.restart()
+    async with Redis.from_url(server.url) as redis:
+        await settled(redis, queue_name, within=40)
+    assert in_order(accepted(api), by_user(elements))
