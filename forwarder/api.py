@@ -66,7 +66,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
         return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
-    except (ValueError, TypeError):  # no date, or one of the two without a zone
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one out of all bounds
         return None
 
 

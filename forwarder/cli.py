@@ -60,9 +60,8 @@ def run() -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = config.load()
     logs.configure(settings.log_format, settings.log_level)
-    for secret in (settings.api_key, settings.redis_url):
-        if secret is not None:
-            logs.hide(secret.get_secret_value())
+    for secret in config.secrets(settings):
+        logs.hide(secret)
     _run(Service(settings).run())
 
 

@@ -17,20 +17,20 @@ PREFIX = "FORWARDER_"
 _NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
 
 
-def _unset(value: object) -> object:
+def _empty_is_unset(value: object) -> object:
     return None if value == "" else value
 
 
-Optional = BeforeValidator(_unset)
+_EmptyIsUnset = BeforeValidator(_empty_is_unset)
 
 
 class Settings(BaseSettings):
     """All settings. Secrets are SecretStr: no repr and no log shows them."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
 
-    api_key: Annotated[SecretStr | None, Optional] = Field(None, description="API key of the Carnival app.")
-    api_key_file: Annotated[Path | None, Optional] = Field(
+    api_key: Annotated[SecretStr | None, _EmptyIsUnset] = Field(None, description="API key of the Carnival app.")
+    api_key_file: Annotated[Path | None, _EmptyIsUnset] = Field(
         None, description="File that holds the API key; watched while halted for credentials."
     )
     api_url: str = Field("https://api.carnivalmobile.com", description="Base address of the API.")
@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     redis_url: SecretStr = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss:// or unix://."
     )
-    redis_url_file: Annotated[Path | None, Optional] = Field(None, description="File that holds the Redis URL.")
+    redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the Redis URL.")
     queue: str = Field("events", description="Name of the Redis list.")
     consume_from: Literal["left", "right"] = Field(
         "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
@@ -189,6 +189,14 @@ def _read_redis_url(values: dict[str, object]) -> Iterator[str]:
         values["redis_url"] = Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         yield f"{PREFIX}REDIS_URL_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+
+
+def secrets(settings: Settings) -> Iterator[str]:
+    """Every text that must never show: the key, and the password within the Redis URL."""
+    if settings.api_key is not None:
+        yield settings.api_key.get_secret_value()
+    url = settings.redis_url.get_secret_value()
+    yield from (secret for secret in (url, urlsplit(url).password) if secret)
 
 
 def documented() -> list[tuple[str, str, str]]:

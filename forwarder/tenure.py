@@ -144,8 +144,11 @@ class Tenure:
             self._end(Lost(str(error)))
 
     async def _renew(self) -> None:
+        settings = self._parts.settings
+        # Often enough that the gate, which wants a whole request timeout of lease, never closes for want of it.
+        pause = min(settings.lease_ttl / 3, (settings.lease_ttl - settings.request_timeout) / 2)
         while True:
-            await asyncio.sleep(self._parts.settings.lease_ttl / 3)
+            await asyncio.sleep(pause)
             await self._parts.reach.until(self._claims.renew)
             self._gate.changed()
 
