@@ -229,9 +229,10 @@ def simulate(
         Path | None, typer.Option(help="JSON file of scripted faults; see also GET and PUT /faults.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the dice that faults throw.")] = 0,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Stand in for the Carnival API: strict, with a ledger (GET /ledger) and scripted faults."""
-    _run(serve(host, port, api_key, faults=faults, seed=seed))
+    _run(serve(host, port, api_key, faults=faults, seed=seed, until_stdin_ends=until_stdin_ends))
 
 
 @app.command("demo")

@@ -1,8 +1,148 @@
-"""The demo (placeholder until its module lands)."""
+"""The demo: real purchases, an embedded Redis, the stand-in API, one worker, and a check of every event."""
 
-ALL_EVENTS = 69_659
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from forwarder import config, demo_check, demo_view, logs
+from forwarder.demo_check import ALL_EVENTS, Plan, plan
+from forwarder.embedded import EmbeddedRedis
+from forwarder.errors import ForwarderError
+from forwarder.queue import Census, Keys, Pusher, Records, connect
+from forwarder.service import Service
+from forwarder.simulator import Faults, RandomAnswer, Refusal
+
+__all__ = ["ALL_EVENTS", "run"]
+
+_KEY = "demo-key"
+_QUEUE = "events"
+_FAULTS = Faults(
+    statuses=[RandomAnswer(status=503, rate=0.05)],
+    reset_after_rate=0.02,
+    refuse=[Refusal(name=demo_check.REFUSED)],
+)
 
 
 async def run(*, events: int, faults: bool, keep: bool) -> int:
-    """Runs."""
-    return events + faults + keep
+    """Runs the demo and cleans up after itself, also when it is interrupted.
+
+    Returns:
+        0 when every check holds, else 1.
+
+    Raises:
+        ServerMissingError: there is no redis-server to start.
+    """
+    with (
+        TemporaryDirectory(prefix="forwarder-demo-") as scratch,
+        _logged(Path(scratch) / "worker.log"),
+        EmbeddedRedis(port=None if keep else 0) as server,
+    ):
+        demo_view.title(server.url, events)
+        async with _stand_in(Path(scratch), faults=faults) as api_url:
+            return await _main_job(server.url, api_url, plan(events, faults=faults), keep=keep, faults=faults)
+
+
+@contextmanager
+def _logged(file: Path) -> Iterator[None]:
+    """Keeps the worker's log out of the picture, and shows its end if something goes wrong."""
+    with file.open("w+") as stream:
+        logs.configure("console", "warning", stream)
+        try:
+            yield
+        except Exception:
+            stream.flush()
+            demo_view.log_tail(file.read_text())
+            raise
+
+
+@asynccontextmanager
+async def _stand_in(scratch: Path, *, faults: bool) -> AsyncIterator[str]:
+    """The stand-in API as a process of its own, on the other core; ends when this process does, however it does."""
+    script = scratch / "faults.json"
+    script.write_text((_FAULTS if faults else Faults()).model_dump_json(by_alias=True))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "forwarder", "simulate", "--port", "0", "--api-key", _KEY),
+        *("--faults", str(script), "--until-stdin-ends"),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None  # noqa: S101 - it is a pipe
+    try:
+        line = (await process.stdout.readline()).decode()
+        url = next((word for word in line.split() if word.startswith("http")), None)
+        if url is None:
+            raise ForwarderError(f"the stand-in API did not start: {line}")
+        yield url
+    finally:
+        with suppress(ProcessLookupError):
+            process.terminate()
+        await process.wait()
+
+
+async def _main_job(redis_url: str, api_url: str, planned: Plan, *, keep: bool, faults: bool) -> int:
+    settings = config.load(
+        {},
+        redis_url=redis_url,
+        queue=_QUEUE,
+        api_url=api_url,
+        api_key=_KEY,
+        rate_limit=0,  # the vendor's ceiling is not the stand-in's
+        retry_initial=0.05,
+        retry_max=1,
+        admin_port=0,
+    )
+    async with connect(redis_url) as redis:
+        records = Records(redis, Keys(_QUEUE))
+        await _push(Pusher(redis, Keys(_QUEUE), side="left"), planned.elements)
+        started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        service = Service(settings, started=started.set_result, signals=False)
+        begun = time.monotonic()
+        working = asyncio.create_task(service.run())
+        try:
+            census = await _watched(records, working, len(planned.elements), begun)
+            seconds = time.monotonic() - begun
+            admin = f"http://127.0.0.1:{started.result()}"
+            seen = await demo_check.observe(records, api_url, admin)
+            checks = demo_check.verdict(planned, seen, census)
+            demo_view.summary(demo_check.figures(seen, census) | {"seconds": f"{seconds:.1f}"}, checks, faults=faults)
+            if keep:
+                demo_view.addresses(redis_url, api_url, admin, _QUEUE)
+                await _ctrl_c(working)
+        finally:
+            service.stop()
+            await asyncio.wait({working}, timeout=5)
+    return 0 if all(check.holds for check in checks) else 1
+
+
+async def _ctrl_c(working: asyncio.Task[None]) -> None:
+    """Waits for Ctrl-C, which is how it is meant to end, or for the worker to fail."""
+    wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, wanted.cancel)
+    both: set[asyncio.Future[None]] = {wanted, working}
+    await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+
+
+async def _push(pusher: Pusher, elements: list[bytes]) -> None:
+    for start in range(0, len(elements), 1_000):
+        await pusher.push(elements[start : start + 1_000])
+
+
+async def _watched(records: Records, working: asyncio.Task[None], events: int, begun: float) -> Census:
+    """Shows the progress until every event is decided."""
+    with demo_view.progress(events) as show:
+        while True:
+            census = await records.census()
+            show(census, time.monotonic() - begun)
+            if not census.waiting and not census.claimed:
+                return census
+            await asyncio.wait({working}, timeout=0.2)
+            if working.done():
+                await working
+                raise ForwarderError("the worker stopped before its work was done")

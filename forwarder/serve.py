@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,8 +12,10 @@ from forwarder.errors import ConfigurationError, PortInUseError
 from forwarder.simulator import Faults, Simulator
 
 
-async def serve(host: str, port: int, api_key: str, *, faults: Path | None, seed: int) -> None:
-    """Serves until SIGTERM or SIGINT.
+async def serve(
+    host: str, port: int, api_key: str, *, faults: Path | None, seed: int, until_stdin_ends: bool = False
+) -> None:
+    """Serves until SIGTERM or SIGINT, or until standard input ends: when whoever holds its other end is gone.
 
     Raises:
         ConfigurationError: the file of faults cannot be read, or says something that is no fault.
@@ -22,6 +25,8 @@ async def serve(host: str, port: int, api_key: str, *, faults: Path | None, seed
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    if until_stdin_ends:
+        asyncio.get_running_loop().add_reader(sys.stdin, stop.set)
     try:
         await simulator.start(host, port)
     except OSError as error:

@@ -26,9 +26,13 @@ class Service:
     Args:
         settings: complete; an API key is required.
         started: told the admin port once it listens.
+        signals: whether SIGTERM and SIGINT stop it.
     """
 
-    def __init__(self, settings: Settings, *, started: Callable[[int], None] = lambda _: None) -> None:
+    def __init__(
+        self, settings: Settings, *, started: Callable[[int], None] = lambda _: None, signals: bool = True
+    ) -> None:
+        self._signals = signals
         self._settings = settings
         self._credentials = Credentials.from_settings(settings)
         self._started = started
@@ -68,7 +72,8 @@ class Service:
             )
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
-            self._handle_signals(stack)
+            if self._signals:
+                self._handle_signals(stack)
             await worker.run()
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:

@@ -86,9 +86,6 @@ def test_the_wait_that_an_answer_asks_for_is_passed_on(court: Court, status: int
     assert court.answer("a", court.said(status, retry_after=30.0)) == Again(str(status), 30.0)
 
 
-# 401
-
-
 def test_a_401_halts_at_once_and_names_the_refused_key(court: Court) -> None:
     verdict = court.answer("a", 401)
     assert isinstance(verdict, Stop)

@@ -1,3 +1,5 @@
+import asyncio
+
 import pytest
 from crowd import Crowd, all_fail, asked, granted, pacer
 
@@ -76,7 +78,7 @@ async def test_after_pushback_full_rate_and_concurrency_return_within_seconds() 
     await crowd.run(users=32, seconds=5)
     assert paced.rate < 60
     assert paced.limit < 8
-    await crowd.run(users=32, seconds=15)
+    await crowd.run(users=32, seconds=25)
     assert (paced.limit, paced.rate) == (16, 120)
 
 
@@ -99,6 +101,14 @@ async def test_one_failing_user_all_alone_does_not_look_like_an_outage() -> None
     assert max(crowd.gaps(since=0)) < 0.2, "it backs off by itself"
 
 
+async def test_failing_users_between_whom_others_are_served_do_not_look_like_an_outage() -> None:
+    paced = pacer()
+    for number in range(20):
+        paced.returned(await paced.permit(), f"failing-{number}", Signal.TROUBLE)
+        paced.returned(await paced.permit(), "served", Signal.GOOD)
+    assert asyncio.get_running_loop().time() < 0.01, "nobody was held"
+
+
 @pytest.mark.parametrize("latency", [0.001, 0.1, 10.0])
 async def test_in_an_hour_of_outage_few_probes_go_out_and_one_at_a_time(latency: float) -> None:
     crowd = Crowd(pacer(rate=120), says=all_fail, latency=latency)
@@ -109,8 +119,8 @@ async def test_in_an_hour_of_outage_few_probes_go_out_and_one_at_a_time(latency:
 
 
 async def test_the_pauses_of_an_outage_double_up_to_the_longest() -> None:
-    crowd = Crowd(pacer(concurrency=3), says=all_fail, latency=0.001)
-    await crowd.run(users=10, seconds=400)
+    crowd = Crowd(pacer(concurrency=16), says=all_fail, latency=0.001)
+    await crowd.run(users=20, seconds=400)
     pauses = [gap for gap in crowd.gaps(since=0) if gap > 0.1]
     assert pauses[:10] == pytest.approx([0.5, 1, 2, 4, 8, 16, 32, 60, 60, 60], abs=0.01)
 
