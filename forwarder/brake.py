@@ -2,8 +2,8 @@
 
 from collections import deque
 
-#: The brake trips when this share of the window was refused.
-_SHARE = 0.8
+#: The brake trips when so many of so many were refused: 80 %, in whole numbers.
+_SHARE = (4, 5)
 
 
 class Brake:
@@ -16,7 +16,7 @@ class Brake:
 
     def __init__(self, window: int) -> None:
         self._window = window
-        self._limit = max(1, round(window * _SHARE))
+        self._limit = max(1, -(-window * _SHARE[0] // _SHARE[1]))
         self._recent: deque[bool] = deque(maxlen=window or 1)
         self._refused = 0
         self._allowance = 0

@@ -27,8 +27,8 @@ class Batch:
 class Turns(Protocol):
     """In which order ready users are sent. The one place that an ordering policy replaces."""
 
-    def enter(self, user: str, since: float) -> None:
-        """`user` became ready; its oldest event has been here since `since`."""
+    def enter(self, user: str, oldest: int) -> None:
+        """`user` became ready; `oldest` is the sequence number of its oldest event."""
 
     def next(self) -> str | None:
         """The user whose turn it is; it stays entered until :meth:`leave`."""
@@ -38,20 +38,18 @@ class Turns(Protocol):
 
 
 class FirstComeFirstServed:
-    """The user whose oldest event has waited longest goes first. O(log n) a turn."""
+    """The user whose oldest event was claimed first goes first. O(log n) a turn."""
 
     def __init__(self) -> None:
-        self._heap: list[tuple[float, int, str]] = []
-        self._entered = 0
+        self._heap: list[tuple[int, str]] = []
 
-    def enter(self, user: str, since: float) -> None:
-        """See :class:`Turns`. Users of the same moment keep the order in which they entered."""
-        self._entered += 1
-        heapq.heappush(self._heap, (since, self._entered, user))
+    def enter(self, user: str, oldest: int) -> None:
+        """See :class:`Turns`."""
+        heapq.heappush(self._heap, (oldest, user))
 
     def next(self) -> str | None:
         """See :class:`Turns`."""
-        return self._heap[0][2] if self._heap else None
+        return self._heap[0][1] if self._heap else None
 
     def leave(self, user: str) -> None:  # noqa: ARG002 - the heap's first, by contract
         """See :class:`Turns`."""
@@ -61,6 +59,7 @@ class FirstComeFirstServed:
 @dataclass(slots=True)
 class _Group:
     events: deque[Event] = field(default_factory=deque)
+    #: When it began to wait for companions: at its first event, or when its last batch left it.
     since: float = 0.0
     in_flight: bool = False
 
@@ -103,7 +102,7 @@ class Buffer:
         if not group.events:
             group.since = now
             if not group.in_flight:
-                self._turns.enter(event.user, now)
+                self._turns.enter(event.user, event.number)
         group.events.append(event)
         self.events += 1
         self.bytes += len(event.body)
@@ -122,7 +121,7 @@ class Buffer:
             return group.since
         return group.since + self._linger
 
-    def take(self) -> Batch | None:
+    def take(self, now: float) -> Batch | None:
         """The batch of the user whose turn it is; the user is in flight until :meth:`done`."""
         user = self._turns.next()
         if user is None:
@@ -131,12 +130,13 @@ class Buffer:
         group = self._groups[user]
         group.in_flight = True
         taken: list[Event] = []
-        size = BATCH_OVERHEAD
+        size = BATCH_OVERHEAD - 1  # one comma fewer than events
         while group.events and len(taken) < self._max_events_per_post:
             size += len(group.events[0].body) + 1
             if taken and size > self._max_body_bytes:
                 break
             taken.append(group.events.popleft())
+        group.since = now
         return Batch(user, tuple(taken))
 
     def decided(self, events: Iterable[Event]) -> None:
@@ -150,6 +150,6 @@ class Buffer:
         group = self._groups[user]
         group.in_flight = False
         if group.events:
-            self._turns.enter(user, group.since)
+            self._turns.enter(user, group.events[0].number)
         else:
             del self._groups[user]

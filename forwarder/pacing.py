@@ -16,6 +16,8 @@ from forwarder.retry import ceiling
 #: Different users that must fail in a row, nobody being served between them, before it is an outage and not
 #: those users' own trouble.
 _OUTAGE_USERS = 3
+#: Seconds of nothing but 429 after which that is an outage too.
+_PUSHBACK_OUTAGE = 5.0
 #: Seconds by which a late permit may be made up for; the rate is lowered by as much, so that no window of one
 #: second ever sees more POSTs than the limit.
 _CATCH_UP = 1 / 60
@@ -65,7 +67,8 @@ class Pacer:
         self._waiters: deque[asyncio.Future[Permit]] = deque()
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight = 0
-        self._not_before = 0.0
+        #: Nobody sends before these: the pause of an outage, and what a Retry-After asked for.
+        self._paused_until = self._held_until = 0.0
         self._next_start = 0.0
         self.limit = float(concurrency)
         self.rate = rate
@@ -75,6 +78,7 @@ class Pacer:
         self._failing: set[str] = set()
         self._last_failing = ""
         self._rounds = 0
+        self._last_good = clock()
 
     async def permit(self) -> Permit:
         """Waits until a POST may start. Cancelling gives the place in the line back."""
@@ -104,8 +108,8 @@ class Pacer:
         self.unused(permit)
 
     def _good(self) -> None:
-        if self._rounds:
-            self._not_before = 0.0
+        self._paused_until = 0.0
+        self._last_good = self._clock()
         self._failing.clear()
         self._rounds = 0
         step = 1.0 if self.limit < self._threshold else 1.0 / self.limit
@@ -122,22 +126,25 @@ class Pacer:
         if len(self._failing) < _OUTAGE_USERS:
             self._failing.add(user)
         # POSTs of one round fail together: only one that started after the last decrease is news.
-        if news and permit.since > self._decreased:
+        # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
+        if news and permit.since > self._decreased and self.limit > 1:
             self._decreased = now
             self._threshold = max(1.0, self.limit / 2)
             self.limit = self._threshold
         if signal is Signal.PUSHBACK:
             self._push_back(permit, now, retry_after)
-        elif len(self._failing) >= _OUTAGE_USERS and permit.since >= self._not_before:
+        # An API that pushes back is at work, unless it does nothing else for a while.
+        silent = signal is Signal.TROUBLE or now - self._last_good > _PUSHBACK_OUTAGE
+        if silent and len(self._failing) >= _OUTAGE_USERS and permit.since >= self._paused_until:
             self._rounds += 1
             self.limit = 1.0
-            self._not_before = now + ceiling(self._rounds, initial=self._initial_pause, maximum=self._longest_pause)
+            self._paused_until = now + ceiling(self._rounds, initial=self._initial_pause, maximum=self._longest_pause)
 
     def _push_back(self, permit: Permit, now: float, retry_after: float) -> None:
-        self._not_before = max(self._not_before, now + retry_after)
+        self._held_until = max(self._held_until, now + retry_after)
         if self._rate and permit.since > self._slowed:
             self._slowed = now
-            self.rate = max(1.0, self.rate * 0.7)
+            self.rate = max(min(1.0, self._rate), self.rate * 0.7)
 
     def _grant(self) -> None:
         """Grants what may be granted now, and sets a timer for what time alone holds up."""
@@ -146,7 +153,7 @@ class Pacer:
             if self._waiters[0].done():  # cancelled while it waited
                 self._waiters.popleft()
                 continue
-            start = max(self._not_before, self._next_start)
+            start = max(self._paused_until, self._held_until, self._next_start)
             if start > now:
                 self._wake_at(start)
                 return

@@ -180,7 +180,7 @@ class Tenure:
                 await self._ready.wait()
 
     def _start(self, tasks: asyncio.TaskGroup, permit: Permit) -> None:
-        batch = self._buffer.take()
+        batch = self._buffer.take(self._parts.clock())
         if batch is None:
             self._parts.pacer.unused(permit)
             return

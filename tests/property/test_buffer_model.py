@@ -41,7 +41,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
 
     @rule()
     def take(self) -> None:
-        batch = self.buffer.take()
+        batch = self.buffer.take(self.now)
         ready = {user for user, events in self.waiting.items() if events and user not in self.in_flight}
         assert (batch is not None) == bool(ready)
         if batch is not None:
@@ -97,7 +97,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
             self.take()
         assert self.came_out == self.pushed, "every event exactly once"
         assert (self.buffer.events, self.buffer.bytes) == (0, 0)
-        assert self.buffer.take() is None
+        assert self.buffer.take(self.now) is None
 
 
 TestBufferAgainstModel = BufferAgainstModel.TestCase

@@ -25,7 +25,7 @@ def filled(users: str, **limits: int) -> Buffer:
 
 
 def taken(held: Buffer) -> Batch:
-    batch = held.take()
+    batch = held.take(0.0)
     assert batch is not None
     return batch
 
@@ -48,7 +48,7 @@ def test_a_batch_is_one_users_events_in_the_order_they_came() -> None:
 
 def test_an_empty_buffer_has_nothing_to_take_and_nothing_due() -> None:
     held = buffer()
-    assert held.take() is None
+    assert held.take(0.0) is None
     assert held.due(hurry=True) is None
 
 
@@ -56,7 +56,7 @@ def test_a_user_in_flight_collects_and_is_not_taken_again_before_it_is_done() ->
     held = filled("a")
     batch = taken(held)
     held.add(event("a", 1), now=1.0)
-    assert held.take() is None
+    assert held.take(0.0) is None
     assert held.due(hurry=True) is None
     finish(held, batch)
     assert numbers(taken(held)) == [1]
@@ -77,7 +77,7 @@ def test_an_event_too_large_for_any_body_still_goes_and_goes_alone() -> None:
     for number, size in enumerate((10, 100, 10)):
         held.add(event("a", number, size), now=0.0)
     sent = []
-    while (batch := held.take()) is not None:
+    while (batch := held.take(0.0)) is not None:
         sent.append(numbers(batch))
         finish(held, batch)
     assert sent == [[0], [1], [2]]
@@ -90,17 +90,17 @@ def test_who_came_first_is_served_first() -> None:
 
 def test_users_of_the_same_moment_keep_their_order() -> None:
     held = buffer()
-    for user in "zyxw":
-        held.add(event(user), now=5.0)
+    for number, user in enumerate("zyxw"):
+        held.add(event(user, number), now=5.0)
     assert [taken(held).user for _ in range(4)] == ["z", "y", "x", "w"]
 
 
 def test_what_collected_in_flight_queues_from_when_it_came_and_not_from_when_it_is_done() -> None:
     held = filled("a")
     batch = taken(held)
-    held.add(event("b"), now=1.0)
-    held.add(event("a"), now=2.0)
-    held.add(event("c"), now=3.0)
+    held.add(event("b", 1), now=1.0)
+    held.add(event("a", 2), now=2.0)
+    held.add(event("c", 3), now=3.0)
     finish(held, batch)
     assert [taken(held).user for _ in range(3)] == ["b", "a", "c"]
 
@@ -113,14 +113,14 @@ def test_the_rest_of_a_split_group_queues_from_its_own_oldest_event() -> None:
 
 def test_a_user_that_never_runs_empty_does_not_starve_the_others() -> None:
     held = buffer(per_post=1)
-    held.add(event("busy"), now=0.0)
-    held.add(event("busy"), now=1.0)
-    held.add(event("quiet"), now=2.0)
+    held.add(event("busy", 0), now=0.0)
+    held.add(event("busy", 1), now=1.0)
+    held.add(event("quiet", 2), now=2.0)
     served = []
     for now in range(3, 8):
         batch = taken(held)
         served.append(batch.user)
-        held.add(event("busy"), now=float(now))
+        held.add(event("busy", now), now=float(now))
         finish(held, batch)
     assert "quiet" in served
 
@@ -180,10 +180,10 @@ def test_a_user_with_nothing_left_leaves_no_trace_in_memory() -> None:
 
 class LastComeFirst:
     def __init__(self) -> None:
-        self._users: dict[str, float] = {}
+        self._users: dict[str, int] = {}
 
-    def enter(self, user: str, since: float) -> None:
-        self._users[user] = since
+    def enter(self, user: str, oldest: int) -> None:
+        self._users[user] = oldest
 
     def next(self) -> str | None:
         return max(self._users, key=self._users.__getitem__, default=None)
@@ -202,5 +202,5 @@ def test_another_order_of_turns_can_take_the_place_of_the_first() -> None:
         turns=LastComeFirst,
     )
     for now, user in enumerate("abc"):
-        held.add(event(user), now=float(now))
+        held.add(event(user, now), now=float(now))
     assert [taken(held).user for _ in range(3)] == ["c", "b", "a"]
