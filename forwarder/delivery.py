@@ -46,6 +46,7 @@ class Delivery:
     Args:
         decide: told the outcome of events, as soon as it is known and once for each.
         halt: told when nothing may be sent any more.
+        backs_off: told of a user whose batch will be tried again.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Delivery:
         *,
         decide: Callable[[Sequence[Event], Outcome], None],
         halt: Callable[[Stop], None],
+        backs_off: Callable[[str], None],
     ) -> None:
         self._api = parts.api
         self._judge = parts.judge
@@ -66,6 +68,7 @@ class Delivery:
         self._gate = gate
         self._decide = decide
         self._halt = halt
+        self._backs_off = backs_off
         self._stopping = False
         self._posting: set[asyncio.Task[object] | None] = set()
 
@@ -154,6 +157,8 @@ class Delivery:
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
         self._pacer.returned(permit, user, _signal(answer), retry_after)
         verdict = self._judge.judge(user, answer, tries)
+        if isinstance(verdict, Again):
+            self._backs_off(user)
         self._record(events, answer, verdict, self._clock() - started)
         return verdict
 

@@ -1,7 +1,7 @@
 """Filling the buffer: first what an earlier owner had claimed, oldest first, then new claims; and decoding both."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from forwarder.buffer import Buffer
@@ -111,6 +111,18 @@ class Intake:
                     self._settler.expect(stamp, 1)
                     self._take(number, stamp, element)
             self._arrived()
+
+    async def reload(self, user: str) -> None:
+        """Reads spilled events of a user back into the buffer, as many as it may hold."""
+        while names := self._buffer.to_reload(user):
+            elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
+            self._buffer.reload(user, self._decoded(names, elements), self._clock())
+
+    def _decoded(self, names: Iterable[tuple[int, int]], elements: Iterable[bytes | None]) -> Iterator[Event]:
+        """Events that were valid before; one that is gone was taken by a later owner, who will say so."""
+        for (number, stamp), element in zip(names, elements, strict=True):
+            if element is not None:
+                yield decode(element, number=number, stamp=stamp, max_bytes=self._max_event_bytes)
 
     async def _claim(self, most: int, most_bytes: int) -> None:
         claimed = await self._reach.until(

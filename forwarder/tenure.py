@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 
-from forwarder.buffer import Buffer
+from forwarder.buffer import Batch, Buffer
 from forwarder.delivery import Delivery
 from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
 from forwarder.event import Event
@@ -92,7 +92,7 @@ class Tenure:
         )
         self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
         self._gate = Gate(claims, self._settler, settings.request_timeout, parts.clock)
-        self._delivery = Delivery(parts, self._gate, decide=self._decide, halt=self._halt)
+        self._delivery = Delivery(parts, self._gate, decide=self._decide, halt=self._halt, backs_off=self._backs_off)
         self._intake = Intake(
             parts, claims, blocking, self._buffer, self._settler, arrived=self._ready.set, halt=self._halt
         )
@@ -192,9 +192,18 @@ class Tenure:
             self._buffer.done(batch.user)
             self._ready.set()
 
-        task = tasks.create_task(self._delivery.deliver(batch, permit))
+        task = tasks.create_task(self._deliver(batch, permit))
         self._deliveries.add(task)
         task.add_done_callback(ended)
+
+    async def _deliver(self, batch: Batch, permit: Permit) -> None:
+        await self._delivery.deliver(batch, permit)
+        if not self._ending.done():
+            await self._intake.reload(batch.user)
+
+    def _backs_off(self, user: str) -> None:
+        self._buffer.back_off(user)
+        self._intake.freed()
 
     async def _observe(self) -> None:
         """Keeps the gauges fresh, and obeys a halt that somebody else wrote."""

@@ -20,7 +20,7 @@ from rig import (
 
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
-from forwarder.simulator import Faults, Simulator
+from forwarder.simulator import Faults, Simulator, UserAnswer
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -28,6 +28,12 @@ Start = Callable[[Settings], WorkerProcess]
 def in_order(got: dict[str, list[int]], pushed: dict[str, list[int]]) -> bool:
     """Whether each user's events were first accepted in the order they were pushed, and all of them."""
     return {user: list(dict.fromkeys(numbers)) for user, numbers in got.items()} == pushed
+
+
+def quiet(api: Simulator) -> bool:
+    """Whether no request has arrived for a second and a half."""
+    requests = api.ledger.requests
+    return bool(requests) and api._clock() - requests[-1].at > 1.5
 
 
 async def test_a_standby_takes_over_within_the_lease_of_a_killed_worker(
@@ -82,14 +88,8 @@ async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
         await eventually(lambda: api.ledger.accepted_events > 400)
         os.kill(server.pid, signal.SIGSTOP)
         try:
-            requests = api.ledger.requests
-
-            async def still() -> bool:
-                """No request for as long as it takes 1.5 s of others."""
-                return bool(requests) and api._clock() - requests[-1].at > 1.5
-
-            await eventually(still, within=10, what="the POSTs stop")
-            stopped_after = len(requests)
+            await eventually(lambda: quiet(api), within=10, what="the POSTs stop")
+            stopped_after = len(api.ledger.requests)
         finally:
             os.kill(server.pid, signal.SIGCONT)
         assert stopped_after < 2_000, "they had not simply run out"
@@ -118,3 +118,22 @@ async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
     async with Redis.from_url(server.url) as redis:
         await settled(redis, queue_name, within=40)
     assert in_order(accepted(api), by_user(elements))
+
+
+async def test_no_post_starts_that_the_lease_would_not_outlast(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
+) -> None:
+    server = own_redis(port=None)
+    api.faults = Faults(users={"u": UserAnswer(status=503)})
+    async with Redis.from_url(server.url) as redis:
+        await redis.rpush(queue_name, event("u", 1))
+        worker(settings(server.url, queue_name, api, lease_ttl=3.0, request_timeout=1.0))
+        await eventually(lambda: api.posts[503] > 20, what="it is tried again and again, nothing is settled")
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            await eventually(lambda: quiet(api), within=6, what="the attempts stop")
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        api.faults = Faults()
+        await settled(redis, queue_name)
+    assert accepted(api) == {"u": [1]}

@@ -174,6 +174,27 @@ async def test_a_failing_user_does_not_slow_the_others(
     assert (await census(redis_client, queue_name)).claimed == 1
 
 
+async def test_a_failing_user_with_more_events_than_the_buffer_holds_does_not_stop_the_others(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.faults = Faults(users={"u": UserAnswer(status=500)})
+    long = [event("u", n) for n in range(5_000)]
+    await redis_client.rpush(queue_name, *long)
+    await redis_client.rpush(queue_name, *(event(f"v{n % 50}", n) for n in range(500)))
+    given = settings(redis_url, queue_name, api, max_buffered_events=1_000, max_event_bytes=1_000)
+    async with running(given) as service:
+        await eventually(lambda: api.ledger.accepted_events == 500, what="all of the others")
+        await redis_client.rpush(queue_name, event("u", 5_000))
+        await redis_client.rpush(queue_name, event("w", 1))
+        await eventually(lambda: api.ledger.events("w"))
+        _, metrics = await service.get("/metrics")
+        buffered = next(x for x in metrics.splitlines() if x.startswith("forwarder_buffered_events "))
+        assert float(buffered.split()[1]) <= 1_000
+        api.faults = Faults()
+        await settled(redis_client, queue_name)
+    assert same_json(api.ledger.events("u"), map(body, [*long, event("u", 5_000)]))
+
+
 async def test_attempts_end_in_exhausted_only_while_others_are_accepted(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:

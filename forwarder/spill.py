@@ -1,0 +1,34 @@
+"""Names of claimed events whose bytes are only in Redis: 16 bytes of memory each. Pure."""
+
+from array import array
+
+#: Entries taken before the arrays are cut; cutting costs as much as what is left.
+_CUT = 4_096
+
+
+class Spilled:
+    """A queue of (sequence number, stamp), oldest first."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+        self._stamps = array("Q")
+        self._taken = 0
+
+    def __len__(self) -> int:
+        return len(self._numbers) - self._taken
+
+    def append(self, number: int, stamp: int) -> None:
+        """The newest event."""
+        self._numbers.append(number)
+        self._stamps.append(stamp)
+
+    def take(self, most: int) -> list[tuple[int, int]]:
+        """Removes up to `most` of the oldest."""
+        end = min(self._taken + most, len(self._numbers))
+        found = list(zip(self._numbers[self._taken : end], self._stamps[self._taken : end], strict=True))
+        self._taken = end
+        if self._taken >= _CUT or self._taken == len(self._numbers):
+            del self._numbers[: self._taken]
+            del self._stamps[: self._taken]
+            self._taken = 0
+        return found
