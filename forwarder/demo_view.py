@@ -1,10 +1,11 @@
 """What the demo prints: alive in a terminal, plain lines anywhere else."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 from rich.text import Text
@@ -37,28 +38,30 @@ def title(redis_url: str, events: int) -> None:
 
 
 @contextmanager
-def progress(events: int) -> Iterator[Callable[[Census, float], None]]:
-    """Where to tell how it stands, and after how many seconds."""
+def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float], None]]:
+    """Where to tell how it stands: the counts, POSTs and retries, and after how many seconds."""
     columns = (
         TextColumn("forwarding"),
         BarColumn(bar_width=32),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
     )
-    with Progress(*columns, console=out, transient=True, disable=not out.is_terminal) as bar:
-        task = bar.add_task("", total=events, note="")
-        said = 0.0
+    bar, below = Progress(*columns, console=out), Text(style="dim", no_wrap=True)
+    task = bar.add_task("", total=events)
+    said = 0.0
 
-        def show(census: Census, seconds: float) -> None:
-            nonlocal said
-            done = census.accepted + census.dead_lettered
-            note = f"{census.waiting:,} waiting, {census.claimed:,} claimed, {census.letters:,} dead letters"
-            bar.update(task, completed=done, note=note)
-            if not out.is_terminal and seconds - said >= _EVERY:
-                said = seconds
-                out.print(f"{seconds:5.1f} s  {done:,} of {events:,} decided, {note}")
+    def show(census: Census, counted: tuple[int, int], seconds: float) -> None:
+        nonlocal said
+        done, (posts, retries) = census.accepted + census.dead_lettered, counted
+        rate = f"{posts:,} POSTs, {done / max(1, posts):.1f} events each"
+        note = f"{rate}, {census.waiting + census.claimed:,} to go, {retries:,} retries, {census.letters:,} dead"
+        bar.update(task, completed=done)
+        below.plain = note
+        if not out.is_terminal and seconds - said >= _EVERY:
+            said = seconds
+            out.print(f"{seconds:5.1f} s  {done:,} of {events:,}: {note}", soft_wrap=True)
 
+    with Live(Group(bar, below), console=out, transient=True) if out.is_terminal else nullcontext():
         yield show
 
 
@@ -86,6 +89,11 @@ def addresses(redis_url: str, api_url: str, admin: str, queue: str) -> None:
     table.add_row("worker", admin, "/metrics, /readyz, /livez")
     out.print("\nEverything is left running. Ctrl-C ends it.")
     out.print(table, soft_wrap=True)
+
+
+def interrupted() -> None:
+    """Said when a signal ended the demo, after everything is cleaned up."""
+    out.print("interrupted: everything it had started is ended, its files are gone", style="yellow")
 
 
 def log_tail(text: str) -> None:

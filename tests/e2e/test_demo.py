@@ -21,16 +21,40 @@ async def test_the_demo_ends_with_every_check_held(faults: tuple[str, ...], tmp_
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_ctrl_c_leaves_no_process_and_no_file_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_ctrl_c_and_its_like_leave_no_process_and_no_file_behind(number: int, tmp_path: Path) -> None:
     process = _demo(tmp_path)
     await eventually(lambda: len(_children(process.pid)) >= 2, what="its redis-server and its stand-in run")
     children = _children(process.pid)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, err = await asyncio.to_thread(process.communicate, timeout=20)
-    assert process.returncode == 130, (out, err)
-    assert b"Traceback" not in out + err
-    await eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children), what="its children are gone")
+    assert process.returncode == 128 + number, (out, err)
+    assert (out.count(b"interrupted: "), err) == (1, b"")
+    await eventually(lambda: not any(_runs(pid) for pid in children), what="its children are gone")
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_stand_in_that_dies_ends_the_demo_with_a_word_instead_of_hanging(tmp_path: Path) -> None:
+    process = _demo(tmp_path)
+    assert process.stdout is not None
+    # Before it serves, its end is that of a start that failed; what hung was the end of one at work.
+    while b" s  " not in (line := await asyncio.to_thread(process.stdout.readline)):
+        assert line
+    pid = _stand_in(process.pid)
+    assert pid is not None
+    os.kill(pid, signal.SIGKILL)
+    out, err = await asyncio.to_thread(process.communicate, timeout=20)
+    assert (process.returncode, b"the stand-in API" in err) == (1, True), (out, err)
+    assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_demo_that_is_killed_takes_its_children_with_it(tmp_path: Path) -> None:
+    process = _demo(tmp_path)
+    await eventually(lambda: _stand_in(process.pid) is not None, what="its redis-server and its stand-in run")
+    children = _children(process.pid)
+    process.kill()
+    await asyncio.to_thread(process.communicate, timeout=20)
+    await eventually(lambda: not any(_runs(pid) for pid in children), what="its children are gone")
 
 
 async def test_keep_leaves_it_running_with_its_addresses_printed(tmp_path: Path) -> None:
@@ -43,6 +67,8 @@ async def test_keep_leaves_it_running_with_its_addresses_printed(tmp_path: Path)
         lines.append(line.decode())
     admin = next(word for line in lines for word in line.split() if "/readyz" in line and word.startswith("http"))
     assert (await fetch(admin + "/readyz"))[0] == 200
+    status, text = await fetch(admin + "/metrics")
+    assert (status, "forwarder_events_accepted_total 500" in text) == (200, True)
     process.send_signal(signal.SIGINT)
     await asyncio.to_thread(process.communicate, timeout=20)
     assert process.returncode == 0
@@ -61,3 +87,13 @@ def _demo(tmp_path: Path, *arguments: str) -> subprocess.Popen[bytes]:
 def _children(pid: int) -> list[int]:
     found = Path(f"/proc/{pid}/task/{pid}/children")
     return [int(child) for child in found.read_text().split()] if found.exists() else []
+
+
+def _stand_in(pid: int) -> int | None:
+    return next((x for x in _children(pid) if b"simulate" in Path(f"/proc/{x}/cmdline").read_bytes()), None)
+
+
+def _runs(pid: int) -> bool:
+    # A process that is dead but not waited for by its new parent, pid 1, does not run.
+    stat = Path(f"/proc/{pid}/stat")
+    return stat.exists() and stat.read_text().rpartition(")")[2].split()[0] != "Z"
