@@ -88,6 +88,9 @@ class Metrics:
         self.claimed_events = self._gauge("claimed_events", "Events on loan, not settled.")
         self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
         self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
+        self.imbalance = self._gauge(
+            "imbalance_events", "By how many events the sums of what was claimed and decided are off; must be 0."
+        )
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
         )

@@ -17,7 +17,7 @@ from rich.text import Text
 from forwarder import dead
 from forwarder.errors import ConfigurationError
 from forwarder.producer import Pushed
-from forwarder.queue import DeadLetter, HaltRecord
+from forwarder.queue import Census, DeadLetter, HaltRecord
 from forwarder.status import Finding
 
 #: Wrong lines that are named one by one; of more only the number is said.
@@ -117,6 +117,18 @@ def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
         table.add_row(name.replace("_", " "), f"{found[name]:,}")
     out.print(Text(queue, "bold"))
     out.print(table)
+
+
+def audit(census: Census, queue: str, *, as_json: bool) -> None:
+    """The answer of `forwarder audit`: each identity, and by how much it is off."""
+    if as_json:
+        _json({"queue": queue, **asdict(census), "lease": None, "imbalances": census.imbalances})
+        return
+    pushed = census.waiting + census.sequence - census.replayed
+    out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, as far as Redis knows", "default"))
+    for identity, off in census.imbalances.items():
+        mark = Text("✔ ", "bold green") if off == 0 else Text("✘ ", "bold red")
+        out.print(mark.append(identity + (f", off by {off:+,}" if off else ""), "default"), soft_wrap=True)
 
 
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:

@@ -220,6 +220,7 @@ class Tenure:
         metrics.queue_waiting_events.set(census.waiting)
         metrics.claimed_events.set(census.claimed)
         metrics.dead_letters.set(census.letters)
+        metrics.imbalance.set(sum(map(abs, census.imbalances.values())))
         metrics.buffered_events.set(self._buffer.events)
         metrics.concurrency_limit.set(int(parts.pacer.limit))
         metrics.rate_limit.set(parts.pacer.rate)

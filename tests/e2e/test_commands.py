@@ -182,3 +182,25 @@ async def test_dead_letters_are_listed_shown_and_replayed_with_the_date_of_their
     (sent,) = api.ledger.events("u")
     assert json.loads(sent)["date"] == second["claimed_at"]
     assert [e.reason async for e in Records(redis_client, Keys(queue_name)).letters()] == ["invalid"]
+
+
+async def test_audit_says_by_how_much_the_sums_are_off(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1), event("u", 2), b"nonsense")
+    given = settings(redis_url, queue_name, api)
+    process = worker(given)
+    await settled(redis_client, queue_name)
+    code, out, _ = await command("audit", environment=environment(given))
+    assert (code, out.count("✔"), "3 events pushed" in out) == (0, 2, True)
+    await redis_client.incrby(Keys(queue_name).accepted, 5)
+    code, out, _ = await command("audit", environment=environment(given))
+    assert (code, "sequence = accepted + dead_lettered + claimed, off by -5" in out) == (1, True)
+    code, out, _ = await command("audit", "--json", environment=environment(given))
+    assert (code, sorted(json.loads(out)["imbalances"].values())) == (1, [-5, 0])
+    admin = await process.admin()
+
+    async def told() -> bool:
+        return "forwarder_imbalance_events 5.0" in (await fetch(admin + "/metrics"))[1]
+
+    await eventually(told)

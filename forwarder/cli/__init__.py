@@ -4,31 +4,33 @@ Exit codes (the words of BSD's sysexits where it has one): 0 done, 1 failure, 64
 78 configuration.
 """
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
-from forwarder import __version__, config, dead, demo, logs, show
+from forwarder import __version__, config, demo, logs, show
 from forwarder.api import Api
-from forwarder.config import Settings
+from forwarder.cli import dead
+from forwarder.cli.options import (
+    EXIT_CONFIGURATION,
+    EXIT_FAILURE,
+    EXIT_HALTED,
+    EXIT_USAGE,
+    Json,
+    records_of,
+    run_to_end,
+)
 from forwarder.credentials import Credentials
 from forwarder.errors import ConfigurationError, ForwarderError
 from forwarder.producer import push
-from forwarder.queue import Keys, Pusher, Records, connect
+from forwarder.queue import Keys, Pusher, connect
 from forwarder.serve import serve
 from forwarder.service import Service
 from forwarder.status import check, survey
 from forwarder.worker import HaltedForGoodError
-
-T = TypeVar("T")
-
-EXIT_FAILURE, EXIT_USAGE, EXIT_HALTED, EXIT_CONFIGURATION = 1, 64, 77, 78
 
 app = typer.Typer(
     name="forwarder",
@@ -38,21 +40,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-dead_app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
-app.add_typer(dead_app, name="dead")
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
-Reason = Annotated[str | None, typer.Option(help="Only this reason: invalid, rejected, too_large, exhausted.")]
-Status = Annotated[str | None, typer.Option(help="Only this status of the API's answer.")]
-User = Annotated[str | None, typer.Option(help="Only events of this user.")]
-Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
-
-
-@asynccontextmanager
-async def _records(settings: Settings) -> AsyncIterator[Records]:
-    async with connect(settings.redis_url.get_secret_value()) as redis:
-        yield Records(redis, Keys(settings.queue))
+app.add_typer(dead.app, name="dead")
 
 
 @app.command()
@@ -62,7 +50,7 @@ def run() -> None:
     logs.configure(settings.log_format, settings.log_level)
     for secret in config.secrets(settings):
         logs.hide(secret)
-    _run(Service(settings).run())
+    run_to_end(Service(settings).run())
 
 
 @app.command("push")
@@ -85,7 +73,7 @@ def push_command(
         show.pushed(pushed, settings.queue)
         return EXIT_FAILURE if pushed.wrong else 0
 
-    raise typer.Exit(_run(work()))
+    raise typer.Exit(run_to_end(work()))
 
 
 @app.command("status")
@@ -94,12 +82,26 @@ def status_command(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with _records(settings) as records:
+        async with records_of(settings) as records:
             found = await survey(records)
         show.status(found, settings.queue, as_json=as_json)
         return EXIT_HALTED if found["halt"] else 0
 
-    raise typer.Exit(_run(work()))
+    raise typer.Exit(run_to_end(work()))
+
+
+@app.command()
+def audit(*, as_json: Json = False) -> None:
+    """Check from Redis alone that every event that was ever claimed is accounted for (else exit 1)."""
+    settings = config.load()
+
+    async def work() -> int:
+        async with records_of(settings) as records:
+            census = await records.census()
+        show.audit(census, settings.queue, as_json=as_json)
+        return EXIT_FAILURE if any(census.imbalances.values()) else 0
+
+    raise typer.Exit(run_to_end(work()))
 
 
 @app.command("check")
@@ -108,7 +110,7 @@ def check_command(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with _records(settings) as records:
+        async with records_of(settings) as records:
             if settings.api_key is None and settings.api_key_file is None:
                 findings = [finding async for finding in check(settings, records, None)]
             else:
@@ -117,73 +119,7 @@ def check_command(*, as_json: Json = False) -> None:
         show.findings(findings, as_json=as_json)
         return EXIT_FAILURE if any(finding.grade == "failure" for finding in findings) else 0
 
-    raise typer.Exit(_run(work()))
-
-
-@dead_app.command("list")
-def dead_list(
-    *,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    limit: Limit = None,
-    as_json: Json = False,
-) -> None:
-    """List dead letters, oldest first; with --json one object a line."""
-    settings = config.load()
-
-    async def work() -> None:
-        async with _records(settings) as records:
-            await show.letters(dead.select(records, dead.Filter(reason, status, user, limit)), as_json=as_json)
-
-    _run(work())
-
-
-@dead_app.command("show")
-def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
-    """Show one dead letter in full."""
-    settings = config.load()
-
-    async def work() -> int:
-        async with _records(settings) as records:
-            letter = await records.letter(letter_id)
-        if letter is None:
-            show.problem(f"no dead letter {letter_id}")
-            return EXIT_FAILURE
-        show.letter(letter, as_json=as_json)
-        return 0
-
-    raise typer.Exit(_run(work()))
-
-
-@dead_app.command("replay")
-def dead_replay(
-    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
-    *,
-    every: Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")] = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Push dead letters again, oldest first, as the newest events of their list."""
-    which = dead.Filter(reason, status, user, limit)
-    if bool(letter_ids) == (every or which != dead.Filter()):
-        raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
-    settings = config.load()
-
-    async def work() -> int:
-        async with _records(settings) as records:
-            replayed = 0
-            async for letter in dead.chosen(records, letter_ids, which):
-                done = dry_run or await dead.replay(records, letter, side=settings.consume_from)
-                replayed += done
-            missing = len(letter_ids or ()) - replayed if letter_ids else 0
-        show.replayed(replayed, missing, dry_run=dry_run)
-        return EXIT_FAILURE if missing else 0
-
-    raise typer.Exit(_run(work()))
+    raise typer.Exit(run_to_end(work()))
 
 
 @app.command()
@@ -197,10 +133,10 @@ def resume(
     settings = config.load()
 
     async def work() -> None:
-        async with _records(settings) as records:
+        async with records_of(settings) as records:
             show.resumed(await records.resume(allow_refusals=allow_refusals))
 
-    _run(work())
+    run_to_end(work())
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -232,7 +168,7 @@ def simulate(
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Stand in for the Carnival API: strict, with a ledger (GET /ledger) and scripted faults."""
-    _run(serve(host, port, api_key, faults=faults, seed=seed, until_stdin_ends=until_stdin_ends))
+    run_to_end(serve(host, port, api_key, faults=faults, seed=seed, until_stdin_ends=until_stdin_ends))
 
 
 @app.command("demo")
@@ -243,11 +179,7 @@ def demo_command(
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards, until Ctrl-C.")] = False,
 ) -> None:
     """Send a shop's real purchases through an embedded Redis and the stand-in API, and check every one."""
-    raise typer.Exit(_run(demo.run(events=events, faults=faults, keep=keep)))
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    return asyncio.run(work)
+    raise typer.Exit(run_to_end(demo.run(events=events, faults=faults, keep=keep)))
 
 
 def _only(error: BaseException) -> BaseException:

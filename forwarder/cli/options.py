@@ -1,0 +1,34 @@
+"""What the commands share: options, and how a command runs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, TypeVar
+
+import typer
+
+from forwarder.config import Settings
+from forwarder.queue import Keys, Records, connect
+
+T = TypeVar("T")
+
+EXIT_FAILURE, EXIT_USAGE, EXIT_HALTED, EXIT_CONFIGURATION = 1, 64, 77, 78
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+Reason = Annotated[str | None, typer.Option(help="Only this reason: invalid, rejected, too_large, exhausted.")]
+Status = Annotated[str | None, typer.Option(help="Only this status of the API's answer.")]
+User = Annotated[str | None, typer.Option(help="Only events of this user.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+
+@asynccontextmanager
+async def records_of(settings: Settings) -> AsyncIterator[Records]:
+    """The operator's side of the settings' list."""
+    async with connect(settings.redis_url.get_secret_value()) as redis:
+        yield Records(redis, Keys(settings.queue))
+
+
+def run_to_end(work: Coroutine[Any, Any, T]) -> T:
+    """Runs a command's work in an event loop of its own."""
+    return asyncio.run(work)
