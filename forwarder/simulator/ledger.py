@@ -18,15 +18,19 @@ class Request:
 
 
 @dataclass(frozen=True, slots=True)
-class _Accepted:
+class Accepted:
+    """The events of one accepted POST, and the request that brought them."""
+
     user: str
     events: tuple[msgspec.Raw, ...]
+    request: Request | None = None
 
 
 class Ledger:
     """Every accepted event, byte for byte, in order of acceptance. Grows without bound.
 
     Attributes:
+        accepted: every accepted POST, in order.
         requests: every request in order of arrival, as long as ``keep_requests`` is true.
         arrived: how many requests there were.
         posts: how many requests were answered with each status.
@@ -43,13 +47,13 @@ class Ledger:
         self.arrived = 0
         self.posts: Counter[int] = Counter()
         self.accepted_events = 0
-        self._accepted: list[_Accepted] = []
-        self._by_user: dict[str, list[_Accepted]] = {}
+        self.accepted: list[Accepted] = []
+        self._by_user: dict[str, list[Accepted]] = {}
 
     @property
     def accepted_posts(self) -> int:
         """How many POSTs were accepted, whether or not the answer got through."""
-        return len(self._accepted)
+        return len(self.accepted)
 
     def users(self) -> list[str]:
         """Return who had events accepted, in order of the first."""
@@ -65,10 +69,10 @@ class Ledger:
         if self.keep_requests:
             self.requests.append(request)
 
-    def accept(self, user: str, events: tuple[msgspec.Raw, ...]) -> None:
+    def accept(self, user: str, events: tuple[msgspec.Raw, ...], request: Request | None = None) -> None:
         """Register the events of one POST, all of them."""
-        post = _Accepted(user, events)
-        self._accepted.append(post)
+        post = Accepted(user, events, request)
+        self.accepted.append(post)
         self._by_user.setdefault(user, []).append(post)
         self.accepted_events += len(events)
 
@@ -79,7 +83,7 @@ class Ledger:
 
     def lines(self) -> Iterator[bytes]:
         """Yield NDJSON, one line per event accepted so far; ``post`` counts accepted POSTs from 1."""
-        accepted = self._accepted
+        accepted = self.accepted
         for number in range(len(accepted)):
             post = accepted[number]
             for event in post.events:

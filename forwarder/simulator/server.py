@@ -138,7 +138,7 @@ class Simulator:
         post = await read_post(request)
         arrived = Request(self._clock(), post.user, len(post.events))
         self.ledger.arrive(arrived)
-        match self._decide(request, post):
+        match self._decide(request, post, arrived):
             case Cut.HANG:
                 return await _until_disconnected()
             case Cut.RESET:
@@ -146,7 +146,7 @@ class Simulator:
             case response:
                 return await self._answer(arrived, response)
 
-    def _decide(self, request: web.BaseRequest, post: Post) -> Cut | web.Response:
+    def _decide(self, request: web.BaseRequest, post: Post, arrived: Request) -> Cut | web.Response:
         faults = self._script.faults
         instead = (
             self._script.for_everybody()
@@ -159,7 +159,7 @@ class Simulator:
                 return _response(instead)
             case Cut():
                 return instead
-        self.ledger.accept(post.user, post.events)
+        self.ledger.accept(post.user, post.events, arrived)
         return Cut.RESET if self._script.resets_after_accepting() else _accepted()
 
     async def _answer(self, arrived: Request, response: web.Response) -> web.Response:
