@@ -1,0 +1,115 @@
+"""A Redis that is full (`noeviction`), which it is exactly when a backlog must be drained; on every Redis there is."""
+
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+from redis.exceptions import OutOfMemoryError
+from rig import census
+
+from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
+from forwarder.errors import UnreachableError
+from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Pusher, Records, Settlement, connect
+
+LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 100}
+HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
+KEYS = Keys("events")
+
+
+SERVERS: list[Path | None] = [*installed_servers()]
+
+
+@pytest_asyncio.fixture(params=SERVERS or [None], ids=lambda path: str(path and version_of(path)))
+async def redis(request: pytest.FixtureRequest, own_redis: Callable[..., EmbeddedRedis]) -> AsyncIterator[Redis]:
+    """A server of the test's own, with room as yet, that has seen none of our scripts."""
+    server: Path | None = request.param
+    async with connect(own_redis(server=server).url) as client:
+        yield client
+
+
+async def fill(redis: Redis) -> None:
+    await redis.config_set("maxmemory", 1)
+    with pytest.raises(OutOfMemoryError):
+        await redis.set("anything", "at all")
+
+
+def contender(redis: Redis) -> Claims:
+    return Claims(redis, KEYS, side="left", lease_ttl=5)
+
+
+async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
+    elements = [b"%d" % number for number in range(5_000)]
+    elements[17] = elements[4_017] = b"x" * 101
+    await Pusher(redis, KEYS, side="left").push(elements)
+    await fill(redis)
+    claims, drained = contender(redis), list[bytes | None]()
+    assert await claims.acquire() == ClaimedList(0, 0, 0)
+    await claims.renew()
+    while (claimed := await claims.claim(**LIMITS)).elements:
+        drained += claimed.elements
+        there = [claimed.first + i for i, element in enumerate(claimed.elements) if element is not None]
+        letters = [Letter(number, claimed.stamp, "rejected", "400", "", "u", 1) for number in there[:10]]
+        await claims.settle(Settlement({claimed.stamp: there[10:]}, letters))
+    assert drained == [None if len(element) > 100 else element for element in elements]
+    now = await census(redis, KEYS.queue)
+    assert (now.waiting, now.claimed, now.accepted, now.letters) == (0, 0, 5_000 - 52, 52)
+    assert not any(now.imbalances.values())
+
+
+async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
+    await Pusher(redis, KEYS, side="left").push([b"1", b"2", b"3"])
+    dead = contender(redis)
+    await dead.acquire()
+    lost = await dead.claim(**LIMITS | {"most": 2})
+    await fill(redis)
+    await redis.delete(KEYS.lease)
+    heir = contender(redis)
+    assert await heir.acquire() == ClaimedList(sequence=2, settlement=0, claimed=2)
+    fields = await heir.claimed_fields()
+    assert await heir.read(fields) == lost.elements
+    assert (await heir.claim(**LIMITS)).elements == [b"3"]
+    await heir.settle(Settlement({lost.stamp: [1, 2]}))
+    assert (await census(redis, KEYS.queue)).accepted == 2
+    await heir.release()
+
+
+async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
+    await fill(redis)
+    records = Records(redis, KEYS)
+    assert await records.write_halt(HALT) == HALT
+    assert await redis.pttl(KEYS.halt) == -1
+    assert await records.halt() == HALT
+    assert await records.end_halt(HALT)
+    await records.write_halt(HALT)
+    assert await records.resume() == HALT
+    assert await records.take_allowance() == 0
+
+
+async def test_a_push_is_refused_and_pushes_nothing(redis: Redis) -> None:
+    await redis.rpush(KEYS.list, b"1")
+    await fill(redis)
+    for side in ("left", "right"):
+        with pytest.raises(UnreachableError):
+            await Pusher(redis, KEYS, side=side).push([b"2", b"3"])
+    assert await redis.lrange(KEYS.list, 0, -1) == [b"1"]
+
+
+async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None:
+    await redis.xadd(KEYS.dead, {"element": b"1"})
+    [letter] = [letter async for letter in Records(redis, KEYS).letters()]
+    await fill(redis)
+    with pytest.raises(UnreachableError):
+        await Records(redis, KEYS).replay(letter.id, letter.element, side="left")
+    assert await redis.xlen(KEYS.dead) == 1
+    assert await redis.exists(KEYS.list, KEYS.replayed) == 0
+
+
+async def test_waiting_is_refused(redis: Redis) -> None:
+    claims = contender(redis)
+    await claims.acquire()
+    await fill(redis)
+    with pytest.raises(UnreachableError):
+        await claims.wait_for_events(redis, 4)
+    assert (await claims.claim(**LIMITS)).elements == []
