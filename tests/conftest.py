@@ -12,6 +12,8 @@ from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
 
+pytest_plugins = ["tests.faults"]
+
 # Before 3.12 pytest-asyncio makes a loop where there is none yet and never closes it: with warnings as errors,
 # whichever test happens to run then fails.
 asyncio.set_event_loop(None)

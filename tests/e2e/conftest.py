@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from rig import KEY, WorkerProcess, environment
 
 from forwarder.config import Settings
 from forwarder.simulator import Simulator
+from tests.rig import KEY, WorkerProcess, environment
 
 
 @pytest_asyncio.fixture

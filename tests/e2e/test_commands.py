@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
 
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
+from tests.rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from rig import command, eventually, fetch
+
+from tests.rig import command, eventually, fetch
 
 
 @pytest.mark.parametrize("faults", [(), ("--faults",)], ids=["fair weather", "faults"])

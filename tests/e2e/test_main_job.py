@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
-from rig import (
+
+from forwarder.config import Settings
+from forwarder.queue import Keys, Records
+from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
+from tests.faults import fault
+from tests.rig import (
     KEY,
     WorkerProcess,
     accepted,
@@ -24,10 +29,6 @@ from rig import (
     settings,
     settled,
 )
-
-from forwarder.config import Settings
-from forwarder.queue import Keys, Records
-from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -48,6 +49,12 @@ async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
     assert await process.stopped() == 0
 
 
+@fault(
+    "API",
+    "5 % answer 503, 2 % reset after accepting, 1 % of events are bad, one SIGKILL",
+    "accepted, or a letter with the right reason",
+    keeps=(1, 2, 3, 4),
+)
 async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain_every_double(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -100,6 +107,7 @@ async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain
     assert 'forwarder_events_dead_lettered_total{reason="rejected"}' in metrics
 
 
+@fault("API", "down", "probed gently; full speed soon after", keeps=(1, 2, 6))
 async def test_an_outage_dead_letters_nothing_and_is_probed_gently(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -144,6 +152,7 @@ async def test_sigterm_finishes_what_is_in_flight_and_the_next_worker_goes_on_at
     assert accepted(api) == by_user(elements)
 
 
+@fault("process", "stopped twice (SIGTERM), which ends it at once", "the next worker adopts", keeps=(1,))
 async def test_a_second_sigterm_ends_at_once_and_loses_nothing(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:

@@ -3,18 +3,25 @@
 import random
 from collections.abc import Callable
 
-from history import check, observed
-from proxy import Proxy
 from redis.asyncio import Redis
-from rig import WorkerProcess, event, eventually, fetch, settings, settled
 
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
+from tests.faults import fault
+from tests.history import check, observed
+from tests.proxy import Proxy
+from tests.rig import WorkerProcess, event, eventually, fetch, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 
 
+@fault(
+    "connection",
+    "one reply in three to a script is lost",
+    "the script is sent again and answers the same",
+    keeps=(1, 2, 3),
+)
 async def test_lost_replies_double_nothing_as_every_script_is_safe_to_run_twice(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -33,6 +40,7 @@ async def test_lost_replies_double_nothing_as_every_script_is_safe_to_run_twice(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
+@fault("connection", "cut again and again (RST)", "made again; nothing doubles", keeps=(1, 2, 3))
 async def test_a_cut_connection_is_made_again_and_nothing_doubles(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -53,6 +61,9 @@ async def test_a_cut_connection_is_made_again_and_nothing_doubles(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
+@fault(
+    "connection", "goes dark: open, and silent", "POSTs stop, `/readyz` says so, goes on afterwards", keeps=(1, 2, 3)
+)
 async def test_in_the_dark_posts_stop_within_a_second_and_readiness_tells(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -78,6 +89,12 @@ async def test_in_the_dark_posts_stop_within_a_second_and_readiness_tells(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
+@fault(
+    "Redis",
+    "forgets its scripts and kills its clients (`SCRIPT FLUSH`, `CLIENT KILL`)",
+    "they are sent again",
+    keeps=(1, 2, 3),
+)
 async def test_a_forgotten_script_is_sent_again(
     redis_client: Redis, queue_name: str, own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start
 ) -> None:

@@ -7,11 +7,12 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
-from rig import census
 
 from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
 from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Pusher, Records, Settlement, connect
+from tests.faults import fault
+from tests.rig import census
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 100}
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -39,6 +40,7 @@ def contender(redis: Redis) -> Claims:
     return Claims(redis, KEYS, side="left", lease_ttl=5)
 
 
+@fault("Redis", "full (`noeviction`) after an outage", "the backlog drains to zero without help", keeps=(1, 3))
 async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     elements = [b"%d" % number for number in range(5_000)]
     elements[17] = elements[4_017] = b"x" * 101
@@ -58,6 +60,7 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     assert not any(now.imbalances.values())
 
 
+@fault("Redis", "full (`noeviction`) when the owner dies", "the next worker adopts and goes on", keeps=(1, 3))
 async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await Pusher(redis, KEYS, side="left").push([b"1", b"2", b"3"])
     dead = contender(redis)
@@ -75,6 +78,7 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await heir.release()
 
 
+@fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and ended", keeps=(5,))
 async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await fill(redis)
     records = Records(redis, KEYS)
@@ -87,6 +91,7 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     assert await records.take_allowance() == 0
 
 
+@fault("producer", "pushes to a full Redis", "the push is refused as a whole and says so", keeps=(1,))
 async def test_a_push_is_refused_and_pushes_nothing(redis: Redis) -> None:
     await redis.rpush(KEYS.list, b"1")
     await fill(redis)
@@ -96,6 +101,7 @@ async def test_a_push_is_refused_and_pushes_nothing(redis: Redis) -> None:
     assert await redis.lrange(KEYS.list, 0, -1) == [b"1"]
 
 
+@fault("Redis", "full (`noeviction`) when a letter is replayed", "the letter stays", keeps=(1,))
 async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None:
     await redis.xadd(KEYS.dead, {"element": b"1"})
     [letter] = [letter async for letter in Records(redis, KEYS).letters()]

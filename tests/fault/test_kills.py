@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable
 
 import pytest
-from history import check, observed
 from redis.asyncio import Redis
-from rig import WorkerProcess, event, eventually, settings, settled
 
 from forwarder.config import Settings
 from forwarder.simulator import Faults, Simulator
+from tests.faults import fault
+from tests.history import check, observed
+from tests.rig import WorkerProcess, event, eventually, settings, settled
 
 KILLS = int(os.environ.get("FORWARDER_TEST_KILLS", "12"))
 
 
 @pytest.mark.timeout(60 + KILLS * 10)
+@fault("process", "killed (SIGKILL) at random moments under load", "a standby adopts what was claimed", keeps=(1, 2, 3))
 async def test_sigkill_at_random_moments_loses_nothing_and_explains_every_double(
     redis_url: str,
     redis_client: Redis,

@@ -6,7 +6,12 @@ import signal
 from collections.abc import Callable
 
 from redis.asyncio import Redis
-from rig import (
+
+from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis
+from forwarder.simulator import Faults, Simulator, UserAnswer
+from tests.faults import fault
+from tests.rig import (
     WorkerProcess,
     accepted,
     by_user,
@@ -17,10 +22,6 @@ from rig import (
     settings,
     settled,
 )
-
-from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
-from forwarder.simulator import Faults, Simulator, UserAnswer
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -36,6 +37,12 @@ def quiet(api: Simulator) -> bool:
     return bool(requests) and api._clock() - requests[-1].at > 1.5
 
 
+@fault(
+    "process",
+    "the owner is killed (SIGKILL), another worker stands by",
+    "it takes over within the lease",
+    keeps=(1, 2, 3),
+)
 async def test_a_standby_takes_over_within_the_lease_of_a_killed_worker(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -57,6 +64,12 @@ async def test_a_standby_takes_over_within_the_lease_of_a_killed_worker(
     assert doubled <= 64 * 5 + 1_000, "in flight, or accepted and not settled"
 
 
+@fault(
+    "process",
+    "the owner is frozen (SIGSTOP) past its lease, then wakes",
+    "it changes nothing and stands by again",
+    keeps=(1, 2),
+)
 async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stands_by(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -76,6 +89,7 @@ async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stand
     assert (await census(redis_client, queue_name)).accepted == len(elements)
 
 
+@fault("Redis", "frozen for a while (SIGSTOP)", "POSTs stop within a second; goes on when it wakes", keeps=(1, 2, 3))
 async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -98,6 +112,7 @@ async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
     assert api.ledger.accepted_events == len(elements), "a pause shorter than the lease doubles nothing"
 
 
+@fault("Redis", "killed and restarted from its append-only file, twice", "the claims are adopted", keeps=(1, 2))
 async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -120,6 +135,7 @@ async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
     assert in_order(accepted(api), by_user(elements))
 
 
+@fault("Redis", "the lease cannot be renewed", "no POST starts that the lease would not outlast", keeps=(1, 2))
 async def test_no_post_starts_that_the_lease_would_not_outlast(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:

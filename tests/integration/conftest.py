@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator
 
 import pytest_asyncio
-from rig import KEY
 
 from forwarder.simulator import Simulator
+from tests.rig import KEY
 
 
 @pytest_asyncio.fixture

@@ -6,11 +6,11 @@ import pytest
 import pytest_asyncio
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
-from rig import census, eventually
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
 from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Pusher, Settlement, Side, connect
+from tests.rig import census, eventually
 
 LIMITS = {"most": 10_000, "most_bytes": 10_000_000, "most_bytes_of_one": 100}
 

@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
-from rig import census, eventually
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
 from forwarder.queue import Claims, HaltRecord, Keys, Letter, Pusher, Records, Settlement, connect
+from tests.rig import census, eventually
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 1_000}
 #: Every byte there is: dead letters keep what was pushed, whatever it was.

@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from simulator_client import EVENT, KEY, Client, Clock, connection, credentials, request_bytes
 
 from forwarder.simulator import Faults, Simulator
+from tests.simulator_client import EVENT, KEY, Client, Clock, connection, credentials, request_bytes
 
 
 @pytest.fixture

@@ -4,9 +4,9 @@ from typing import Any
 
 import aiohttp
 import pytest
-from simulator_client import EVENT, KEY, Client, Clock, connection, request_bytes
 
 from forwarder.simulator import Faults, Simulator
+from tests.simulator_client import EVENT, KEY, Client, Clock, connection, request_bytes
 
 
 @pytest.fixture

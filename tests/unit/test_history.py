@@ -1,6 +1,6 @@
 """The checker of histories, fed with false ones: each lie must be named as what it is."""
 
-from history import SETTLING, History, Post, check
+from tests.history import SETTLING, History, Post, check
 
 PUSHED = {"a": [1, 2, 3], "b": [4, 5]}
 TRUE = [Post("a", (1, 2), at=1.0), Post("b", (4, 5), at=1.1), Post("a", (3,), at=1.2)]

@@ -1,9 +1,9 @@
 import asyncio
 
 import pytest
-from crowd import Crowd, asked, granted, in_line, pacer
 
 from forwarder.pacing import Signal
+from tests.crowd import Crowd, asked, granted, in_line, pacer
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)
 

@@ -1,9 +1,9 @@
 import asyncio
 
 import pytest
-from crowd import Crowd, all_fail, asked, granted, pacer
 
 from forwarder.pacing import Signal
+from tests.crowd import Crowd, all_fail, asked, granted, pacer
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)
 

@@ -1,0 +1,146 @@
+"""The table of faults in the README: each row is what a test causes, each mark a promise that the test checks.
+
+A test says of itself what it causes with :func:`fault`. `pytest --fault-table=README.md` writes the table from what
+has just passed and failed; a run of everything fails when the README says something else.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, get_args
+
+import pytest
+
+#: Where something goes wrong, in the order of the table.
+Where = Literal["process", "connection", "Redis", "failover", "API", "input", "producer", "machine"]
+
+PROMISES = range(1, 8)
+_BEGIN, _END = "<!-- faults -->\n", "<!-- /faults -->"
+
+
+def fault(where: Where, what: str, then: str, *, keeps: Iterable[int]) -> pytest.MarkDecorator:
+    """Marks a test as the proof of a row.
+
+    Args:
+        where: the part that fails.
+        what: the fault, as an operator would call it.
+        then: what the service does, in a few words.
+        keeps: the promises (numbers as in the README) that the test asserts in spite of it.
+    """
+    kept = tuple(keeps)
+    assert where in get_args(Where)
+    assert kept
+    assert set(kept) <= set(PROMISES)
+    return pytest.mark.fault(where, what, then, kept)
+
+
+@dataclass
+class _Row:
+    where: str
+    what: str
+    then: str
+    keeps: set[int] = field(default_factory=set)
+    broken: bool = False
+
+    def line(self) -> str:
+        marks = " | ".join("✓" if promise in self.keeps else "" for promise in PROMISES)
+        return f"| {self.where} | {self.what} | {self.then} | {marks} | {'**broken**' if self.broken else 'kept'} |"
+
+
+class FaultTable:
+    """Collects the rows of one run."""
+
+    def __init__(self) -> None:
+        self._rows: dict[tuple[str, str, str], _Row] = {}
+        self._of_test: dict[str, list[_Row]] = {}
+
+    def collect(self, items: Iterable[pytest.Item]) -> None:
+        """Reads the marks of tests."""
+        for item in items:
+            for mark in item.iter_markers("fault"):
+                where, what, then, keeps = mark.args
+                row = self._rows.setdefault((where, what, then), _Row(where, what, then))
+                row.keeps |= set(keeps)
+                self._of_test.setdefault(item.nodeid, []).append(row)
+
+    def record(self, report: pytest.TestReport) -> None:
+        """Takes the result of a test, or of its set-up; a skipped one proves nothing."""
+        if not report.passed:
+            for row in self._of_test.get(report.nodeid, []):
+                row.broken = True
+
+    def render(self) -> str:
+        """The table as Markdown, in an order that does not depend on the run."""
+        places = get_args(Where)
+        rows = sorted(self._rows.values(), key=lambda row: (places.index(row.where), row.what, row.then))
+        head = "| where | fault | what happens | " + " | ".join(str(promise) for promise in PROMISES) + " | result |"
+        rule = "|---|---|---|" + ":-:|" * len(PROMISES) + "---|"
+        return "\n".join(["", head, rule, *(row.line() for row in rows), "", ""])
+
+
+def between_marks(text: str) -> str:
+    """The part of a document that the table occupies; raises :class:`ValueError` without its two marks."""
+    return text[text.index(_BEGIN) + len(_BEGIN) : text.index(_END)]
+
+
+_TABLE = pytest.StashKey[FaultTable]()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fault-table", type=Path, metavar="FILE", help="write the table of faults into this document")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "fault(where, what, then, keeps): a row of the README's table of faults")
+    config.stash[_TABLE] = FaultTable()
+    config.pluginmanager.register(_Recorder(config.stash[_TABLE]))
+
+
+class _Recorder:
+    def __init__(self, table: FaultTable) -> None:
+        self._table = table
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._table.record(report)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    session.config.stash[_TABLE].collect(session.items)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    config = session.config
+    table = config.stash[_TABLE].render()
+    document: Path | None = config.option.fault_table
+    if document:
+        text = document.read_text()
+        document.write_text(text.replace(between_marks(text), table))
+    elif _is_everything(config) and not session.testsfailed:
+        readme = config.rootpath / "README.md"
+        if between_marks(readme.read_text()) != table:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, exitstatus: pytest.ExitCode, config: pytest.Config
+) -> None:
+    if exitstatus and _is_everything(config) and not terminalreporter.stats.get("failed"):
+        for line in _differences((config.rootpath / "README.md").read_text(), config.stash[_TABLE].render()):
+            terminalreporter.write_line(line, red=True)
+
+
+def _differences(readme: str, table: str) -> Iterator[str]:
+    before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (between_marks(readme), table))
+    if before != now:
+        yield "README.md has another table of faults; write it with: pytest --fault-table=README.md"
+        yield from (f"- {row}" for row in sorted(before - now))
+        yield from (f"+ {row}" for row in sorted(now - before))
+
+
+def _is_everything(config: pytest.Config) -> bool:
+    """Whether no test was left out by what the command line says."""
+    option = config.option
+    chosen = option.keyword or option.markexpr or option.collectonly or option.deselect or option.maxfail
+    return config.args_source is config.ArgsSource.TESTPATHS and not (chosen or getattr(option, "lf", False))
