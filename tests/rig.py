@@ -72,6 +72,14 @@ class Running:
         """Status and text of an admin page."""
         return await fetch(self.url + path)
 
+    async def shows(self, line: str) -> None:
+        """Waits until the metrics have a line; the service counts what Redis has done once the reply is there."""
+
+        async def shown() -> bool:
+            return line in (await self.get("/metrics"))[1].splitlines()
+
+        await eventually(shown, what=line)
+
 
 async def fetch(url: str) -> tuple[int, str]:
     async with aiohttp.ClientSession() as session, session.get(url) as response:

@@ -46,15 +46,13 @@ async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(
         found = await halted(service)
         assert found["reason"] == "credentials"
         assert api.posts[401] <= 8, "one round of answers"
-        _, metrics = await service.get("/metrics")
-        assert 'forwarder_halted{reason="credentials"} 1.0' in metrics
+        await service.shows('forwarder_halted{reason="credentials"} 1.0')
         await untouched(redis_client, queue_name, 3_000 - api.ledger.accepted_events)
         file.write_text("the next key")
         await settled(redis_client, queue_name)
         status, text = await service.get("/readyz")
         assert (status, json.loads(text)["state"]) == (200, "draining")
-        _, metrics = await service.get("/metrics")
-        assert 'forwarder_halted{reason="credentials"} 0.0' in metrics
+        await service.shows('forwarder_halted{reason="credentials"} 0.0')
     assert api.ledger.accepted_events == 3_000
     assert await Records(redis_client, Keys(queue_name)).halt() is None
 
