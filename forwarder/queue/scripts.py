@@ -7,8 +7,9 @@ from importlib.resources import files
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, ResponseError
 
+from forwarder.errors import RolledBackError
 from forwarder.queue.connection import translated
 
 
@@ -30,9 +31,14 @@ async def run(
 
     Raises:
         UnreachableError: no answer or an error reply; the script may or may not have run.
+        RolledBackError: somebody has put another type under one of the keys. Acquiring again tells which.
     """
     with translated():
         try:
             return await redis.evalsha(_digest(name), len(keys), *keys, *arguments)
         except NoScriptError:
             return await redis.eval(source(name), len(keys), *keys, *arguments)
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                raise RolledBackError("a key of the list holds another type than before") from error
+            raise

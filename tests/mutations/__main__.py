@@ -58,7 +58,8 @@ def main() -> int:
     console = Console()
     with ThreadPoolExecutor(2) as pool:
         results = list(track(pool.map(attempt, chosen), "breaking", len(chosen), console=console, transient=True))
-    table = Table("promise", "broken on purpose", "caught by", box=None, pad_edge=False)
+    table = Table("promise", "broken on purpose", box=None, pad_edge=False)
+    table.add_column("caught by", overflow="fold")
     for result in sorted(results, key=lambda result: result.mutation.promise):
         table.add_row(str(result.mutation.promise), result.mutation.what, result.caught_by or "[red]nothing[/]")
     console.print(table)

@@ -317,7 +317,7 @@ CATALOGUE = (
     ),
     Mutation(
         7,
-        "a failing user is never spilled",
+        "what had collected when a user began to fail is not spilled",
         "forwarder/buffer.py",
         "        if not self._large(group):\n            return\n",
         "        if True:\n            return\n",

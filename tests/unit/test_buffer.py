@@ -204,3 +204,13 @@ def test_another_order_of_turns_can_take_the_place_of_the_first() -> None:
     for now, user in enumerate("abc"):
         held.add(event(user, now), now=float(now))
     assert [taken(held).user for _ in range(3)] == ["c", "b", "a"]
+
+
+def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_room() -> None:
+    held = filled("aaaaab", per_post=2)
+    batch = taken(held)
+    before = held.room()[0]
+    held.back_off("a")
+    assert (held.spilled, held.room()[0]) == (3, before + 3), "the batch itself stays: it is tried again"
+    held.decided(batch.events)
+    assert [number for number, _ in held.to_reload("a")] == [2, 3]
