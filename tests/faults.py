@@ -42,10 +42,12 @@ class _Row:
     then: str
     keeps: set[int] = field(default_factory=set)
     broken: bool = False
+    ran: bool = False
 
     def line(self) -> str:
         marks = " | ".join("✓" if promise in self.keeps else "" for promise in PROMISES)
-        return f"| {self.where} | {self.what} | {self.then} | {marks} | {'**broken**' if self.broken else 'kept'} |"
+        result = "kept" if self.ran and not self.broken else "**broken**" if self.ran else "not run"
+        return f"| {self.where} | {self.what} | {self.then} | {marks} | {result} |"
 
 
 class FaultTable:
@@ -66,9 +68,9 @@ class FaultTable:
 
     def record(self, report: pytest.TestReport) -> None:
         """Takes the result of a test, or of its set-up; a skipped one proves nothing."""
-        if not report.passed:
-            for row in self._of_test.get(report.nodeid, []):
-                row.broken = True
+        for row in self._of_test.get(report.nodeid, []):
+            row.ran = True
+            row.broken |= not report.passed
 
     def render(self) -> str:
         """The table as Markdown, in an order that does not depend on the run."""

@@ -6,7 +6,7 @@ history has.
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,6 +43,10 @@ class History:
     bad: Mapping[int, str] = field(default_factory=dict)
     #: When a worker was killed, frozen or cut off from Redis, on the clock of the posts.
     disturbances: Sequence[float] = ()
+    #: Pushes that went down with a master before its replica had them: they may be anywhere, or nowhere.
+    unreplicated: Collection[int] = ()
+    #: From when to when what Redis did was forgotten by a failover, on the clock of the posts.
+    forgotten: Sequence[tuple[float, float]] = ()
 
 
 @dataclass
@@ -86,8 +90,10 @@ def _doubles(history: History, verdict: Verdict) -> None:
         for number in post.numbers:
             before = last.get(number)
             if before is not None:
-                lost = not before.answered or any(
-                    -SETTLING <= at - before.at <= SETTLING for at in history.disturbances
+                lost = (
+                    not before.answered
+                    or any(-SETTLING <= at - before.at <= SETTLING for at in history.disturbances)
+                    or any(since - SETTLING <= before.at <= until + SETTLING for since, until in history.forgotten)
                 )
                 (verdict.explained if lost and before is not post else verdict.unexplained).append(number)
             last[number] = post
@@ -125,7 +131,8 @@ def _whereabouts(history: History, verdict: Verdict) -> None:
     places = [*letters, *history.waiting, *history.claimed]
     everywhere = accepted | set(places)
     pushed = [number for numbers in history.pushed.values() for number in numbers]
-    verdict.missing += [number for number in pushed if number not in everywhere]
+    excused = set(history.unreplicated)
+    verdict.missing += [number for number in pushed if number not in everywhere and number not in excused]
     verdict.unaccounted += sorted(n for n, times in Counter(places).items() if times > 1)
     verdict.unaccounted += sorted(everywhere - set(pushed))
     verdict.unaccounted += sorted(accepted & letters)
@@ -139,6 +146,8 @@ async def observed(
     *,
     bad: Mapping[int, str] | None = None,
     disturbances: Sequence[float] = (),
+    unreplicated: Collection[int] = (),
+    forgotten: Sequence[tuple[float, float]] = (),
 ) -> History:
     """The history so far, read from the stand-in's ledger and from Redis itself."""
     order: dict[str, list[int]] = {}
@@ -158,4 +167,4 @@ async def observed(
     letters = [(json.loads(fields[b"element"])["n"], fields[b"reason"].decode()) for _, fields in dead]
     waiting = [json.loads(element)["n"] for element in await redis.lrange(queue, 0, -1)]
     claimed = [json.loads(element)["n"] for element in await redis.hvals(f"{{{queue}}}:claimed")]
-    return History(order, posts, letters, waiting, claimed, bad or {}, disturbances)
+    return History(order, posts, letters, waiting, claimed, bad or {}, disturbances, unreplicated, forgotten)

@@ -51,6 +51,11 @@ class Proxy:
         self._light.set()
         await self._server.wait_closed()
 
+    def lead_to(self, port: int) -> None:
+        """From now on connections lead to another server; the present ones are reset."""
+        self._upstream = port
+        self.cut()
+
     def cut(self) -> None:
         """Resets every connection."""
         for writer in tuple(self._open):

@@ -66,6 +66,13 @@ def test_what_failed_or_was_skipped_is_not_called_kept(pytester: pytest.Pytester
     assert table.count("**broken**") == 1
 
 
+def test_what_did_not_run_is_not_called_kept(pytester: pytest.Pytester) -> None:
+    given(pytester)
+    run(pytester, "--collect-only", "--fault-table=README.md")
+    table = between_marks((pytester.path / "README.md").read_text())
+    assert (table.count("not run"), table.count("kept")) == (2, 0)
+
+
 def test_a_whole_run_fails_when_the_readme_says_something_else(pytester: pytest.Pytester) -> None:
     given(pytester, table=TABLE.replace("waits", "guesses"))
     result = run(pytester)

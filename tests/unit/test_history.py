@@ -76,3 +76,14 @@ def test_an_event_in_two_places_or_from_nowhere_is_named() -> None:
     assert check(history([Post("a", (1,))], waiting=[2, 3], claimed=[2, 4, 5])).faults == {"unaccounted": [2]}
     assert check(history(TRUE, letters=[(5, "rejected")], bad={5: "rejected"})).faults == {"unaccounted": [5]}
     assert "unaccounted" in check(history([*TRUE, Post("a", (77,))])).faults
+
+
+def test_a_push_that_went_down_with_its_master_may_be_nowhere_but_no_other_may() -> None:
+    history = History({"u": [1, 2, 3]}, [Post("u", (1,))], unreplicated={2})
+    assert check(history).faults == {"missing": [3]}
+
+
+def test_what_a_failover_forgot_may_double_and_nothing_else() -> None:
+    posts = [Post("u", (1,), at=5.0), Post("u", (2,), at=50.0), Post("u", (1, 2), at=60.0)]
+    verdict = check(History({"u": [1, 2]}, posts, forgotten=[(4.0, 8.0)]))
+    assert (verdict.explained, verdict.unexplained) == ([1], [2])
