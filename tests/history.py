@@ -43,10 +43,10 @@ class History:
     bad: Mapping[int, str] = field(default_factory=dict)
     #: When a worker was killed, frozen or cut off from Redis, on the clock of the posts.
     disturbances: Sequence[float] = ()
-    #: Pushes that went down with a master before its replica had them: they may be anywhere, or nowhere.
-    unreplicated: Collection[int] = ()
-    #: From when to when what Redis did was forgotten by a failover, on the clock of the posts.
-    forgotten: Sequence[tuple[float, float]] = ()
+    #: Pushes that nobody acknowledged, or a master that is gone: they may be anywhere, or nowhere.
+    uncertain: Collection[int] = ()
+    #: From when to when an acceptance may not have been settled: what a failover forgot, and while a worker was frozen.
+    unsettled: Sequence[tuple[float, float]] = ()
 
 
 @dataclass
@@ -93,7 +93,7 @@ def _doubles(history: History, verdict: Verdict) -> None:
                 lost = (
                     not before.answered
                     or any(-SETTLING <= at - before.at <= SETTLING for at in history.disturbances)
-                    or any(since - SETTLING <= before.at <= until + SETTLING for since, until in history.forgotten)
+                    or any(since - SETTLING <= before.at <= until + SETTLING for since, until in history.unsettled)
                 )
                 (verdict.explained if lost and before is not post else verdict.unexplained).append(number)
             last[number] = post
@@ -131,7 +131,7 @@ def _whereabouts(history: History, verdict: Verdict) -> None:
     places = [*letters, *history.waiting, *history.claimed]
     everywhere = accepted | set(places)
     pushed = [number for numbers in history.pushed.values() for number in numbers]
-    excused = set(history.unreplicated)
+    excused = set(history.uncertain)
     verdict.missing += [number for number in pushed if number not in everywhere and number not in excused]
     verdict.unaccounted += sorted(n for n, times in Counter(places).items() if times > 1)
     verdict.unaccounted += sorted(everywhere - set(pushed))
@@ -146,8 +146,8 @@ async def observed(
     *,
     bad: Mapping[int, str] | None = None,
     disturbances: Sequence[float] = (),
-    unreplicated: Collection[int] = (),
-    forgotten: Sequence[tuple[float, float]] = (),
+    uncertain: Collection[int] = (),
+    unsettled: Sequence[tuple[float, float]] = (),
 ) -> History:
     """The history so far, read from the stand-in's ledger and from Redis itself."""
     order: dict[str, list[int]] = {}
@@ -167,4 +167,4 @@ async def observed(
     letters = [(json.loads(fields[b"element"])["n"], fields[b"reason"].decode()) for _, fields in dead]
     waiting = [json.loads(element)["n"] for element in await redis.lrange(queue, 0, -1)]
     claimed = [json.loads(element)["n"] for element in await redis.hvals(f"{{{queue}}}:claimed")]
-    return History(order, posts, letters, waiting, claimed, bad or {}, disturbances, unreplicated, forgotten)
+    return History(order, posts, letters, waiting, claimed, bad or {}, disturbances, uncertain, unsettled)

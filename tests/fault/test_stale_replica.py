@@ -36,8 +36,8 @@ class Pair:
     replica: EmbeddedRedis
     pushed: list[bytes] = field(default_factory=list)
     bad: dict[int, str] = field(default_factory=dict)
-    unreplicated: set[int] = field(default_factory=set)
-    forgotten: list[tuple[float, float]] = field(default_factory=list)
+    uncertain: set[int] = field(default_factory=set)
+    unsettled: list[tuple[float, float]] = field(default_factory=list)
     stale_since: float | None = None
 
     async def push(self, count: int, *, bad: int = 0) -> None:
@@ -47,7 +47,7 @@ class Pair:
         self.pushed += new
         self.bad |= dict.fromkeys(range(start, start + bad), "rejected")
         if self.stale_since is not None:
-            self.unreplicated |= set(range(start, start + count))
+            self.uncertain |= set(range(start, start + count))
         async with Redis.from_url(self.master.url) as redis:
             await redis.rpush(self.queue, *new)
 
@@ -71,7 +71,7 @@ class Pair:
             await redis.replicaof("NO", "ONE")
         self.proxy.lead_to(port(self.replica))
         assert self.stale_since is not None
-        self.forgotten.append((self.stale_since, self.api._clock()))
+        self.unsettled.append((self.stale_since, self.api._clock()))
         self.stale_since = None
         self.master, self.replica = self.replica, self.master
 
@@ -96,8 +96,8 @@ class Pair:
                 redis,
                 self.queue,
                 bad=self.bad,
-                unreplicated=self.unreplicated,
-                forgotten=self.forgotten,
+                uncertain=self.uncertain,
+                unsettled=self.unsettled,
             )
         return check(history)
 
@@ -158,7 +158,7 @@ async def test_pushes_that_take_the_places_of_lost_ones_are_not_taken_for_them(
         # Known to the master alone, claimed there, and some of them accepted: their numbers follow the 400.
         await both.push(1_000)
         await both.accepts(100)
-        lost = both.unreplicated.copy()
+        lost = both.uncertain.copy()
         await both.fail_over()
         # Before the worker can know: the same numbers, other events.
         await both.push(1_000, bad=10)

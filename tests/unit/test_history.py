@@ -79,11 +79,11 @@ def test_an_event_in_two_places_or_from_nowhere_is_named() -> None:
 
 
 def test_a_push_that_went_down_with_its_master_may_be_nowhere_but_no_other_may() -> None:
-    history = History({"u": [1, 2, 3]}, [Post("u", (1,))], unreplicated={2})
+    history = History({"u": [1, 2, 3]}, [Post("u", (1,))], uncertain={2})
     assert check(history).faults == {"missing": [3]}
 
 
 def test_what_a_failover_forgot_may_double_and_nothing_else() -> None:
     posts = [Post("u", (1,), at=5.0), Post("u", (2,), at=50.0), Post("u", (1, 2), at=60.0)]
-    verdict = check(History({"u": [1, 2]}, posts, forgotten=[(4.0, 8.0)]))
+    verdict = check(History({"u": [1, 2]}, posts, unsettled=[(4.0, 8.0)]))
     assert (verdict.explained, verdict.unexplained) == ([1], [2])
