@@ -1,4 +1,4 @@
-"""SIGKILL at random moments under load. FORWARDER_TEST_KILLS sets how many; a dozen by default."""
+"""SIGKILL at random moments under load. The variable TEST_KILLS sets how many; a dozen by default."""
 
 import os
 import random
@@ -15,7 +15,7 @@ from tests.faults import fault
 from tests.history import check, observed
 from tests.rig import WorkerProcess, event, eventually, settings, settled
 
-KILLS = int(os.environ.get("FORWARDER_TEST_KILLS", "12"))
+KILLS = int(os.environ.get("TEST_KILLS", "12"))
 
 
 @pytest.mark.timeout(60 + KILLS * 10)

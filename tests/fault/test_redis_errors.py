@@ -146,9 +146,9 @@ async def test_a_redis_that_cannot_save_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
     async with scene(own_redis(port=None), api, worker, queue_name) as now:
-        configured = await now.redis.config_get("dir", "dbfilename")
+        directory = (await now.redis.config_get("dir"))["dir"]
         # A full disk as the snapshot meets it: the file cannot be put in its place, also for root.
-        in_the_way = Path(str(configured["dir"]), str(configured["dbfilename"]))
+        in_the_way = Path(str(directory), "dump.rdb")
         in_the_way.mkdir()
         await now.redis.config_set("save", "3600 1000000")
         await now.redis.bgsave()
