@@ -2,25 +2,31 @@
 
 A user is in exactly one state:
 
-* **ready**: has events and waits for its turn; the order of turns is :class:`FirstComeFirstServed`'s.
+* **ready**: has events and waits for its turn.
 * **in flight**: its batch is with delivery, which holds it also while it backs off; new events collect.
 * absent: no events here. There is no idle state to keep, so memory is bounded by the events.
+
+Whose turn it is decides how many POSTs a backlog costs: the largest group first, and every tenth POST to the
+oldest group, so that nobody starves. When no more events wait than are here, nothing is gained by letting small
+groups wait for companions, and the oldest goes first; only full groups, which cannot grow, go before it.
+`python -m tests.bench.scheduling` compares the orders.
 
 A user that backs off may collect more than its share of the buffer. Then its collected events are spilled:
 only their names stay, the room is free for others, and the bytes are read again when its turn comes.
 """
 
-import heapq
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from forwarder.event import BATCH_OVERHEAD, Event
 from forwarder.spill import Spilled
+from forwarder.turns import Turns
 
 #: The part of the buffer that a user who backs off may hold.
 _SHARE = 100
+#: The part of the buffer that must be free before it is worth a claim.
+_WORTH = 50
 #: How many buffers' worth of events may be claimed, spilled ones included.
 _CLAIMED_BUFFERS = 10
 
@@ -31,38 +37,6 @@ class Batch:
 
     user: str
     events: tuple[Event, ...]
-
-
-class Turns(Protocol):
-    """In which order ready users are sent. The one place that an ordering policy replaces."""
-
-    def enter(self, user: str, oldest: int) -> None:
-        """`user` became ready; `oldest` is the sequence number of its oldest event."""
-
-    def next(self) -> str | None:
-        """The user whose turn it is; it stays entered until :meth:`leave`."""
-
-    def leave(self, user: str) -> None:
-        """`user` is no longer ready. Only ever called with what :meth:`next` returned."""
-
-
-class FirstComeFirstServed:
-    """The user whose oldest event was claimed first goes first. O(log n) a turn."""
-
-    def __init__(self) -> None:
-        self._heap: list[tuple[int, str]] = []
-
-    def enter(self, user: str, oldest: int) -> None:
-        """See :class:`Turns`."""
-        heapq.heappush(self._heap, (oldest, user))
-
-    def next(self) -> str | None:
-        """See :class:`Turns`."""
-        return self._heap[0][1] if self._heap else None
-
-    def leave(self, user: str) -> None:  # noqa: ARG002 - the heap's first, by contract
-        """See :class:`Turns`."""
-        heapq.heappop(self._heap)
 
 
 @dataclass(slots=True)
@@ -81,6 +55,10 @@ class Buffer:
     """Bounded in events and bytes: the caller asks for :meth:`room` before it adds.
 
     Events of a batch that is in flight still count, until :meth:`decided`.
+
+    Args:
+        linger: seconds that a group which is not full waits for companions.
+        oldest_every: every so many batches the oldest group goes first, whatever its size; with 1 always.
     """
 
     def __init__(
@@ -91,14 +69,16 @@ class Buffer:
         max_events_per_post: int,
         max_body_bytes: int,
         linger: float,
-        turns: Callable[[], Turns] = FirstComeFirstServed,
+        oldest_every: int = 10,
     ) -> None:
         self.max_events = max_events
         self._max_bytes = max_bytes
         self._max_events_per_post = max_events_per_post
         self._max_body_bytes = max_body_bytes
         self._linger = linger
-        self._turns = turns()
+        self._oldest_every = oldest_every
+        self._taken = 0
+        self._turns = Turns(max_events_per_post)
         self._groups: dict[str, _Group] = {}
         self.events = 0
         self.bytes = 0
@@ -108,6 +88,12 @@ class Buffer:
         """How many more events, and how many more bytes of them, may be added."""
         claimable = _CLAIMED_BUFFERS * self.max_events - self.spilled - self.events
         return max(0, min(self.max_events - self.events, claimable)), max(0, self._max_bytes - self.bytes)
+
+    @property
+    def full(self) -> bool:
+        """Whether there is less room than is worth a claim."""
+        events, room_bytes = self.room()
+        return events < max(1, self.max_events // _WORTH) or room_bytes == 0
 
     def add(self, event: Event, now: float) -> None:
         """Appends a user's newest event. Events of one user must come in the order they were pushed."""
@@ -120,9 +106,17 @@ class Buffer:
             return
         if not group.events:
             group.since = now
-            if not group.in_flight:
-                self._turns.enter(event.user, event.number)
         self._hold(group, event)
+        if group.in_flight:
+            return
+        if len(group.events) == 1:
+            self._turns.enter(event.user, self._size(group), event.number)
+        else:
+            self._turns.grow(event.user, self._size(group))
+
+    def _size(self, group: _Group) -> int:
+        """In events, as far as one POST goes: one that has its bytes together is full."""
+        return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
     def _hold(self, group: _Group, event: Event) -> None:
         group.events.append(event)
@@ -168,25 +162,43 @@ class Buffer:
         for event in events:
             self._hold(group, event)
 
-    def due(self, *, hurry: bool) -> float | None:
+    def due(self, now: float, *, deep: bool) -> float | None:
         """When the next batch may go, on the caller's clock; None while no user is ready.
 
         Args:
-            hurry: the queue is deep, companions are plenty: nobody lingers.
+            now: on the caller's clock.
+            deep: more events wait than are here.
         """
-        user = self._turns.next()
-        if user is None:
-            return None
-        group = self._groups[user]
-        if hurry or len(group.events) >= self._max_events_per_post:
-            return group.since
-        return group.since + self._linger
+        turn = self._turn(now, deep=deep)
+        return turn and turn[1]
 
-    def take(self, now: float) -> Batch | None:
-        """The batch of the user whose turn it is; the user is in flight until :meth:`done`."""
-        user = self._turns.next()
-        if user is None:
+    def _turn(self, now: float, *, deep: bool) -> tuple[str, float] | None:
+        """Whose turn it is, and from when."""
+        largest, oldest = self._turns.largest(), self._turns.oldest()
+        if largest is None or oldest is None:
             return None
+        hurry = deep and self.full
+        size_first = (deep or self._is_full(largest)) and (self._taken + 1) % self._oldest_every > 0
+        first, second = (largest, oldest) if size_first else (oldest, largest)
+        due = self._due(first, hurry=hurry)
+        if due <= now or first == second:
+            return first, due
+        return min((first, due), (second, self._due(second, hurry=hurry)), key=lambda turn: turn[1])
+
+    def _is_full(self, user: str) -> bool:
+        return self._size(self._groups[user]) >= self._max_events_per_post
+
+    def _due(self, user: str, *, hurry: bool) -> float:
+        since = self._groups[user].since
+        return since if hurry or self._is_full(user) else since + self._linger
+
+    def take(self, now: float, *, deep: bool) -> Batch | None:
+        """The batch of the user whose turn it is; the user is in flight until :meth:`done`."""
+        turn = self._turn(now, deep=deep)
+        if turn is None:
+            return None
+        user = turn[0]
+        self._taken += 1
         self._turns.leave(user)
         group = self._groups[user]
         group.in_flight = True
@@ -212,6 +224,6 @@ class Buffer:
         group = self._groups[user]
         group.in_flight = group.backing_off = False
         if group.events:
-            self._turns.enter(user, group.events[0].number)
+            self._turns.enter(user, self._size(group), group.events[0].number)
         elif not group.spilled:
             del self._groups[user]

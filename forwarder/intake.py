@@ -70,7 +70,7 @@ class Intake:
         self._halt = halt
         self._strangers = _Strangers()
         self._freed = asyncio.Event()
-        #: Whether more events wait than are here, so that no batch need linger for companions.
+        #: Whether more events wait than are here.
         self.deep = True
 
     def freed(self) -> None:
@@ -90,13 +90,11 @@ class Intake:
             await self._claim(most, min(room_bytes, _CLAIM_BYTES))
 
     async def _room(self) -> tuple[int, int]:
-        """Waits until there is room worth a round trip: a tenth of the buffer, or a whole claim."""
-        while True:
+        """Waits until there is room worth a round trip."""
+        while self._buffer.full:
             self._freed.clear()
-            room, room_bytes = self._buffer.room()
-            if room >= min(_CLAIM_EVENTS, max(1, self._buffer.max_events // 10)) and room_bytes > 0:
-                return room, room_bytes
             await self._freed.wait()
+        return self._buffer.room()
 
     async def _adopt(self) -> None:
         fields = await self._reach.until(self._claims.claimed_fields)

@@ -162,11 +162,12 @@ class Tenure:
         The user is chosen last, so that its batch is as large as it can be.
         """
         while True:
-            due = self._buffer.due(hurry=self._intake.deep)
+            now = self._parts.clock()
+            due = self._buffer.due(now, deep=self._intake.deep)
             if due is None:
                 self._ready.clear()
                 await self._ready.wait()
-            elif due > (now := self._parts.clock()):
+            elif due > now:
                 await self._lingered(due - now)
             else:
                 permit = await self._delivery.permit()
@@ -180,7 +181,7 @@ class Tenure:
                 await self._ready.wait()
 
     def _start(self, tasks: asyncio.TaskGroup, permit: Permit) -> None:
-        batch = self._buffer.take(self._parts.clock())
+        batch = self._buffer.take(self._parts.clock(), deep=self._intake.deep)
         if batch is None:
             self._parts.pacer.unused(permit)
             return

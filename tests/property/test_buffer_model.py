@@ -39,9 +39,9 @@ class BufferAgainstModel(RuleBasedStateMachine):
         self.waiting[user].append(event)
         self.pushed[user].append(event.number)
 
-    @rule()
-    def take(self) -> None:
-        batch = self.buffer.take(self.now)
+    @rule(deep=st.booleans())
+    def take(self, *, deep: bool) -> None:
+        batch = self.buffer.take(self.now, deep=deep)
         ready = {user for user, events in self.waiting.items() if events and user not in self.in_flight}
         assert (batch is not None) == bool(ready)
         if batch is not None:
@@ -97,9 +97,8 @@ class BufferAgainstModel(RuleBasedStateMachine):
     @invariant()
     def something_is_due_exactly_while_somebody_is_ready(self) -> None:
         ready = any(events and user not in self.in_flight for user, events in self.waiting.items())
-        hurried, lingering = self.buffer.due(hurry=True), self.buffer.due(hurry=False)
-        assert (hurried is not None) == (lingering is not None) == ready
-        assert hurried is None or lingering is None or hurried <= lingering
+        for deep in (True, False):
+            assert (self.buffer.due(self.now, deep=deep) is not None) == ready
 
     def teardown(self) -> None:
         if not hasattr(self, "buffer"):
@@ -107,10 +106,10 @@ class BufferAgainstModel(RuleBasedStateMachine):
         while self.in_flight or any(self.waiting.values()):
             for user in list(self.in_flight):
                 self._done(user)
-            self.take()
+            self.take(deep=True)
         assert self.came_out == self.pushed, "every event exactly once"
         assert (self.buffer.events, self.buffer.bytes, self.buffer.spilled) == (0, 0, 0)
-        assert self.buffer.take(self.now) is None
+        assert self.buffer.take(self.now, deep=False) is None
 
 
 TestBufferAgainstModel = BufferAgainstModel.TestCase

@@ -1,6 +1,9 @@
 from forwarder.buffer import Batch, Buffer
 from forwarder.event import BATCH_OVERHEAD, Event, encode_batch
 
+#: When nobody lingers any more.
+LATER = 1_000.0
+
 
 def event(user: str, number: int = 0, size: int = 10) -> Event:
     return Event(number, 0, user, b"x" * size)
@@ -25,7 +28,7 @@ def filled(users: str, **limits: int) -> Buffer:
 
 
 def taken(held: Buffer) -> Batch:
-    batch = held.take(0.0)
+    batch = held.take(LATER, deep=False)
     assert batch is not None
     return batch
 
@@ -48,16 +51,16 @@ def test_a_batch_is_one_users_events_in_the_order_they_came() -> None:
 
 def test_an_empty_buffer_has_nothing_to_take_and_nothing_due() -> None:
     held = buffer()
-    assert held.take(0.0) is None
-    assert held.due(hurry=True) is None
+    assert held.take(LATER, deep=False) is None
+    assert held.due(LATER, deep=False) is None
 
 
 def test_a_user_in_flight_collects_and_is_not_taken_again_before_it_is_done() -> None:
     held = filled("a")
     batch = taken(held)
     held.add(event("a", 1), now=1.0)
-    assert held.take(0.0) is None
-    assert held.due(hurry=True) is None
+    assert held.take(LATER, deep=False) is None
+    assert held.due(LATER, deep=False) is None
     finish(held, batch)
     assert numbers(taken(held)) == [1]
 
@@ -77,7 +80,7 @@ def test_an_event_too_large_for_any_body_still_goes_and_goes_alone() -> None:
     for number, size in enumerate((10, 100, 10)):
         held.add(event("a", number, size), now=0.0)
     sent = []
-    while (batch := held.take(0.0)) is not None:
+    while (batch := held.take(LATER, deep=False)) is not None:
         sent.append(numbers(batch))
         finish(held, batch)
     assert sent == [[0], [1], [2]]
@@ -128,27 +131,32 @@ def test_a_user_that_never_runs_empty_does_not_starve_the_others() -> None:
 def test_a_lone_event_lingers_for_companions() -> None:
     held = buffer(linger=0.25)
     held.add(event("a"), now=10.0)
-    assert held.due(hurry=False) == 10.25
+    assert held.due(10.0, deep=False) == 10.25
 
 
 def test_companions_do_not_prolong_the_linger() -> None:
     held = buffer(linger=0.25)
     held.add(event("a"), now=10.0)
     held.add(event("a"), now=10.2)
-    assert held.due(hurry=False) == 10.25
+    assert held.due(10.0, deep=False) == 10.25
 
 
-def test_nobody_lingers_in_a_hurry() -> None:
-    held = buffer()
+def test_nobody_lingers_for_companions_that_the_buffer_has_no_room_for() -> None:
+    held = buffer(linger=0.25)
     held.add(event("a"), now=10.0)
-    assert held.due(hurry=True) == 10.0
+    assert held.due(10.0, deep=True) == 10.25, "there is room: what waits may be companions"
+    for number in range(1, 10):
+        held.add(event(f"u{number}", number), now=10.0)
+    assert held.full
+    assert held.due(10.0, deep=True) == 10.0
+    assert held.due(10.0, deep=False) == 10.25, "nothing waits: there is no hurry"
 
 
 def test_a_full_batch_does_not_linger() -> None:
     held = buffer(per_post=2)
     held.add(event("a"), now=10.0)
     held.add(event("a"), now=10.1)
-    assert held.due(hurry=False) == 10.0
+    assert held.due(10.0, deep=False) == 10.0
 
 
 def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decided() -> None:
@@ -178,32 +186,53 @@ def test_a_user_with_nothing_left_leaves_no_trace_in_memory() -> None:
     assert held._groups == {}
 
 
-class LastComeFirst:
-    def __init__(self) -> None:
-        self._users: dict[str, int] = {}
-
-    def enter(self, user: str, oldest: int) -> None:
-        self._users[user] = oldest
-
-    def next(self) -> str | None:
-        return max(self._users, key=self._users.__getitem__, default=None)
-
-    def leave(self, user: str) -> None:
-        del self._users[user]
+def order(held: Buffer, *, deep: bool) -> str:
+    users = ""
+    while (batch := held.take(LATER, deep=deep)) is not None:
+        users += batch.user
+        held.decided(batch.events)
+    return users
 
 
-def test_another_order_of_turns_can_take_the_place_of_the_first() -> None:
-    held = Buffer(
-        max_events=9,
-        max_bytes=99,
-        max_events_per_post=9,
-        max_body_bytes=99,
-        linger=0.0,
-        turns=LastComeFirst,
-    )
-    for now, user in enumerate("abc"):
+def test_while_more_wait_than_are_here_the_largest_group_goes_first() -> None:
+    assert order(filled("abcbcc"), deep=True) == "cba"
+
+
+def test_groups_larger_than_a_post_are_alike() -> None:
+    assert order(filled("abbcccc", per_post=2), deep=True) == "bca"
+
+
+def test_once_everything_is_here_the_oldest_goes_first() -> None:
+    assert order(filled("abcbcc"), deep=False) == "abc"
+
+
+def test_a_full_group_goes_at_once_whoever_lingers() -> None:
+    held = buffer(per_post=2, linger=10.0)
+    for now, user in enumerate("abb"):
         held.add(event(user, now), now=float(now))
-    assert [taken(held).user for _ in range(3)] == ["c", "b", "a"]
+    assert held.due(2.0, deep=False) == 1.0, "the first event of b came at 1"
+    batch = held.take(2.0, deep=False)
+    assert batch is not None
+    assert batch.user == "b"
+
+
+def test_every_tenth_batch_is_the_oldest_users_whatever_its_size() -> None:
+    held = Buffer(max_events=99, max_bytes=999, max_events_per_post=2, max_body_bytes=500_000, linger=0.0)
+    held.add(event("small", 0, 1), now=0.0)
+    for number in range(1, 41):
+        held.add(event(f"u{number // 2}", number, 1), now=float(number))
+    served = []
+    for _ in range(12):
+        batch = held.take(LATER, deep=True)
+        assert batch is not None
+        served.append(batch.user)
+    assert served.index("small") == 9
+
+
+def test_a_group_with_the_bytes_of_a_post_is_full() -> None:
+    held = buffer(body_bytes=100)
+    held.add(event("a", 0, 100), now=10.0)
+    assert held.due(10.0, deep=False) == 10.0
 
 
 def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_room() -> None:

@@ -1,0 +1,1 @@
+"""What the service costs and gains. Measured on demand, not part of the test run."""
