@@ -5,9 +5,9 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
-from pydantic import BeforeValidator, ByteSize, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from forwarder.errors import ConfigurationError
@@ -24,6 +24,40 @@ def _empty_is_unset(value: object) -> object:
 _EmptyIsUnset = BeforeValidator(_empty_is_unset)
 
 
+def _api_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        sound = False
+    if not sound or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("must be http:// or https:// with a host, without user, query or fragment")
+    return url
+
+
+def _redis_url(url: SecretStr) -> SecretStr:
+    try:
+        parts = urlsplit(url.get_secret_value())
+        sound = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and parts.port != 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise ValueError("must be redis://host:port/db, rediss://… or unix:///path")
+    return url
+
+
+def _queue(name: str) -> str:
+    if not name or any(c in "{}" or c.isspace() or not c.isprintable() for c in name):
+        raise ValueError("must be printable, without spaces or braces, and not empty")
+    return name
+
+
+def _shards(number: int) -> int:
+    if number > 1:
+        raise ValueError("more than one shard is not supported yet")
+    return number
+
+
 class Settings(BaseSettings):
     """All settings. Secrets are SecretStr: no repr and no log shows them."""
 
@@ -33,17 +67,19 @@ class Settings(BaseSettings):
     api_key_file: Annotated[Path | None, _EmptyIsUnset] = Field(
         None, description="File that holds the API key; watched while halted for credentials."
     )
-    api_url: str = Field("https://api.carnivalmobile.com", description="Base address of the API.")
+    api_url: Annotated[str, AfterValidator(_api_url)] = Field(
+        "https://api.carnivalmobile.com", description="Base address of the API."
+    )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="Version of the API.")
-    redis_url: SecretStr = Field(
+    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss:// or unix://."
     )
     redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the Redis URL.")
-    queue: str = Field("events", description="Name of the Redis list.")
+    queue: Annotated[str, AfterValidator(_queue)] = Field("events", description="Name of the Redis list.")
     consume_from: Literal["left", "right"] = Field(
         "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
     )
-    shards: int = Field(1, ge=1, description="Number of lists; only 1 for now.")
+    shards: Annotated[int, AfterValidator(_shards)] = Field(1, ge=1, description="Number of lists; only 1 for now.")
     max_events_per_post: int = Field(100, ge=1, description="Most events in one POST.")
     max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Most bytes of one POST's body.")
     max_event_bytes: ByteSize = Field(
@@ -98,11 +134,6 @@ class Settings(BaseSettings):
             yield f"RETRY_INITIAL: must not exceed FORWARDER_RETRY_MAX ({self.retry_max:g} s)"
         if self.api_key is not None and self.api_key_file is not None:
             yield "API_KEY: set this or FORWARDER_API_KEY_FILE, not both"
-        if self.shards != 1:
-            yield "SHARDS: more than one shard is not supported yet"
-        if not self.queue or any(c in "{}" or c.isspace() or not c.isprintable() for c in self.queue):
-            yield "QUEUE: must be printable, without spaces or braces, and not empty"
-        yield from _url_problems(self.api_url, self.redis_url.get_secret_value())
 
     @classmethod
     def from_values(cls, values: Mapping[str, object]) -> Self:
@@ -110,9 +141,12 @@ class Settings(BaseSettings):
         try:
             settings = cls(**values)  # type: ignore[arg-type]
         except ValidationError as error:
-            raise ConfigurationError(
-                [f"{PREFIX}{str(e['loc'][0]).upper()}: {_sentence(e['msg'])}" for e in error.errors()]
-            ) from None
+            wrong = {str(e["loc"][0]): _sentence(e["msg"].removeprefix("Value error, ")) for e in error.errors()}
+            rest = cls(**{name: value for name, value in values.items() if name not in wrong})  # type: ignore[arg-type]
+            # What is wrong between settings is told too, unless it may come from a default in a wrong one's place.
+            between = [each for each in rest.problems() if not any(name.upper() in each for name in wrong)]
+            alone = [f"{name.upper()}: {message}" for name, message in wrong.items()]
+            raise ConfigurationError([PREFIX + problem for problem in alone + between]) from None
         problems = [PREFIX + problem for problem in settings.problems()]
         if problems:
             raise ConfigurationError(problems)
@@ -121,23 +155,6 @@ class Settings(BaseSettings):
 
 def _sentence(message: str) -> str:
     return message[:1].lower() + message[1:]
-
-
-def _url_problems(api_url: str, redis_url: str) -> Iterator[str]:
-    try:
-        api = urlsplit(api_url)
-        sound = api.scheme in {"http", "https"} and api.hostname and api.port != 0
-    except ValueError:
-        sound = False
-    if not sound or api.query or api.fragment or api.username is not None:
-        yield "API_URL: must be http:// or https:// with a host, without user, query or fragment"
-    try:
-        redis = urlsplit(redis_url)
-        sound = redis.scheme == "unix" or (redis.scheme in {"redis", "rediss"} and redis.port != 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        yield "REDIS_URL: must be redis://host:port/db, rediss://… or unix:///path"
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -196,7 +213,10 @@ def secrets(settings: Settings) -> Iterator[str]:
     if settings.api_key is not None:
         yield settings.api_key.get_secret_value()
     url = settings.redis_url.get_secret_value()
-    yield from (secret for secret in (url, urlsplit(url).password) if secret)
+    yield url
+    # Percent-encoded in the URL, and as Redis and its errors know it.
+    if password := urlsplit(url).password:
+        yield from (password, unquote(password))
 
 
 def documented() -> list[tuple[str, str, str]]:

@@ -7,6 +7,7 @@ from typing import Self
 
 from forwarder.config import Settings
 from forwarder.errors import ConfigurationError
+from forwarder.logs import hide
 
 
 class Credentials:
@@ -39,7 +40,11 @@ class Credentials:
     def _use(self, key: str) -> None:
         self._key = key
         #: Value of the Authorization header: Basic, with an empty user name (RFC 7617).
-        self.authorization = "Basic " + base64.b64encode(f":{key}".encode()).decode()
+        encoded = base64.b64encode(f":{key}".encode()).decode()
+        self.authorization = f"Basic {encoded}"
+        # Here, because a key from a file is known nowhere else, and the next one not yet.
+        hide(key)
+        hide(encoded)
         #: Names the key without showing it: 48 bits of a hash of what is a long random string.
         self.fingerprint = hashlib.sha256(f"forwarder:{key}".encode()).hexdigest()[:12]
 

@@ -19,8 +19,8 @@ _CLAIM_EVENTS = 2_000
 _CLAIM_BYTES = 4 * 1024 * 1024
 #: Seconds that one wait for new events lasts; well under the answer timeout.
 _WAIT = 2.0
-#: Seconds between two looks at a list that cannot be waited on (a full Redis refuses BLMOVE).
-_LOOK = 1.0
+#: Seconds between two looks at a list that cannot be waited on.
+_LOOK = 0.1
 #: If so many elements are decoded and none is an event, it is somebody else's list.
 _STRANGE = 100
 
@@ -148,7 +148,7 @@ class Intake:
         try:
             await self._claims.wait_for_events(self._blocking, _WAIT)
         except UnreachableError:
-            # Refused on a full Redis, or gone: the next claim tells which.
+            # Only this connection, or Redis: the next claim tells which.
             await asyncio.sleep(_LOOK)
 
     def _take(self, number: int, stamp: int, element: bytes) -> None:

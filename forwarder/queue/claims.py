@@ -1,5 +1,6 @@
 """The owner's side of a list: hold the lease, claim, adopt, settle, wait."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
+from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
 from forwarder.queue import scripts
@@ -17,6 +18,8 @@ from forwarder.queue.keys import Keys
 
 Side = Literal["left", "right"]
 
+#: Seconds between two looks at a list that a full Redis does not let wait on.
+_LOOK = 1.0
 #: How many fields one page of an adoption's listing looks at.
 _FIELDS_PAGE = 5_000
 
@@ -202,18 +205,20 @@ class Claims:
         """Returns when the list may have events, or after about `seconds`, less than the answer timeout.
 
         Moves the head of the list onto the head: that blocks while the list is empty and changes nothing.
-        A full Redis refuses it even while waiting; the caller then looks again at its own pace.
+        A full Redis refuses that even while waiting: then it is time to look again in a second.
 
         Args:
             blocking: a client of its own: a blocking command that is cancelled costs its connection.
             seconds: at most this long.
 
         Raises:
-            UnreachableError: no answer, or refused.
+            UnreachableError: no answer, or an error.
         """
         with translated():
             try:
                 await blocking.blmove(self._keys.list, self._keys.list, int(max(1, seconds)), "LEFT", "LEFT")
+            except OutOfMemoryError:
+                await asyncio.sleep(_LOOK)
             except ResponseError as error:
                 if "WRONGTYPE" in str(error):
                     raise WrongTypeError(self._keys.list, "another type", "list") from error

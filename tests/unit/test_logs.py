@@ -1,0 +1,87 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import structlog
+
+from forwarder import logs
+from forwarder.credentials import Credentials
+
+
+@pytest.fixture(autouse=True)
+def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Leaves no trace of its own set-up."""
+    monkeypatch.setattr(logs, "_secrets", set())
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def logger(log_format: Literal["json", "console"] = "json", level: str = "info") -> tuple[Any, io.StringIO]:
+    stream = io.StringIO()
+    logs.configure(log_format, level, stream)
+    return structlog.get_logger("test"), stream
+
+
+def test_a_line_is_one_json_object() -> None:
+    log, stream = logger()
+    log.warning("what\nhappened", count=3, text="a\nb", none=None)
+    (line,) = stream.getvalue().splitlines()
+    found = json.loads(line)
+    assert (found["event"], found["level"], found["count"], found["text"]) == ("what\nhappened", "warning", 3, "a\nb")
+    assert found["timestamp"].endswith("Z")
+
+
+def test_lines_under_the_level_are_not_written() -> None:
+    log, stream = logger(level="warning")
+    log.info("quiet")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_secret_is_written_wherever_it_stands(log_format: Literal["json", "console"]) -> None:
+    log, stream = logger(log_format)
+    logs.hide("S3CRET")
+    log.info("key S3CRET", error=ValueError("S3CRET"), nested={"a": ["S3CRET"]}, raw=b"S3CRET", url="redis://:S3CRET@x")
+    try:
+        int("S3CRET")
+    except ValueError:
+        log.exception("failed")
+    logging.getLogger("aiohttp").error("S3CRET %s", "S3CRET")
+    assert "S3CRET" not in stream.getvalue()
+    assert "***" in stream.getvalue()
+
+
+def test_hiding_nothing_hides_nothing() -> None:
+    log, stream = logger()
+    logs.hide("")
+    log.info("text")
+    assert json.loads(stream.getvalue())["event"] == "text"
+
+
+def test_a_key_from_a_file_is_hidden_and_so_is_the_next_one(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text("S3CRET-1")
+    log, stream = logger()
+    credentials = Credentials(None, file)
+    log.info("S3CRET-1", sent=credentials.authorization)
+    file.write_text("S3CRET-2")
+    credentials.reload()
+    log.info("S3CRET-2", sent=credentials.authorization)
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [(line["event"], line["sent"]) for line in lines] == [("***", "Basic ***")] * 2
+
+
+def test_other_libraries_are_heard_from_warnings_on() -> None:
+    _, stream = logger()
+    logging.getLogger("aiohttp").info("chatter")
+    logging.getLogger("aiohttp").warning("trouble")
+    (line,) = stream.getvalue().splitlines()
+    assert json.loads(line)["event"] == "trouble"
