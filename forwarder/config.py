@@ -5,11 +5,12 @@ import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from forwarder import redis_url
 from forwarder.errors import ConfigurationError
 
 PREFIX = "FORWARDER_"
@@ -36,13 +37,7 @@ def _api_url(url: str) -> str:
 
 
 def _redis_url(url: SecretStr) -> SecretStr:
-    try:
-        parts = urlsplit(url.get_secret_value())
-        sound = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and parts.port != 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        raise ValueError("must be redis://host:port/db, rediss://… or unix:///path")
+    redis_url.check(url.get_secret_value())
     return url
 
 
@@ -72,7 +67,7 @@ class Settings(BaseSettings):
     )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="Version of the API.")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss:// or unix://."
+        SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss://, unix:// or redis+sentinel://."
     )
     redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the Redis URL.")
     queue: Annotated[str, AfterValidator(_queue)] = Field("events", description="Name of the Redis list.")
@@ -214,9 +209,7 @@ def secrets(settings: Settings) -> Iterator[str]:
         yield settings.api_key.get_secret_value()
     url = settings.redis_url.get_secret_value()
     yield url
-    # Percent-encoded in the URL, and as Redis and its errors know it.
-    if password := urlsplit(url).password:
-        yield from (password, unquote(password))
+    yield from redis_url.passwords(url)
 
 
 def documented() -> list[tuple[str, str, str]]:

@@ -2,8 +2,27 @@
 
 import asyncio
 import contextlib
+import hashlib
+import re
 from collections.abc import AsyncIterator, Callable
-from typing import Self
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Literal, Self
+
+_EVALSHA = re.compile(rb"EVALSHA\r\n\$40\r\n([0-9a-f]{40})")
+#: The scripts' names by the digest that calls them.
+_NAMES = {
+    hashlib.sha1(script.read_bytes()).hexdigest().encode(): script.name.removesuffix(".lua")
+    for script in (files("forwarder.queue") / "lua").iterdir()
+}
+
+
+@dataclass
+class _Line:
+    """One connection: whether its next reply is lost, or waits."""
+
+    doomed: bool = False
+    held: bool = False
 
 
 class Proxy:
@@ -15,6 +34,7 @@ class Proxy:
         black_hole: while true nothing is forwarded in either direction; connections stay open.
         scripts: how many scripts have passed.
         lost: how many replies were lost.
+        reached: set once :meth:`stop_at` has stopped something.
     """
 
     def __init__(self, port: int) -> None:
@@ -26,6 +46,20 @@ class Proxy:
         self.loses: Callable[[int], bool] = lambda _: False
         self.scripts = 0
         self.lost = 0
+        self.reached = asyncio.Event()
+        self._going = asyncio.Event()
+        self._going.set()
+        self._stop: tuple[str, str] | None = None
+
+    def stop_at(self, script: str, when: Literal["before", "after"]) -> None:
+        """The next call of a script, or its reply, waits for :meth:`go_on`, and all behind it on that connection."""
+        assert script in _NAMES.values()
+        self._stop = (script, when)
+        self._going.clear()
+
+    def go_on(self) -> None:
+        """Lets through what was stopped."""
+        self._going.set()
 
     @property
     def black_hole(self) -> bool:
@@ -49,6 +83,7 @@ class Proxy:
         self._server.close()
         self.cut()
         self._light.set()
+        self._going.set()
         await self._server.wait_closed()
 
     def lead_to(self, port: int) -> None:
@@ -67,13 +102,13 @@ class Proxy:
         except OSError:
             writer.transport.abort()
             return
-        doomed = asyncio.Event()
+        line = _Line()
         both = {writer, upstream_writer}
         self._open |= both
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._commands(reader, upstream_writer, doomed))
-                tasks.create_task(self._replies(upstream_reader, writer, doomed))
+                tasks.create_task(self._commands(reader, upstream_writer, line))
+                tasks.create_task(self._replies(upstream_reader, writer, line))
         except* (OSError, EOFError):
             pass
         finally:
@@ -81,20 +116,34 @@ class Proxy:
             for each in both:
                 each.transport.abort()
 
-    async def _commands(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
+    async def _commands(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: _Line) -> None:
         async for data in _pieces(source):
             await self._light.wait()
-            for _ in range(data.count(b"EVALSHA")):
+            for digest in _EVALSHA.findall(data):
                 self.scripts += 1
                 if self.loses(self.scripts):
-                    doomed.set()
+                    line.doomed = True
+                await self._stopped(line, _NAMES[digest])
             sink.write(data)
             await sink.drain()
 
-    async def _replies(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, doomed: asyncio.Event) -> None:
+    async def _stopped(self, line: _Line, script: str) -> None:
+        if self._stop == (script, "after"):
+            line.held = True
+        elif self._stop == (script, "before"):
+            self.reached.set()
+            await self._going.wait()
+        else:
+            return
+        self._stop = None
+
+    async def _replies(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: _Line) -> None:
         async for data in _pieces(source):
             await self._light.wait()
-            if doomed.is_set():
+            if line.held:
+                self.reached.set()
+                await self._going.wait()
+            if line.doomed:
                 self.lost += 1
                 raise EOFError
             sink.write(data)

@@ -3,32 +3,72 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from forwarder.errors import UnreachableError
+from forwarder.redis_url import Sentinels, sentinels
 
 #: Seconds without an answer after which a command is given up. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
+#: Seconds that one Sentinel may take to say who the master is, before the next is asked.
+_SENTINEL_TIMEOUT = 1.0
 
 
 def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
-    """A client for `url` (redis://, rediss://, unix://); connects at the first command.
+    """A client for `url` (redis://, rediss://, unix://, redis+sentinel://); connects at the first command.
+
+    With Sentinels every new connection asks them who the master is now. A master that has become a replica
+    refuses to be written to, which ends its connection: so the client follows a failover.
 
     redis-py 8 re-sends a command up to ten times when its reply is lost. That is switched off: whether a
     command may be sent again is for the caller to know, who then does it itself.
     """
-    return Redis.from_url(
-        url,
-        protocol=2,
-        retry=Retry(NoBackoff(), 0),
-        socket_timeout=answer_timeout,
-        socket_connect_timeout=answer_timeout,
-        client_name="forwarder",
+    options: dict[str, Any] = {
+        "protocol": 2,
+        "retry": Retry(NoBackoff(), 0),
+        "socket_timeout": answer_timeout,
+        "socket_connect_timeout": answer_timeout,
+        "client_name": "forwarder",
+    }
+    through = sentinels(url)
+    return Redis.from_url(url, **options) if through is None else _master(through, options)
+
+
+class _Master(Redis):
+    """A client of the present master, which also closes its connections to the Sentinels."""
+
+    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
+        await super().aclose(close_connection_pool)
+        pool = self.connection_pool
+        if isinstance(pool, SentinelConnectionPool):
+            for sentinel in pool.sentinel_manager.sentinels:
+                await sentinel.aclose()
+
+
+def _master(through: Sentinels, options: dict[str, Any]) -> Redis:
+    manager = Sentinel(  # type: ignore[no-untyped-call]
+        through.hosts,
+        sentinel_kwargs={
+            "password": through.sentinel_password,
+            "ssl": through.tls,
+            "retry": Retry(NoBackoff(), 0),
+            "socket_timeout": _SENTINEL_TIMEOUT,
+            "socket_connect_timeout": _SENTINEL_TIMEOUT,
+        },
+        db=through.db,
+        username=through.username,
+        password=through.password,
+        ssl=through.tls,
+        **options,
     )
+    master: Redis = manager.master_for(through.name, redis_class=_Master)
+    return master
 
 
 @contextmanager

@@ -229,3 +229,27 @@ async def test_a_key_that_changes_its_type_is_named(
         await settled(now.redis, queue_name, within=40)
         verdict = check(await observed(now.pushed, api, now.redis, queue_name))
         assert "missing" not in verdict.faults
+
+
+@fault(
+    "Redis", "`LOADING`: restarted, and reads its append-only file for seconds", "says so, waits, goes on", keeps=(1, 2)
+)
+async def test_a_redis_that_loads_its_data_is_waited_for(
+    own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str, tmp_path: Path
+) -> None:
+    kept = {"directory": tmp_path, "appendonly": True}
+    server = own_redis(port=None, arguments=["--appendfsync", "always"], **kept)
+    async with Redis.from_url(server.url) as redis, redis.pipeline(transaction=False) as filling:
+        for number in range(5_000):
+            filling.set(f"{queue_name}-other-{number}", number)
+        await filling.execute()
+    async with scene(server, api, worker, queue_name) as now:
+        server.kill()
+        slow = ["--key-load-delay", "1000"]  # microseconds a command
+        port = int(server.url.rpartition(":")[2].partition("/")[0])
+        loading = asyncio.create_task(asyncio.to_thread(own_redis, port=port, arguments=slow, **kept))
+        await now.says("loading", "LOADING")
+        await loading
+        await settled(now.redis, queue_name, within=40)
+        assert check(await observed(now.pushed, api, now.redis, queue_name, disturbances=[0.0])).missing == []
+        assert any(line["event"] == "Redis serves again" for line in now.worker.lines())

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable
 
 from redis.asyncio import Redis
@@ -153,3 +154,45 @@ async def test_no_post_starts_that_the_lease_would_not_outlast(
         api.faults = Faults()
         await settled(redis, queue_name)
     assert accepted(api) == {"u": [1]}
+
+
+@fault("process", "the owner stops or dies, and four more workers stand by", "one of them takes over", keeps=(1, 2, 3))
+async def test_of_five_workers_one_drains_and_the_next_takes_over(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(latency=0.01)
+    given = settings(redis_url, queue_name, api, lease_ttl=3.0, max_events_per_post=5)
+    running = [worker(given) for _ in range(5)]
+    pushed: list[bytes] = []
+
+    def owner() -> WorkerProcess | None:
+        return next((each for each in running if each.lines() and each.lines()[-1]["event"] == "lease acquired"), None)
+
+    async def push_and_count() -> None:
+        more = [event(f"u{n % 300}", n) for n in range(len(pushed), len(pushed) + 2_000)]
+        pushed.extend(more)
+        await redis_client.rpush(queue_name, *more)
+        await eventually(lambda: api.ledger.accepted_events > len(pushed) - 1_500)
+
+    async def states() -> list[str]:
+        return sorted([json.loads((await fetch(await each.admin() + "/readyz"))[1])["state"] for each in running])
+
+    async def one_drains() -> bool:
+        return await states() == ["draining"] + 4 * ["standing by"]
+
+    await eventually(one_drains)
+    for clean in (True, False, True):
+        first = await eventually(owner)
+        await push_and_count()
+        started = time.monotonic()
+        running.remove(first)
+        if clean:
+            assert await first.stopped() == 0
+        else:
+            first.kill()
+        await eventually(owner, within=10)
+        print(f"{'stopped' if clean else 'killed'}: the next owner after {time.monotonic() - started:.1f} s")
+        # What is in flight ends first, then a standby looks once a second; a dead one's lease has to end.
+        assert time.monotonic() - started < (3.5 if clean else 3.0 + 3.5)
+    await settled(redis_client, queue_name, within=30)
+    assert in_order(accepted(api), by_user(pushed))

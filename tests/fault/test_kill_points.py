@@ -1,0 +1,187 @@
+"""SIGKILL, and SIGSTOP for longer than the lease, at each step of an event's journey; never by luck."""
+
+import os
+import signal
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis
+from forwarder.queue import scripts
+from forwarder.simulator import Answer, Faults, Simulator
+from tests.faults import fault
+from tests.history import check, observed
+from tests.proxy import Proxy
+from tests.rig import WorkerProcess, census, command, environment, event, eventually, settings, settled
+
+Start = Callable[[Settings], WorkerProcess]
+Point = tuple[str, Literal["before", "after"]]
+
+LEASE = 2.0
+USERS = 60
+POINTS: list[Point] = [
+    ("acquire", "before"),
+    ("acquire", "after"),
+    ("claimed_fields", "after"),
+    ("claim", "before"),
+    ("claim", "after"),
+    ("POST", "before"),
+    ("POST", "after"),
+    ("settle", "before"),
+    ("settle", "after"),
+    ("renew", "before"),
+    ("renew", "after"),
+    ("release", "before"),
+    ("release", "after"),
+]
+
+
+@dataclass
+class Scene:
+    """A worker whose Redis is behind a proxy, one that will take over, and what the checker needs."""
+
+    proxy: Proxy
+    redis: Redis
+    api: Simulator
+    queue: str
+    given: Settings
+    direct: Settings
+    pushed: list[bytes] = field(default_factory=list)
+    stopped_at: float = 0.0
+
+    async def reach(self, point: Point, victim: WorkerProcess) -> None:
+        """Returns when the worker is just there, and nothing moves on."""
+        step, when = point
+        if step == "POST":
+            await eventually(lambda: self.api.ledger.arrived > 0)
+            await eventually(lambda: when == "before" or self.api.ledger.accepted_events > 0)
+        else:
+            if step == "release":
+                await eventually(says(victim, "lease acquired"))
+                victim.process.terminate()
+            await eventually(self.proxy.reached.is_set, what=f"{when} {step}")
+        self.stopped_at = self.api._clock()
+
+    async def ends_well(self, until: float) -> None:
+        await settled(self.redis, self.queue, within=40)
+        history = await observed(
+            self.pushed,
+            self.api,
+            self.redis,
+            self.queue,
+            disturbances=[self.stopped_at],
+            unsettled=[(self.stopped_at - 1, until)],
+        )
+        assert check(history).faults == {}
+
+
+@asynccontextmanager
+async def scene(server: EmbeddedRedis, redis: Redis, api: Simulator, queue: str, point: Point) -> AsyncIterator[Scene]:
+    for name in ("acquire", "claim", "claimed_fields", "settle", "renew", "release", "halt"):
+        await redis.script_load(scripts.source(name))
+    api.faults = {
+        ("POST", "before"): Faults(hang_rate=1),
+        ("POST", "after"): Faults(latency=30),
+        ("renew", "before"): Faults(latency=0.2),
+        ("renew", "after"): Faults(latency=0.2),
+    }.get(point, Faults(latency=0.01))
+    others = {"lease_ttl": LEASE, "request_timeout": 0.9, "max_events_per_post": 5}
+    port = int(server.url.rpartition(":")[2].partition("/")[0])
+    async with Proxy(port) as proxy:
+        given = settings(proxy.url, queue, api, **others)
+        now = Scene(proxy, redis, api, queue, given, settings(server.url, queue, api, **others))
+        now.pushed = [event(f"u{n % USERS}", n) for n in range(1_200)]
+        await redis.rpush(queue, *now.pushed)
+        if point[0] != "POST":
+            proxy.stop_at(point[0], point[1])
+        yield now
+
+
+def says(process: WorkerProcess, what: str) -> Callable[[], bool]:
+    return lambda: any(line["event"] == what for line in process.lines())
+
+
+async def taken_over(now: Scene, worker: Start) -> WorkerProcess:
+    now.api.faults = Faults(latency=0.01)
+    standby = worker(now.direct)
+    await eventually(says(standby, "lease acquired"), within=15)
+    return standby
+
+
+@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point[1]} {point[0]}")
+@fault(
+    "process",
+    "killed (SIGKILL) before and after each step of an event's journey",
+    "the next owner adopts",
+    keeps=(1, 2, 3),
+)
+async def test_a_kill_at_any_step_loses_nothing(
+    point: Point, redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    async with scene(redis_server, redis_client, api, queue_name, point) as now:
+        victim = worker(now.given)
+        await now.reach(point, victim)
+        victim.kill()
+        await taken_over(now, worker)
+        # What the dead one had sent last reaches Redis only now.
+        now.proxy.go_on()
+        await now.ends_well(until=api._clock())
+
+
+@pytest.mark.parametrize("point", POINTS[:-2], ids=lambda point: f"{point[1]} {point[0]}")
+@fault(
+    "process",
+    "frozen (SIGSTOP) past its lease before and after each step",
+    "it wakes up without the lease, changes nothing and stands by",
+    keeps=(1, 2, 3),
+)
+async def test_a_worker_frozen_at_any_step_changes_nothing_when_it_wakes(
+    point: Point, redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    async with scene(redis_server, redis_client, api, queue_name, point) as now:
+        victim = worker(now.given)
+        await now.reach(point, victim)
+        os.kill(victim.process.pid, signal.SIGSTOP)
+        await taken_over(now, worker)
+        now.proxy.go_on()
+        os.kill(victim.process.pid, signal.SIGCONT)
+        woken = api._clock()
+        await now.ends_well(until=woken + 1)
+        await eventually(lambda: victim.lines()[-1]["event"] == "standing by", what="the woken worker stands by")
+        assert (await census(redis_client, queue_name)).accepted == len(now.pushed)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@fault(
+    "process",
+    "killed (SIGKILL) while it writes that it halts",
+    "the next one finds the halt, or its cause",
+    keeps=(1, 2, 5),
+)
+async def test_a_kill_while_the_halt_is_written_keeps_everything(
+    when: Literal["before", "after"],
+    redis_server: EmbeddedRedis,
+    redis_client: Redis,
+    queue_name: str,
+    api: Simulator,
+    worker: Start,
+) -> None:
+    async with scene(redis_server, redis_client, api, queue_name, ("halt", when)) as now:
+        api.faults = Faults(status_all=Answer(status=401))
+        victim = worker(now.given)
+        await now.reach(("halt", when), victim)
+        victim.kill()
+        next_one = worker(now.direct)
+        await eventually(says(next_one, "halted"))
+        now.proxy.go_on()
+        counts = await census(redis_client, queue_name)
+        assert (counts.accepted, counts.dead_lettered) == (0, 0)
+        api.faults = Faults()
+        code, _, said = await command("resume", environment=environment(now.direct))
+        assert code == 0, said
+        await now.ends_well(until=now.stopped_at)

@@ -1,0 +1,176 @@
+"""Three Sentinels, a master and two replicas: the master dies under load, and the worker follows the new one."""
+
+import contextlib
+import socket
+import subprocess
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis, find_server
+from forwarder.simulator import Faults, Simulator
+from tests.faults import fault
+from tests.history import check, observed
+from tests.rig import WorkerProcess, command, environment, event, eventually, settings, settled
+
+Servers = Callable[..., EmbeddedRedis]
+Start = Callable[[Settings], WorkerProcess]
+
+NAME = "shop"
+CONFIGURATION = """
+bind 127.0.0.1
+port {port}
+dir {directory}
+sentinel monitor {name} 127.0.0.1 {master} 2
+sentinel down-after-milliseconds {name} 500
+sentinel failover-timeout {name} 3000
+sentinel parallel-syncs {name} 1
+"""
+
+
+def port(server: EmbeddedRedis) -> int:
+    return int(server.url.rpartition(":")[2].partition("/")[0])
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
+
+
+@dataclass
+class Set:
+    """A master with two replicas, and the ports of three Sentinels."""
+
+    master: EmbeddedRedis
+    replicas: list[EmbeddedRedis]
+    ports: list[int]
+
+    @property
+    def url(self) -> str:
+        return f"redis+sentinel://{','.join(f'127.0.0.1:{number}' for number in self.ports)}/{NAME}/0"
+
+    async def master_port(self) -> int | None:
+        """Of whom two Sentinels at least say that it is the master."""
+        said = [await self._says(number) for number in self.ports]
+        return next((number for number in said if number and said.count(number) > 1), None)
+
+    async def _says(self, number: int) -> int | None:
+        with contextlib.suppress(RedisError, OSError):
+            async with Redis(port=number, decode_responses=True) as sentinel:
+                found: Any = await sentinel.sentinel_get_master_addr_by_name(NAME)
+                return int(found[1])
+        return None
+
+    async def ready(self) -> bool:
+        """Whether every Sentinel knows the two others and the replicas, so that they can fail over."""
+        for number in self.ports:
+            async with Redis(port=number) as sentinel:
+                try:
+                    known: Any = await sentinel.sentinel_masters()
+                except (RedisError, OSError):
+                    return False
+                mine = known[NAME]
+                if (mine["num-other-sentinels"], mine["num-slaves"]) != (2, 2):
+                    return False
+        return True
+
+
+@contextlib.asynccontextmanager
+async def sentinel_set(own_redis: Servers, directory: Path) -> AsyncIterator[Set]:
+    master, *replicas = (own_redis(port=None) for _ in range(3))
+    for replica in replicas:
+        async with Redis.from_url(replica.url) as redis:
+            await redis.replicaof("127.0.0.1", str(port(master)))
+    ports = [free_port() for _ in range(3)]
+    processes = []
+    for number in ports:
+        home = directory / f"sentinel-{number}"
+        home.mkdir()
+        text = CONFIGURATION.format(port=number, directory=home, name=NAME, master=port(master))
+        (home / "sentinel.conf").write_text(text)
+        arguments = [str(find_server()), str(home / "sentinel.conf"), "--sentinel"]
+        processes.append(subprocess.Popen(arguments, stdout=subprocess.DEVNULL))
+    found = Set(master, replicas, ports)
+    try:
+        await eventually(found.ready, within=40, what="the Sentinels know each other")
+        yield found
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+@fault(
+    "failover", "the master is killed, Sentinels promote a replica", "follows the new master by itself", keeps=(1, 2, 3)
+)
+async def test_a_worker_follows_the_master_that_sentinels_name(
+    own_redis: Servers, api: Simulator, worker: Start, queue_name: str, tmp_path: Path
+) -> None:
+    api.faults = Faults(latency=0.01)
+    async with sentinel_set(own_redis, tmp_path) as servers:
+        given = settings(servers.url, queue_name, api, max_events_per_post=4, concurrency=8)
+        pushed = [event(f"u{n % 300}", n) for n in range(6_000)]
+        lines = b"".join(element + b"\n" for element in pushed[:3_000])
+        code, _, said = await command("push", "-", environment=environment(given), stdin=lines)
+        assert code == 0, said
+        async with Redis.from_url(servers.master.url) as redis:
+            await redis.rpush(queue_name, *pushed[3_000:])
+            assert await redis.wait(2, 5_000) == 2
+        process = worker(given)
+        await eventually(lambda: api.ledger.accepted_events > 500)
+        killed = api._clock()
+        servers.master.kill()
+        old = port(servers.master)
+
+        async def promoted() -> bool:
+            return await servers.master_port() not in {None, old}
+
+        await eventually(promoted, within=30, what="the Sentinels fail over")
+        now = await servers.master_port()
+        async with Redis(port=now or 0) as redis:
+            await settled(redis, queue_name, within=60)
+            verdict = check(
+                await observed(
+                    pushed, api, redis, queue_name, disturbances=[killed], unsettled=[(killed - 1, killed + 30)]
+                )
+            )
+        assert verdict.faults == {}
+        assert any(line["event"] == "Redis serves again" for line in process.lines())
+        assert await process.stopped() == 0
+
+
+@fault(
+    "failover",
+    "one Sentinel after the other is gone, the master stays",
+    "goes on; a start needs one of them",
+    keeps=(1, 2, 3),
+)
+async def test_sentinels_are_asked_one_after_the_other(
+    own_redis: Servers, api: Simulator, worker: Start, queue_name: str, tmp_path: Path
+) -> None:
+    async with sentinel_set(own_redis, tmp_path) as servers:
+        servers.ports[:2] = [free_port(), free_port()]
+        pushed = [event(f"u{n % 30}", n) for n in range(600)]
+        async with Redis.from_url(servers.master.url) as redis:
+            await redis.rpush(queue_name, *pushed)
+            worker(settings(servers.url, queue_name, api))
+            await settled(redis, queue_name, within=30)
+            verdict = check(await observed(pushed, api, redis, queue_name))
+        assert (verdict.faults, verdict.explained) == ({}, [])
+
+
+async def test_no_sentinel_at_all_is_said_and_waited_for(api: Simulator, worker: Start, queue_name: str) -> None:
+    url = f"redis+sentinel://127.0.0.1:{free_port()}/{NAME}"
+    process = worker(settings(url, queue_name, api))
+    await process.admin()
+
+    def said() -> bool:
+        return any("MasterNotFound" in line.get("error", "") for line in process.lines())
+
+    await eventually(said)
+    assert await process.stopped() == 0
