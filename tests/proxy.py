@@ -41,6 +41,7 @@ class Proxy:
         self._upstream = port
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._serving: set[asyncio.Task[None]] = set()
         self._light = asyncio.Event()
         self._light.set()
         self.loses: Callable[[int], bool] = lambda _: False
@@ -85,6 +86,9 @@ class Proxy:
         self._light.set()
         self._going.set()
         await self._server.wait_closed()
+        # Before Python 3.12 that does not wait for connections; cancelled at the loop's end they would be noisy.
+        if self._serving:
+            await asyncio.wait(self._serving, timeout=5)
 
     def lead_to(self, port: int) -> None:
         """From now on connections lead to another server; the present ones are reset."""
@@ -97,6 +101,10 @@ class Proxy:
             writer.transport.abort()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._serving.add(task)
+        task.add_done_callback(self._serving.discard)
         try:
             upstream_reader, upstream_writer = await asyncio.open_connection("127.0.0.1", self._upstream)
         except OSError:

@@ -250,6 +250,7 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
         loading = asyncio.create_task(asyncio.to_thread(own_redis, port=port, arguments=slow, **kept))
         await now.says("loading", "LOADING")
         await loading
+        await now.redis.connection_pool.disconnect()
         await settled(now.redis, queue_name, within=40)
         assert check(await observed(now.pushed, api, now.redis, queue_name, disturbances=[0.0])).missing == []
         assert any(line["event"] == "Redis serves again" for line in now.worker.lines())
