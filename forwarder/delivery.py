@@ -63,6 +63,7 @@ class Delivery:
         self._pacer = parts.pacer
         self._backoff = parts.backoff
         self._metrics = parts.metrics
+        self._chatter = parts.chatter
         self._clock = parts.clock
         self._bisect = parts.settings.bisect
         self._gate = gate
@@ -180,10 +181,11 @@ class Delivery:
         self._metrics.posts.labels(said).inc()
         if isinstance(verdict, Again):
             self._metrics.retries.labels(said).inc()
-        log.info(
-            "POST not accepted",
-            status=said,
-            events=len(events),
-            seconds=round(seconds, 3),
-            verdict=type(verdict).__name__.lower(),
-        )
+        if self._chatter.is_news("POST not accepted", said):
+            log.info(
+                "POST not accepted",
+                status=said,
+                events=len(events),
+                seconds=round(seconds, 3),
+                verdict=type(verdict).__name__.lower(),
+            )

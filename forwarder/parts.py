@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from forwarder.api import Api
 from forwarder.brake import Brake
+from forwarder.chatter import Chatter
 from forwarder.config import Settings
 from forwarder.credentials import Credentials
 from forwarder.judge import Judge
@@ -39,6 +40,7 @@ class Parts:
     pacer: Pacer
     backoff: Backoff
     brake: Brake
+    chatter: Chatter
     clock: Callable[[], float]
     trust: Trust = field(default_factory=Trust)
 
@@ -72,5 +74,6 @@ def build(
         ),
         backoff=Backoff(initial=settings.retry_initial, maximum=settings.retry_max),
         brake=Brake(settings.dead_letter_brake),
+        chatter=Chatter(clock),
         clock=clock,
     )

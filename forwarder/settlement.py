@@ -42,6 +42,7 @@ class Settler:
         self._reach = parts.reach
         self._brake = parts.brake
         self._metrics = parts.metrics
+        self._chatter = parts.chatter
         self._clock = parts.clock
         self._halt = halt
         self._settled = settled
@@ -150,7 +151,10 @@ class Settler:
         for letter in settlement.letters:
             self._metrics.events_dead_lettered.labels(letter.reason).inc()
             self._leave(letter.stamp, 1)
-            log.warning("event dead-lettered", reason=str(letter.reason), status=letter.status, detail=letter.detail)
+            if self._chatter.is_news("event dead-lettered", f"{letter.reason} {letter.status}".rstrip()):
+                log.warning(
+                    "event dead-lettered", reason=str(letter.reason), status=letter.status, detail=letter.detail
+                )
 
     def _leave(self, stamp: int, events: int) -> None:
         self._on_loan[stamp] -= events

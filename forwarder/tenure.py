@@ -134,6 +134,7 @@ class Tenure:
             await _cancelled((renewal, settling, *self._deliveries))
         # A loss found only while winding down leaves the ending as it was: there is nothing left to do about it.
         await self._release()
+        self._say_repeated(at_once=True)
         return ending
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -209,11 +210,16 @@ class Tenure:
     async def _observe(self) -> None:
         """Keeps the gauges fresh, and obeys a halt that somebody else wrote."""
         while True:
+            self._say_repeated()
             try:
                 await self._look()
             except UnreachableError as error:
                 self._parts.reach.failed(error)
             await asyncio.sleep(_LOOK)
+
+    def _say_repeated(self, *, at_once: bool = False) -> None:
+        for each in self._parts.chatter.repeated(at_once=at_once):
+            log.info("more of the same", line=each.line, status=each.status, times=each.times, in_seconds=each.seconds)
 
     async def _look(self) -> None:
         parts, metrics = self._parts, self._parts.metrics
