@@ -5,6 +5,7 @@ decided elsewhere. Whatever happens to it is an answer, never an exception.
 """
 
 import asyncio
+import errno
 import hashlib
 import ssl
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ _LONGEST_RETRY_AFTER = 600.0
 #: Seconds an idle connection is kept. Must be shorter than the server's own limit: a POST that meets a
 #: closing connection fails ambiguously (5 s is Node's default, the shortest among common servers but one).
 _KEEP_ALIVE = 4.0
+#: Why this machine, and not the other end, has no connection to give.
+_NO_SOCKET = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
 def meaning(status: int) -> Meaning | None:
@@ -79,6 +82,8 @@ def _unanswered(error: Exception) -> Unanswered:
             return Unanswered("tls", ambiguous=False)
         case aiohttp.ConnectionTimeoutError():
             return Unanswered("timeout", ambiguous=False)
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=number)) if number in _NO_SOCKET:
+            return Unanswered("no_socket", ambiguous=False)
         case aiohttp.ClientConnectorError():
             return Unanswered("refused", ambiguous=False)
         case TimeoutError():

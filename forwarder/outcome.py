@@ -83,7 +83,8 @@ class Declined:
 class Unanswered:
     """No status came back."""
 
-    #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls, other.
+    #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls,
+    #: no_socket (this machine has no descriptor or no memory for one), other.
     cause: str
     #: True when the request may have arrived, so that sending it again may double it.
     ambiguous: bool
