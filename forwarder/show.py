@@ -16,7 +16,7 @@ from rich.text import Text
 
 from forwarder import dead
 from forwarder.errors import ConfigurationError
-from forwarder.producer import Pushed
+from forwarder.producer import Lines, Pushed
 from forwarder.queue import Census, DeadLetter, HaltRecord
 from forwarder.status import Finding
 
@@ -53,6 +53,8 @@ def lines(file: Path) -> Iterator[tuple[Iterable[bytes], Callable[[int], None]]]
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     if str(file) == "-":
+        if sys.stdin is None:  # started without one
+            raise OSError("standard input is closed")
         yield sys.stdin.buffer, None
     elif file.suffix == ".gz":
         with gzip.open(file) as stream:
@@ -97,6 +99,13 @@ def pushed(result: Pushed, queue: str) -> None:
     if result.wrong:
         text += f", skipped {len(result.wrong):,} wrong lines"
     out.print(text, soft_wrap=True)
+
+
+def stopped(lines: Lines) -> None:
+    """Where to go on after a push that did not come to its end."""
+    problem(
+        f"{lines.stopped}. Lines 1 to {lines.given} are done: go on with line {lines.given + 1} (tail -n +{lines.given + 1})"
+    )
 
 
 def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:

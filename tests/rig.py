@@ -107,14 +107,23 @@ async def running(given: config.Settings) -> AsyncIterator[Running]:
 class WorkerProcess:
     """`forwarder run` as a process of its own; its log lines are read as JSON."""
 
-    def __init__(self, environment: Mapping[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        stderr: int | None = None,
+        first: Callable[[], object] | None = None,
+    ) -> None:
+        """Starts it; `stderr` is a descriptor instead of `log`, and `first` runs in the process before anything."""
         self.log = log
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "forwarder", "run"],
                 env={**os.environ, **environment},
-                stderr=stream,
+                stderr=stream if stderr is None else stderr,
                 stdout=stream,
+                preexec_fn=first,  # noqa: PLW1509 - no other thread holds a lock that it needs
             )
 
     def lines(self) -> list[dict[str, Any]]:

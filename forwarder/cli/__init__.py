@@ -4,6 +4,7 @@ Exit codes (the words of BSD's sysexits where it has one): 0 done, 1 failure, 64
 78 configuration.
 """
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,7 @@ from forwarder.cli.options import (
 )
 from forwarder.credentials import Credentials
 from forwarder.errors import ConfigurationError, ForwarderError
-from forwarder.producer import push
+from forwarder.producer import Lines, push
 from forwarder.queue import Keys, Pusher, connect
 from forwarder.serve import serve
 from forwarder.service import Service
@@ -61,7 +62,7 @@ def push_command(
     settings = config.load()
 
     async def work() -> int:
-        with show.lines(file) as (lines, progress):
+        with show.lines(file) as (stream, progress), Lines(stream) as lines:
             async with connect(settings.redis_url.get_secret_value()) as redis:
                 pushed = await push(
                     lines,
@@ -71,6 +72,9 @@ def push_command(
                     progress=progress,
                 )
         show.pushed(pushed, settings.queue)
+        if lines.stopped is not None:
+            show.stopped(lines)
+            return 128 + lines.signal if lines.signal else EXIT_FAILURE  # as a shell says it of a signal
         return EXIT_FAILURE if pushed.wrong else 0
 
     raise typer.Exit(run_to_end(work()))
@@ -210,8 +214,16 @@ def _explained(error: BaseException) -> int:
     raise error
 
 
+def _keep_standard_descriptors() -> None:
+    """Opens what is closed of 0, 1 and 2: a socket must not get the number of standard error."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+
+
 def main() -> None:
     """Entry point of the ``forwarder`` command; no traceback for what a person can mend."""
+    _keep_standard_descriptors()
     try:
         code = app(standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - what is not explained is raised again

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -18,12 +19,12 @@ async def api() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Callable[[Settings], WorkerProcess]]:
+def worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
     """Starts `forwarder run`; whatever still runs at the end is killed."""
     started: list[WorkerProcess] = []
 
-    def start(given: Settings) -> WorkerProcess:
-        process = WorkerProcess(environment(given), tmp_path / f"worker-{len(started)}.log")
+    def start(given: Settings, **others: Any) -> WorkerProcess:
+        process = WorkerProcess(environment(given), tmp_path / f"worker-{len(started)}.log", **others)
         started.append(process)
         return process
 

@@ -141,6 +141,18 @@ async def test_a_redis_that_fills_up_in_the_middle_drains(
         assert (verdict.faults, verdict.explained) == ({}, [])
 
 
+@fault("Redis", "`maxclients` reached, and its connections cut", "says so, waits, goes on", keeps=(1, 2, 3))
+async def test_a_redis_without_a_connection_to_spare_is_waited_for(
+    own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
+) -> None:
+    async with scene(own_redis(port=None), api, worker, queue_name) as now:
+        await now.redis.config_set("maxclients", 1)
+        await now.redis.client_kill_filter(_type="normal", skipme=True)
+        await now.says("max number of clients")
+        await now.redis.config_set("maxclients", 1_000)
+        await now.ends_well()
+
+
 @fault("Redis", "`MISCONF`: its disk is full, a snapshot failed", "says so, waits, goes on", keeps=(1, 2, 3))
 async def test_a_redis_that_cannot_save_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str

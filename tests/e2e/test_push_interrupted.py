@@ -1,0 +1,106 @@
+"""A push that does not come to its end says how far it came, and nothing is pushed by half."""
+
+import asyncio
+import gzip
+import os
+import re
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.embedded import EmbeddedRedis
+from tests.faults import fault
+from tests.rig import command, event, eventually
+
+LINES = [event("u", n) + b"\n" for n in range(20_000)]
+ELEMENTS = [line.rstrip() for line in LINES]
+
+
+async def pushing(url: str, queue: str) -> asyncio.subprocess.Process:
+    """`forwarder push -` that has pushed 3,000 lines and waits for the rest of a batch."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "forwarder", "push", "-"),
+        env={**os.environ, "NO_COLOR": "1", "FORWARDER_REDIS_URL": url, "FORWARDER_QUEUE": queue},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdin
+    process.stdin.write(b"".join(LINES[:3_500]))
+    await process.stdin.drain()
+    async with Redis.from_url(url) as redis:
+
+        async def pushed() -> bool:
+            return bool(await redis.llen(queue) >= 3_000)
+
+        await eventually(pushed)
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@fault("producer", "`forwarder push` is interrupted (SIGINT, SIGTERM)", "ends at once, names the next line", keeps=(1,))
+async def test_an_interrupted_push_names_the_line_to_go_on_with(
+    redis_url: str, redis_client: Redis, queue_name: str, number: int
+) -> None:
+    process = await pushing(redis_url, queue_name)
+    process.send_signal(number)
+    # Its standard input stays open: the signal alone ends the read.
+    await asyncio.wait_for(process.wait(), 20)
+    assert process.stderr
+    text = (await process.stderr.read()).decode()
+    assert process.returncode == 128 + number, text
+    found = re.search(r"interrupted\. Lines 1 to (\d+) are done: go on with line (\d+)", text)
+    assert found, text
+    done = int(found[1])
+    assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[:done]
+    rest = b"".join(LINES[int(found[2]) - 1 : 4_000])
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
+    assert (await command("push", "-", environment=given, stdin=rest))[0] == 0
+    assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[:4_000]
+
+
+@fault("producer", "Redis dies half way through `forwarder push`", "names the lines that are uncertain", keeps=(1,))
+async def test_a_push_that_loses_its_redis_names_the_lines_that_are_uncertain(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str
+) -> None:
+    server = own_redis(port=None, appendonly=True, arguments=["--appendfsync", "always"])
+    process = await pushing(server.url, queue_name)
+    server.kill()
+    _, problem = await asyncio.wait_for(process.communicate(b"".join(LINES[3_500:])), 30)
+    found = re.search(r"(\d+) events were pushed; those of lines (\d+) to (\d+)", problem.decode())
+    assert found, problem
+    assert process.returncode == 1
+    sure, first, last = map(int, found.groups())
+    server.restart()
+    async with Redis.from_url(server.url) as redis:
+        there = await redis.lrange(queue_name, 0, -1)
+    assert first == sure + 1
+    assert there in (ELEMENTS[:sure], ELEMENTS[:last]), "all of the uncertain lines, or none"
+
+
+@fault("producer", "a damaged gzip file is pushed", "pushes what can be read, names the next line", keeps=(1,))
+async def test_a_file_that_ends_too_soon_is_pushed_as_far_as_it_goes(
+    redis_url: str, redis_client: Redis, queue_name: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "events.ndjson.gz"
+    whole = gzip.compress(b"".join(LINES))
+    file.write_bytes(whole[: len(whole) // 2])
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
+    code, _, problem = await command("push", str(file), environment=given)
+    found = re.search(r"cannot be read on.*Lines 1 to (\d+) are done", problem)
+    assert (code, bool(found)) == (1, True), problem
+    assert found
+    assert int(found[1]) > 1_000
+    assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[: int(found[1])]
+
+
+async def test_a_closed_standard_input_is_said_so() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *("/bin/sh", "-c", 'exec "$0" -m forwarder push - <&-', sys.executable), stderr=asyncio.subprocess.PIPE
+    )
+    _, problem = await process.communicate()
+    assert (process.returncode, b"standard input is closed" in problem) == (78, True), problem

@@ -1,0 +1,84 @@
+"""What a worker takes of its machine: bounded memory, whatever the backlog, and nothing while there is nothing to do."""
+
+import os
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.embedded import EmbeddedRedis
+from forwarder.simulator import Answer, Faults, Simulator
+from tests.faults import fault
+from tests.rig import KEY, WorkerProcess, census, event, eventually, settings, settled
+
+Start = Callable[..., WorkerProcess]
+
+SMALL = {"max_buffered_events": 5_000, "lease_ttl": 30.0}
+
+
+def peak(process: WorkerProcess) -> int:
+    """The most memory it ever had, in KiB."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.process.pid}/status").read_text())
+    assert found
+    return int(found[1])
+
+
+def cpu(process: WorkerProcess) -> float:
+    """Seconds of processor time so far."""
+    fields = Path(f"/proc/{process.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def push(redis: Redis, queue: str, events: int) -> None:
+    for start in range(0, events, 10_000):
+        await redis.rpush(queue, *(event(f"u{n % 100}", n) for n in range(start, start + 10_000)))
+
+
+async def drained(redis: Redis, url: str, queue: str, worker: Start, events: int) -> int:
+    """The peak of a worker that drains so many."""
+    await push(redis, queue, events)
+    async with Simulator(KEY, keep_requests=False) as api:
+        process = worker(settings(url, queue, api, **SMALL))
+        await settled(redis, queue, within=200)
+        assert api.ledger.accepted_events == events
+    most = peak(process)
+    await process.stopped()
+    return most
+
+
+@pytest.mark.timeout(420)
+@fault("machine", "ten times the backlog, 500,000 events; then an outage on top", "memory stays the same", keeps=(1, 7))
+async def test_memory_does_not_grow_with_the_backlog(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, worker: Start
+) -> None:
+    server = own_redis(port=None)
+    async with Redis.from_url(server.url) as redis:
+        usual = await drained(redis, server.url, queue_name, worker, 50_000)
+        large = await drained(redis, server.url, queue_name + "-large", worker, 500_000)
+        print(f"peak of 50,000: {usual} KiB, of 500,000: {large} KiB")
+        assert large <= usual * 1.3
+        queue = queue_name + "-outage"
+        await push(redis, queue, 300_000)
+        async with Simulator(KEY, faults=Faults(status_all=Answer(status=503))) as api:
+            process = worker(settings(server.url, queue, api, **SMALL))
+            await eventually(lambda: api.ledger.arrived > 100, within=60)
+            now = await census(redis, queue)
+            assert now.waiting + now.claimed == 300_000
+            print(f"peak in an outage: {peak(process)} KiB, {now.claimed} claimed")
+            assert peak(process) <= usual * 1.3
+
+
+async def test_a_worker_with_nothing_to_do_does_next_to_nothing(
+    redis_url: str, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    process = worker(settings(redis_url, queue_name, api))
+    await process.admin()
+    await eventually(lambda: any(line["event"] == "lease acquired" for line in process.lines()))
+    begun, before = time.monotonic(), cpu(process)
+    await eventually(lambda: time.monotonic() - begun > 5.0)
+    share = (cpu(process) - before) / (time.monotonic() - begun)
+    print(f"{share:.1%} of a core")
+    assert share < 0.05
