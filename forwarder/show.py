@@ -103,9 +103,8 @@ def pushed(result: Pushed, queue: str) -> None:
 
 def stopped(lines: Lines) -> None:
     """Where to go on after a push that did not come to its end."""
-    problem(
-        f"{lines.stopped}. Lines 1 to {lines.given} are done: go on with line {lines.given + 1} (tail -n +{lines.given + 1})"
-    )
+    following = lines.given + 1
+    problem(f"{lines.stopped}. Lines 1 to {lines.given} are done: go on with line {following} (tail -n +{following})")
 
 
 def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:

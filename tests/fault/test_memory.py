@@ -1,4 +1,4 @@
-"""What a worker takes of its machine: bounded memory, whatever the backlog, and nothing while there is nothing to do."""
+"""Promise 7: memory is bounded, whatever waits; as the kernel counts a worker: VmHWM in proc(5), CPU in stat."""
 
 import os
 import re

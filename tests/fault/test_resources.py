@@ -6,6 +6,7 @@ import resource
 import signal
 from collections.abc import Callable, Iterator
 from itertools import count
+from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
@@ -42,7 +43,7 @@ async def test_without_a_descriptor_nothing_is_sent_and_nothing_is_lost(
     await settled(redis_client, queue_name)
     pid = process.process.pid
     _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
-    taken = {int(name) for name in os.listdir(f"/proc/{pid}/fd")}
+    taken = {int(entry.name) for entry in Path(f"/proc/{pid}/fd").iterdir()}
     resource.prlimit(pid, resource.RLIMIT_NOFILE, (next(n for n in count() if n not in taken), hard))
     pushed = [event(f"u{n % 200}", n) for n in range(2_000)]
     await redis_client.rpush(queue_name, *pushed)
