@@ -1,1 +1,1 @@
-"""What the service costs and gains. Measured on demand, not part of the test run."""
+"""The benchmark: forwarder beside what one would use instead. See ``python -m tests.bench --help``."""

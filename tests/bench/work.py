@@ -1,0 +1,83 @@
+"""The backlogs: the same bytes for everyone, and the fewest POSTs that could carry them."""
+
+import gzip
+import random
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from importlib.resources import files
+
+from forwarder.event import BATCH_OVERHEAD, encode_batch
+
+#: Bytes that every POST adds to its events, each event taken with one comma.
+POST_OVERHEAD = BATCH_OVERHEAD - 1
+_SEED = 20160911
+
+
+@dataclass(frozen=True)
+class Work:
+    """A backlog. `events` are users with the JSON object that is to be sent, in the order of the list."""
+
+    name: str
+    title: str
+    events: list[tuple[str, bytes]]
+    most: int = 100
+
+    @cached_property
+    def elements(self) -> list[bytes]:
+        """What is in the list."""
+        return [b'{"user_id":"%b",%b' % (user.encode(), body[1:]) for user, body in self.events]
+
+    @cached_property
+    def payload(self) -> int:
+        """The bytes of all POSTs less POST_OVERHEAD for each, however the events are grouped."""
+        return sum(len(body) + 1 for _, body in self.events)
+
+    @cached_property
+    def posts(self) -> list[tuple[str, bytes]]:
+        """The fewest POSTs that can carry it all: users with bodies, in the order in which the groups fill."""
+        groups: dict[str, list[bytes]] = {}
+        full: list[tuple[str, bytes]] = []
+        for user, body in self.events:
+            group = groups.setdefault(user, [])
+            group.append(body)
+            if len(group) == self.most:
+                full.append((user, encode_batch(groups.pop(user))))
+        return full + [(user, encode_batch(group)) for user, group in groups.items()]
+
+    def first(self, count: int) -> "Work":
+        """The oldest `count` events of it."""
+        return self if count >= len(self.events) else Work(self.name, self.title, self.events[:count], self.most)
+
+
+def _numbered(users: Iterable[str]) -> list[tuple[str, bytes]]:
+    form = b'{"name":"purchase","date":"2016-09-11T18:04:23Z","vars":{"cds":2,"dollars":29.33},"n":%d}'
+    return [(user, form % number) for number, user in enumerate(users)]
+
+
+def zipf(events: int, users: int = 10_000) -> Work:
+    """Work (a): few users have much, many have little."""
+    weights = [1 / (rank + 1) for rank in range(users)]
+    drawn = random.Random(_SEED).choices(range(users), weights, k=events)
+    return Work("zipf", f"(a) {events:,} events of {users:,} users, Zipf", _numbered(f"u{n}" for n in drawn))
+
+
+def shop(events: int) -> Work:
+    """Work (b): a shop's purchases over eighteen months."""
+    packed = (files("forwarder") / "data" / "cdnow-purchases.ndjson.gz").read_bytes()
+    found = []
+    for line in gzip.decompress(packed).splitlines()[:events]:
+        user, rest = line.removeprefix(b'{"user_id":"').split(b'",', 1)
+        found.append((user.decode(), b"{" + rest))
+    return Work("shop", f"(b) {len(found):,} purchases of a shop", found)
+
+
+def strangers(events: int) -> Work:
+    """Work (c): every event another user."""
+    return Work("strangers", f"(c) {events:,} events, each another user", _numbered(f"u{n}" for n in range(events)))
+
+
+def rows(events: int, most: int) -> Work:
+    """For CPU per event: users one after the other, each with just one full POST."""
+    found = _numbered(f"u{n // most}" for n in range(events))
+    return Work(f"rows-{most}", f"{most} events in every POST", found, most)
