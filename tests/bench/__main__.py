@@ -1,0 +1,170 @@
+"""Measures forwarder beside what one would use instead, everyone in turn and repeated, on backlogs alike.
+
+Needs nginx, and for all contestants Go, Node and npm; who cannot run here is skipped with a line that says why.
+The whole takes about an hour and a half; --quick, a smoke test, a few minutes.
+"""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from rich.console import Console
+
+from tests.bench import charts, machine
+from tests.bench.killing import kill_half_way
+from tests.bench.measure import FailedError, Measurement, measure
+from tests.bench.peers.peer import Peer, UnavailableError
+from tests.bench.peers.roster import PEERS
+from tests.bench.report import Killed, Report
+from tests.bench.sink import NginxMissingError, find_nginx
+from tests.bench.work import Work, rows, shop, strangers, zipf
+
+_WORKS = ("zipf", "shop", "strangers", "rows")
+#: Seconds of a run of those who send one event in a POST at a rate: more would show the same.
+_STEADY_SECONDS = 30
+#: The part of the backlog that they get when unlimited.
+_STEADY_PART = 30_000
+_LONGEST = 420.0
+_QUICK = 20
+
+
+def works(names: list[str], scale: int) -> list[Work]:
+    """The backlogs, `scale` times smaller than they should be."""
+    found = []
+    if "zipf" in names:
+        found.append(zipf(300_000 // scale, 10_000 // scale))
+    if "shop" in names:
+        found.append(shop(69_659 // scale))
+    if "strangers" in names:
+        found.append(strangers(300_000 // scale))
+    if "rows" in names:
+        found += [rows(200_000 // scale, 100), rows(60_000 // scale, 10), rows(20_000 // scale, 1)]
+    return found
+
+
+@dataclass
+class Bench:
+    """What was asked, and what was found so far."""
+
+    asked: argparse.Namespace
+    console: Console
+    scratch: Path
+    runs: Path
+    measurements: list[Measurement] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+
+    def installed(self) -> Iterator[Peer]:
+        """Those of the chosen that can run here."""
+        for peer in PEERS:
+            if peer.name in self.asked.peers:
+                self.console.print(f"installing {peer.name}", style="dim")
+                try:
+                    peer.install(self.scratch)
+                except UnavailableError as error:
+                    self.skipped[peer.name] = str(error)
+                    self.console.print(f"skipped {peer.name}: {error}", highlight=False)
+                    continue
+                yield peer
+
+    def measure(self, peer: Peer, work: Work, rate: int, turn: int) -> None:
+        """One run; a contestant that fails is left out of the rest."""
+        if peer.name in self.skipped or (work.name.startswith("rows") and not _is_measured_by_rows(peer, rate)):
+            return
+        folder = self.runs / f"{turn}-{work.name}-{rate}-{peer.name}"
+        steady = len(work.posts) == len(work.events) or not peer.groups
+        seconds = max(2, _STEADY_SECONDS // (_QUICK if self.asked.quick else 1))
+        part = (rate * seconds or _STEADY_PART) if steady else len(work.events)
+        try:
+            found = measure(peer, work, rate, folder, part=part, longest=_LONGEST)
+        except FailedError as error:
+            self.skipped[peer.name] = f"{work.name}: {error}"
+            self.console.print(f"failed  {peer.name}: {error}", highlight=False)
+            return
+        shutil.rmtree(folder)
+        self.measurements.append(found)
+        speed = f"{found.events_per_second:,.0f} events/s, {found.cpu_us:.1f} µs CPU each"
+        self.console.print(f"{turn + 1} {work.name} {rate or 'unlimited'} {peer.name}: {speed}", highlight=False)
+
+
+def _is_measured_by_rows(peer: Peer, rate: int) -> bool:
+    return peer.name in {"forwarder", "limit"} and rate == 0
+
+
+def run(bench: Bench) -> Report:
+    """Everything that was asked."""
+    asked = bench.asked
+    peers = list(bench.installed())
+    backlogs = works(asked.works, _QUICK if asked.quick else 1)
+    for turn in range(asked.repeats):
+        for work in backlogs:
+            for rate in asked.rates:
+                for peer in peers:
+                    bench.measure(peer, work, rate, turn)
+    killed = list(_kills(bench, peers)) if asked.kill else []
+    return Report(
+        machine=machine.facts(),
+        measurements=bench.measurements,
+        titles={peer.name: peer.title for peer in PEERS},
+        works={work.name: work.title for work in backlogs},
+        optimum={work.name: len(work.posts) for work in backlogs},
+        loses={peer.name: peer.loses for peer in peers},
+        skipped=bench.skipped,
+        killed=killed,
+    )
+
+
+def _kills(bench: Bench, peers: list[Peer]) -> Iterator[Killed]:
+    for peer in peers:
+        if peer.name != "limit" and peer.name not in bench.skipped:
+            bench.console.print(f"killing {peer.name}", style="dim")
+            try:
+                yield kill_half_way(peer, bench.runs / f"kill-{peer.name}")
+            except FailedError as error:
+                bench.console.print(f"failed  {peer.name}: {error}", highlight=False)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    names = [peer.name for peer in PEERS]
+    parser.add_argument("--peers", nargs="+", choices=names, default=names)
+    parser.add_argument("--works", nargs="+", choices=_WORKS, default=list(_WORKS))
+    parser.add_argument("--rates", nargs="+", type=int, default=[0, 120], help="POSTs a second; 0 is no limit")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--quick", action="store_true", help=f"everything {_QUICK} times smaller: a smoke test")
+    parser.add_argument("--kill", action="store_true", help="also kill each worker half way and count what is lost")
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "forwarder-bench")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
+    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="draw SVGs there")
+    return parser
+
+
+def main() -> int:
+    """Prints the report; 1 if nothing could be measured."""
+    asked = arguments().parse_args()
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    try:
+        find_nginx()
+    except NginxMissingError as error:
+        console.print(f"cannot measure: {error}")
+        return 1
+    asked.scratch.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="forwarder-bench-", ignore_cleanup_errors=True) as runs:
+        report = run(Bench(asked, console, asked.scratch, Path(runs)))
+    report.print(console)
+    if asked.json:
+        asked.json.write_text(json.dumps(report.figures(), indent=1) + "\n")
+    if asked.charts:
+        asked.charts.mkdir(parents=True, exist_ok=True)
+        for name, drawn in charts.charts(report).items():
+            (asked.charts / name).write_text(drawn)
+    return 0 if report.measurements or report.killed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

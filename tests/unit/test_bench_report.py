@@ -1,0 +1,66 @@
+"""The benchmark's report, from figures that were never measured."""
+
+from xml.etree import ElementTree
+
+import pytest
+from rich.console import Console
+
+from tests.bench.charts import charts
+from tests.bench.measure import Measurement
+from tests.bench.report import Killed, Report, medians
+
+
+def _run(peer: str, seconds: float, *, work: str = "zipf", cpu: float = 1.0, measured: int = 1_000) -> Measurement:
+    return Measurement(peer, work, 0, 1_000, measured, seconds, 20.0, cpu, 0.5, 1)
+
+
+REPORT = Report(
+    machine={"CPU": "2 × anything"},
+    measurements=[
+        _run("forwarder", 1.0),
+        _run("forwarder", 9.0),
+        _run("forwarder", 2.0),
+        _run("arq", 40.0, measured=100),
+        _run("forwarder", 1.0, work="rows-100", cpu=8.0),
+        _run("limit", 1.0, work="rows-100", cpu=4.0),
+    ],
+    titles={"forwarder": "forwarder", "arq": "arq <64>", "limit": "the limit"},
+    works={"zipf": "(a) zipf", "rows-100": "100 events"},
+    optimum={"zipf": 10, "rows-100": 10},
+    loses={"arq": "nothing"},
+    skipped={"bullmq": "no node"},
+    killed=[Killed("arq", 100, 3, 2)],
+)
+
+
+def test_a_median_is_not_moved_by_one_slow_run_and_the_spread_tells_of_it() -> None:
+    ours = medians(REPORT.measurements)[0]
+    assert (ours.seconds, ours.runs, ours.spread) == (2.0, 3, 9.0)
+    assert ours.events_per_second == 500
+    assert not ours.extrapolated
+
+
+def test_ratios_are_ours_to_theirs_of_the_same_work() -> None:
+    assert REPORT.ratios()[0] == {"work": "zipf", "rate": 0, "peer": "arq", "speed": 20.0, "time": 0.05}
+    assert REPORT.cpu_ratios() == {"rows-100": pytest.approx(0.5)}
+
+
+def test_the_report_says_what_was_skipped_extrapolated_and_lost() -> None:
+    console = Console(width=200)
+    with console.capture() as said:
+        REPORT.print(console)
+    text = said.get()
+    assert "bullmq: no node" in text
+    assert "40.0 s *" in text
+    assert "20.00 ×" in text
+    assert "3 of 100 missing, 2 doubled" in text
+    assert "bare loop ÷ worker, 100 events: 0.50" in text
+
+
+def test_the_charts_are_svg_with_a_bar_for_each_and_names_escaped() -> None:
+    drawn = charts(REPORT)
+    assert set(drawn) == {"zipf-unlimited.svg", "rows-100-unlimited.svg"}
+    root = ElementTree.fromstring(drawn["zipf-unlimited.svg"])
+    widths = {each.get("class"): float(each.get("width", 0)) for each in root if each.tag.endswith("rect")}
+    assert widths["ours"] == pytest.approx(20 * widths["bar"])
+    assert "arq &lt;64&gt;" in drawn["zipf-unlimited.svg"]
