@@ -32,8 +32,10 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
     most = max(row.value for row in rows)
     height = _HEAD + _ROW * len(rows) + 8
     lines = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" height="{height}"'
-        f' role="img" aria-label="{escape(title)}">',
+        (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
+            f'height="{height}" role="img" aria-label="{escape(title)}">'
+        ),
         f"<style>{_STYLE}</style>",
         f'<text class="title" x="0" y="20">{escape(title)}</text>',
     ]

@@ -57,5 +57,3 @@ async def _accepted(api: Simulator, count: int, *, patience: float) -> None:
         now = sum(len(set(api.ledger.events(user))) for user in api.ledger.users())
         if now > seen:
             seen, since = now, time.monotonic()
-
-

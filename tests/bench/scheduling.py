@@ -6,7 +6,7 @@ takes `latency` seconds. Policies differ in how often the oldest group goes firs
 
 import argparse
 import json
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,12 +17,13 @@ from rich.table import Table
 
 from forwarder.buffer import Batch, Buffer
 from forwarder.event import Event
-from tests.bench import works
+from tests.bench import work
 
 PER_POST = 100
 RATE = 120.0
 _LATENCY = 0.1
 _CLAIM = 2_000
+INFLOW = 2_000
 _NEVER = 2**62
 POLICIES = {"first come": 1, "largest": _NEVER, "largest, 1 in 10 the oldest": 10}
 BUFFERS = (10_000, 20_000, 50_000, 100_000)
@@ -114,24 +115,29 @@ class Line:
     run: Run
 
 
-def steady(seed: int, seconds: int = 600) -> list[str]:
+def optimum(users: Sequence[str]) -> int:
+    """The fewest POSTs that can carry a backlog."""
+    return sum(-(-count // PER_POST) for count in Counter(users).values())
+
+
+def steady(seconds: int = 600) -> list[str]:
     """2,000 events a second of 10,000 users."""
-    return works.zipf(2_000 * seconds, 10_000, seed)
+    return work.zipf(INFLOW * seconds).users
 
 
-def _lines(seed: int, progress: Callable[[Sequence[tuple[str, int]]], Iterable[tuple[str, int]]]) -> list[Line]:
+def _lines(progress: Callable[[Sequence[tuple[str, int]]], Iterable[tuple[str, int]]]) -> list[Line]:
     backlogs = {
-        "Zipf": works.zipf(300_000, 10_000, seed),
-        "uniform": works.uniform(300_000, 10_000, seed),
-        "one hot user": works.hot(300_000, 10_000, seed),
-        "the shop": works.shop(),
-        "2,000/s": steady(seed),
+        "Zipf": work.zipf(300_000).users,
+        "uniform": work.uniform(300_000).users,
+        "one hot user": work.hot(300_000).users,
+        "the shop": work.shop(69_659).users,
+        f"{INFLOW:,}/s": steady(),
     }
-    jobs = [(work, buffer) for work in backlogs for buffer in BUFFERS]
+    jobs = [(name, buffer) for name in backlogs for buffer in BUFFERS]
     return [
-        Line(work, buffer, policy, works.optimum(users, PER_POST), run)
-        for work, buffer in progress(jobs)
-        for users, inflow in [(backlogs[work], 2_000.0 if work == "2,000/s" else 0.0)]
+        Line(name, buffer, policy, optimum(users), run)
+        for name, buffer in progress(jobs)
+        for users, inflow in [(backlogs[name], INFLOW if name.endswith("/s") else 0.0)]
         for policy, every in POLICIES.items()
         for run in [simulate(users, buffer=buffer, oldest_every=every, inflow=inflow)]
     ]
@@ -145,22 +151,21 @@ def _table(lines: Sequence[Line]) -> Table:
     for line in lines:
         by_row.setdefault((line.work, line.buffer), []).append(line.run)
     optima = {line.work: line.optimum for line in lines}
-    for (work, buffer), runs in by_row.items():
-        cells = [f"{run.posts / optima[work]:5.2f}, {run.longest_wait:5.0f} s" for run in runs]
+    for (name, buffer), runs in by_row.items():
+        cells = [f"{run.posts / optima[name]:5.2f}, {run.longest_wait:5.0f} s" for run in runs]
         last = buffer == BUFFERS[-1]
-        table.add_row(work, f"{buffer:,}", *cells, end_section=last)
+        table.add_row(name, f"{buffer:,}", *cells, end_section=last)
     return table
 
 
 def main() -> None:
     """POSTs ÷ the fewest possible, and the longest wait from claimed to sent."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.scheduling", description=main.__doc__)
-    parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--json", type=Path, metavar="FILE")
     chosen = parser.parse_args()
     console = Console()
-    lines = _lines(chosen.seed, lambda jobs: track(jobs, "simulating", console=console, transient=True))
-    console.print(f"{main.__doc__} {PER_POST} events per POST, {RATE:.0f} POSTs/s, seed {chosen.seed}.\n")
+    lines = _lines(lambda jobs: track(jobs, "simulating", console=console, transient=True))
+    console.print(f"{main.__doc__} {PER_POST} events per POST, {RATE:.0f} POSTs/s.\n")
     console.print(_table(lines))
     if chosen.json:
         chosen.json.write_text(json.dumps([asdict(line) for line in lines], indent=1))

@@ -26,6 +26,11 @@ class Work:
     events: list[tuple[str, bytes]]
     most: int = 100
 
+    @property
+    def users(self) -> list[str]:
+        """Whose events, in the order of the list."""
+        return [user for user, _ in self.events]
+
     @cached_property
     def elements(self) -> list[bytes]:
         """What is in the list."""
@@ -63,6 +68,23 @@ def zipf(events: int, users: int = 10_000) -> Work:
     weights = [1 / (rank + 1) for rank in range(users)]
     drawn = random.Random(_SEED).choices(range(users), weights, k=events)
     return Work("zipf", f"(a) {events:,} events of {users:,} users, Zipf", _numbered(f"u{n}" for n in drawn))
+
+
+def uniform(events: int, users: int = 10_000) -> Work:
+    """Every user is as active as every other."""
+    dice = random.Random(_SEED)
+    return Work(
+        "uniform",
+        f"{events:,} events of {users:,} users",
+        _numbered(f"u{dice.randrange(users)}" for _ in range(events)),
+    )
+
+
+def hot(events: int, users: int = 10_000) -> Work:
+    """One user has every other event."""
+    dice = random.Random(_SEED)
+    drawn = ("hot" if n % 2 else f"u{dice.randrange(users)}" for n in range(events))
+    return Work("hot", f"{events:,} events, every other one of the same user", _numbered(drawn))
 
 
 def _without(zeros: re.Match[bytes]) -> bytes:

@@ -1,6 +1,6 @@
 """The benchmark's report, from figures that were never measured."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import pytest
 from rich.console import Console
@@ -60,7 +60,7 @@ def test_the_report_says_what_was_skipped_extrapolated_and_lost() -> None:
 def test_the_charts_are_svg_with_a_bar_for_each_and_names_escaped() -> None:
     drawn = charts(REPORT)
     assert set(drawn) == {"zipf-unlimited.svg", "rows-100-unlimited.svg"}
-    root = ElementTree.fromstring(drawn["zipf-unlimited.svg"])
+    root = ET.fromstring(drawn["zipf-unlimited.svg"])
     widths = {each.get("class"): float(each.get("width", 0)) for each in root if each.tag.endswith("rect")}
     assert widths["ours"] == pytest.approx(20 * widths["bar"])
     assert "arq &lt;64&gt;" in drawn["zipf-unlimited.svg"]

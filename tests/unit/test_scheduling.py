@@ -2,37 +2,37 @@
 
 import pytest
 
-from tests.bench import works
-from tests.bench.scheduling import PER_POST, POLICIES, simulate, steady
+from tests.bench.scheduling import INFLOW, POLICIES, optimum, simulate, steady
+from tests.bench.work import shop, zipf
 
 FIRST_COME, _, OURS = POLICIES.values()
 
 
 def ratio(users: list[str], *, buffer: int, oldest_every: int = OURS) -> float:
-    return simulate(users, buffer=buffer, oldest_every=oldest_every).posts / works.optimum(users, PER_POST)
+    return simulate(users, buffer=buffer, oldest_every=oldest_every).posts / optimum(users)
 
 
 @pytest.mark.parametrize(("buffer", "most"), [(100_000, 1.10), (50_000, 1.7)])
 def test_a_backlog_of_unequal_users_costs_few_posts(buffer: int, most: float) -> None:
-    assert 1.0 <= ratio(works.zipf(300_000, 10_000, seed=1), buffer=buffer) <= most
+    assert 1.0 <= ratio(zipf(300_000).users, buffer=buffer) <= most
 
 
 @pytest.mark.parametrize(("buffer", "most"), [(100_000, 1.0), (10_000, 2.1)])
 def test_the_shops_purchases_cost_few_posts(buffer: int, most: float) -> None:
-    assert 1.0 <= ratio(works.shop(), buffer=buffer) <= most
+    assert 1.0 <= ratio(shop(69_659).users, buffer=buffer) <= most
 
 
 def test_first_come_first_served_costs_many_more() -> None:
     """The simulation can tell a good order from a bad one."""
-    users = works.zipf(300_000, 10_000, seed=1)
+    users = zipf(300_000).users
     assert ratio(users, buffer=100_000, oldest_every=FIRST_COME) > 1.5
 
 
 @pytest.mark.timeout(300)
 def test_a_steady_inflow_waits_hardly_longer_than_first_come_first_served() -> None:
-    users = steady(seed=1)
+    users = steady()
     ours, first_come = (
-        simulate(users, buffer=100_000, oldest_every=every, inflow=2_000.0).longest_wait for every in (OURS, FIRST_COME)
+        simulate(users, buffer=100_000, oldest_every=every, inflow=INFLOW).longest_wait for every in (OURS, FIRST_COME)
     )
     assert ours <= 1.5 * first_come
 

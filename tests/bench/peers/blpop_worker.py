@@ -12,7 +12,7 @@ from tests.bench.peers.pace import AT_ONCE, RATE, REDIS, Pace, address, session
 async def _loop(redis: "Redis", client: aiohttp.ClientSession, pace: Pace) -> None:
     while True:
         popped = await redis.blpop(["events"], timeout=0)
-        event = json.loads(popped[1])
+        event = json.loads(popped[1])  # type: ignore[index]
         user = event.pop("user_id")
         body = json.dumps({"events": [event]}, separators=(",", ":"))
         while True:
