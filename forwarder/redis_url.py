@@ -1,11 +1,23 @@
 """What a Redis URL says, also one that names Sentinels, which redis-py's own parser does not know. Pure."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
-_PLAIN = {"redis", "rediss", "unix"}
-_SENTINEL = {"redis+sentinel": False, "rediss+sentinel": True}
+# Not urlsplit: several hosts are more than it takes for a URL, and the more so the newer it is.
+_SENTINEL_URL = re.compile(
+    r"""
+    redis(?P<tls>s)?\+sentinel://
+    (?: (?P<username> [^:@/?\#]* ) (?: : (?P<password> [^@/?\#]* ) )? @ )?
+    (?P<hosts> [^@/?\#]+ )
+    / (?P<name> [^/?\#]+ )
+    (?: / (?P<db> \d* ) )?
+    (?: \? sentinel_password= (?P<sentinel_password> [^&\#]+ ) )?
+    """,
+    re.VERBOSE,
+)
+_HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:,\s]+))(?::(?P<port>[1-9]\d{0,4}))?")
 #: Where a Sentinel listens if nothing else is said (sentinel.conf of Redis).
 _SENTINEL_PORT = 26379
 _FORMS = "must be redis://host:port/db, rediss://…, unix:///path or redis+sentinel://host:port,host:port/name/db"
@@ -27,52 +39,40 @@ class Sentinels:
 
 def check(url: str) -> None:
     """Raises :class:`ValueError`, which quotes nothing of the URL, if this is none that can be connected to."""
-    parts = urlsplit(url)
     try:
-        sound = parts.scheme in _PLAIN and (parts.scheme == "unix" or parts.port != 0)
-        sound = sound or (parts.scheme in _SENTINEL and _sentinels(parts) is not None)
+        parts = urlsplit(url)
+        sound = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and parts.port != 0)
     except ValueError:
         sound = False
-    if not sound:
+    if not sound and sentinels(url) is None:
         raise ValueError(_FORMS)
 
 
 def sentinels(url: str) -> Sentinels | None:
-    """The Sentinels that a URL names, or None if it names a Redis itself. It must have passed :func:`check`."""
-    parts = urlsplit(url)
-    return _sentinels(parts) if parts.scheme in _SENTINEL else None
-
-
-def _sentinels(parts: SplitResult) -> Sentinels | None:
-    name, _, db = parts.path.removeprefix("/").partition("/")
-    query = parse_qs(parts.query, strict_parsing=True) if parts.query else {}
-    own = query.pop("sentinel_password", [None])[0]
-    hosts = tuple(_host(host) for host in parts.netloc.rpartition("@")[2].split(","))
-    if not name or query or parts.fragment:
+    """The Sentinels that a URL names; None if it names a Redis itself, or nothing at all."""
+    found = _SENTINEL_URL.fullmatch(url)
+    hosts = [_HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else []
+    if found is None or None in hosts:
         return None
     return Sentinels(
-        hosts=hosts,
-        name=unquote(name),
-        db=int(db or 0),
-        tls=_SENTINEL[parts.scheme],
-        username=unquote(parts.username) if parts.username else None,
-        password=unquote(parts.password) if parts.password else None,
-        sentinel_password=own,
+        hosts=tuple((host["v6"] or host["name"], int(host["port"] or _SENTINEL_PORT)) for host in hosts if host),
+        name=unquote(found["name"]),
+        db=int(found["db"] or 0),
+        tls=found["tls"] is not None,
+        username=_plain(found["username"]),
+        password=_plain(found["password"]),
+        sentinel_password=_plain(found["sentinel_password"]),
     )
 
 
-def _host(text: str) -> tuple[str, int]:
-    parts = urlsplit(f"//{text}")
-    port = parts.port
-    if not parts.hostname or port == 0:
-        raise ValueError("a Sentinel needs a host, and no port 0")
-    return parts.hostname, port or _SENTINEL_PORT
+def _plain(text: str | None) -> str | None:
+    return unquote(text) if text else None
 
 
 def passwords(url: str) -> Iterator[str]:
     """Every password in a URL, percent-encoded as it stands there, and as Redis and its errors know it."""
-    parts = urlsplit(url)
-    own = parts.query.partition("sentinel_password=")[2].partition("&")[0]
-    for password in (parts.password, own):
+    found = _SENTINEL_URL.fullmatch(url)
+    raw = (found["password"], found["sentinel_password"]) if found else (urlsplit(url).password,)
+    for password in raw:
         if password:
             yield from (password, unquote(password))

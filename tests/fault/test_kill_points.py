@@ -22,7 +22,7 @@ from tests.rig import WorkerProcess, census, command, environment, event, eventu
 Start = Callable[[Settings], WorkerProcess]
 Point = tuple[str, Literal["before", "after"]]
 
-LEASE = 2.0
+LEASE = 1.4
 USERS = 60
 POINTS: list[Point] = [
     ("acquire", "before"),
@@ -90,7 +90,7 @@ async def scene(server: EmbeddedRedis, redis: Redis, api: Simulator, queue: str,
         ("renew", "before"): Faults(latency=0.2),
         ("renew", "after"): Faults(latency=0.2),
     }.get(point, Faults(latency=0.01))
-    others = {"lease_ttl": LEASE, "request_timeout": 0.9, "max_events_per_post": 5}
+    others = {"lease_ttl": LEASE, "request_timeout": 0.6, "max_events_per_post": 5}
     port = int(server.url.rpartition(":")[2].partition("/")[0])
     async with Proxy(port) as proxy:
         given = settings(proxy.url, queue, api, **others)

@@ -13,7 +13,7 @@ from forwarder.simulator import Faults, Refusal, Simulator
 from tests.faults import fault
 from tests.history import Verdict, check, observed
 from tests.proxy import Proxy
-from tests.rig import WorkerProcess, event, eventually, settings, settled
+from tests.rig import WorkerProcess, census, event, eventually, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 Servers = Callable[..., EmbeddedRedis]
@@ -52,9 +52,15 @@ class Pair:
             await redis.rpush(self.queue, *new)
 
     async def accepts(self, more: int) -> None:
-        """Waits until so many more are accepted."""
+        """Waits until so many more are accepted, or all there are."""
         least = self.api.ledger.accepted_events + more
-        await eventually(lambda: self.api.ledger.accepted_events >= least, what=f"{more} more are accepted")
+        async with Redis.from_url(self.master.url) as redis:
+
+            async def enough() -> bool:
+                now = await census(redis, self.queue)
+                return self.api.ledger.accepted_events >= least or not (now.waiting or now.claimed)
+
+            await eventually(enough, what=f"{more} more are accepted")
 
     async def stop_replicating(self) -> None:
         """The replica keeps what it has, and hears nothing more."""
@@ -128,7 +134,9 @@ async def test_what_a_stale_replica_never_heard_of_is_done_again(
     own_redis: Servers, api: Simulator, worker: Start, queue_name: str
 ) -> None:
     async with pair(own_redis, api, queue_name) as both:
-        process = worker(settings(both.proxy.url, queue_name, api, max_events_per_post=4, dead_letter_brake=0))
+        process = worker(
+            settings(both.proxy.url, queue_name, api, max_events_per_post=4, concurrency=8, dead_letter_brake=0)
+        )
         await both.push(3_000, bad=20)
         await both.accepts(500)
         await both.stop_replicating()
@@ -181,7 +189,9 @@ async def test_failovers_at_random_moments_lose_nothing_that_was_replicated(
     print(f"seed {seed}")
     dice = random.Random(seed)
     async with pair(own_redis, api, queue_name) as both:
-        given = settings(both.proxy.url, queue_name, api, max_events_per_post=5, lease_ttl=2.5, dead_letter_brake=0)
+        given = settings(
+            both.proxy.url, queue_name, api, max_events_per_post=5, concurrency=8, lease_ttl=2.5, dead_letter_brake=0
+        )
         process = worker(given)
         for _ in range(4):
             await both.push(1_500, bad=dice.randrange(10))
