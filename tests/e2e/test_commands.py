@@ -12,6 +12,7 @@ from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
+from tests.faults import fault
 from tests.rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
@@ -110,7 +111,11 @@ async def test_a_key_of_the_wrong_type_is_named_with_exit_78(
     assert (code, repr(key) in err) == (78, True), err
 
 
-async def test_a_port_in_use_is_said_so_with_exit_1(redis_url: str, queue_name: str, api: Simulator) -> None:
+@fault("machine", "the port of the admin address is taken", "one clear line, exit 1; nothing is touched", keeps=(1,))
+async def test_a_port_in_use_is_said_so_with_exit_1(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1))
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -118,6 +123,7 @@ async def test_a_port_in_use_is_said_so_with_exit_1(redis_url: str, queue_name: 
         given = settings(redis_url, queue_name, api, admin_port=port)
         code, _, err = await command("run", environment=environment(given))
     assert (code, f"127.0.0.1:{port}" in err) == (1, True), err
+    assert (await census(redis_client, queue_name)).waiting == 1
 
 
 async def test_a_halt_with_on_halt_exit_ends_with_77(

@@ -9,6 +9,8 @@ _MODEL = "tests/property/test_queue_model.py"
 _FULL = "tests/fault/test_full_redis.py"
 _DELIVERY = "tests/integration/test_delivery.py"
 _HALTS = "tests/integration/test_halts.py"
+_RESOURCES = "tests/fault/test_resources.py"
+_PUSH = "tests/e2e/test_push_interrupted.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 
 
@@ -322,5 +324,62 @@ CATALOGUE = (
         "        if not self._large(group):\n            return\n",
         "        if True:\n            return\n",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py", _DELIVERY),
+    ),
+    Mutation(
+        1,
+        "a log that cannot be written stops what logs",
+        "forwarder/logs.py",
+        "        with suppress(OSError, ValueError):  # ValueError: closed\n",
+        "        if True:\n",
+        (_RESOURCES,),
+    ),
+    Mutation(
+        1,
+        "a signal does not end the read of a push",
+        "forwarder/producer.py",
+        "        if self._reading:\n            raise _InterruptedError",
+        "",
+        (_PUSH,),
+    ),
+    Mutation(
+        1,
+        "an interrupted push is off by one line",
+        "forwarder/producer.py",
+        "        self.given = 0",
+        "        self.given = 1",
+        (_PUSH,),
+    ),
+    Mutation(
+        3,
+        "a POST that had no descriptor is said to have perhaps arrived",
+        "forwarder/api.py",
+        'Unanswered("no_socket", ambiguous=False)',
+        'Unanswered("no_socket", ambiguous=True)',
+        (_RESOURCES,),
+    ),
+    Mutation(
+        3,
+        "every failing POST is a line of the log",
+        "forwarder/chatter.py",
+        "        period.times += 1\n        return False",
+        "        return True",
+        ("tests/unit/test_chatter.py",),
+    ),
+    Mutation(
+        3,
+        "what was counted at the end of an ownership is never said",
+        "forwarder/tenure.py",
+        "        self._say_repeated(at_once=True)\n",
+        "",
+        (_RESOURCES,),
+    ),
+    Mutation(
+        7,
+        "the buffer holds all that waits",
+        "forwarder/parts.py",
+        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
+        "    keys, metrics = Keys(settings.queue), Metrics()",
+        ("tests/fault/test_memory.py",),
     ),
 )
