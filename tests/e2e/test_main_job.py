@@ -218,8 +218,9 @@ async def test_a_real_prometheus_scrapes_it(
         listening = await eventually(address, what="prometheus listens")
 
         async def scraped() -> bool:
-            _, text = await fetch(f"http://{listening}/api/v1/query?query=forwarder_events_accepted_total")
-            return any(float(found["value"][1]) == 1 for found in json.loads(text)["data"]["result"])
+            status, text = await fetch(f"http://{listening}/api/v1/query?query=forwarder_events_accepted_total")
+            # It listens before it is ready, and then says 503 in plain text.
+            return status == 200 and any(float(found["value"][1]) == 1 for found in json.loads(text)["data"]["result"])
 
         await eventually(scraped, what="prometheus has the metric")
     finally:
