@@ -51,7 +51,6 @@ class TurnsAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def remembers_only_who_is_ready(self) -> None:
-        assert len(self.turns._heap) <= 3 * len(self.ready) + MOST + 1
         assert sum(map(len, self.turns._levels)) == len(self.turns._sizes) == len(self.ready)
 
 
