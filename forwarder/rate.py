@@ -1,0 +1,79 @@
+"""How many POSTs a second the API takes: lowered by what it pushes back, raised again bit by bit. Pure.
+
+The API asks for a rate, but what it really takes is hidden and may change. A limit per second refuses whatever is
+above it until that second is over, so one refusal says nothing that the next ones in that second could add. What was
+accepted in the last second is the best guess; from a little below it the rate creeps up, which costs few refusals,
+and once it has passed the guess unharmed it hurries.
+"""
+
+#: Seconds for which the API's own limit may go on refusing after its first refusal.
+_BUCKET = 1.0
+#: Where the rate starts again, as a part of what the API was seen to take.
+_BELOW = 0.95
+#: The guess is never less than this part of the rate: one quiet second is no proof.
+_FALL = 0.5
+#: The rate creeps until it is so far above the guess,
+_BEYOND = 1.03
+#: by this part of itself in a second; beyond, by the part that it is above the guess,
+_CREEP = 0.015
+#: at most this one.
+_HURRY = 0.3
+#: No ceiling is configured, and none was met: so many times what is sent, the rate limits nothing.
+_FREE = 4.0
+
+
+class Rate:
+    """The rate now, in POSTs a second; 0 is no limit.
+
+    Args:
+        ceiling: the configured rate, which is never exceeded; 0 is no limit.
+        now: seconds, monotonic, as all other times here.
+    """
+
+    def __init__(self, ceiling: float, now: float) -> None:
+        self._ceiling = ceiling
+        self.value = ceiling
+        self._guess = 0.0
+        self._lowered = float("-inf")
+        self._raised = now
+        self._second = now
+        self._accepted = self._accepted_before = 0
+
+    def accepted(self, now: float) -> None:
+        """A POST was accepted."""
+        self._turn(now)
+        self._accepted += 1
+        if self.value != self._ceiling:
+            self._raise(now)
+
+    def pushed_back(self, now: float, started: float) -> None:
+        """A POST that started then was told to slow down."""
+        if started <= self._lowered or now - self._lowered < _BUCKET:
+            return
+        self._lowered = self._raised = now
+        recent = self._recent(now)
+        rate = self.value or max(recent, 1.0)
+        self._guess = min(rate, max(recent, _FALL * rate))
+        self.value = max(min(1.0, self._ceiling or 1.0), _BELOW * self._guess)
+
+    def _raise(self, now: float) -> None:
+        seconds, self._raised = min(now - self._raised, 1.0), now
+        above = self.value / self._guess
+        part = _CREEP if above < _BEYOND else min(_HURRY, above - 1)
+        self.value *= 1 + part * seconds
+        if self._ceiling:
+            self.value = min(self.value, self._ceiling)
+        elif self.value > _FREE * max(self._recent(now), 1.0) and above > _FREE:
+            self.value = 0.0
+
+    def _recent(self, now: float) -> float:
+        """POSTs accepted in the last second, as far as two counters can tell."""
+        self._turn(now)
+        return self._accepted + self._accepted_before * (1 - (now - self._second))
+
+    def _turn(self, now: float) -> None:
+        seconds = int(now - self._second)
+        if seconds:
+            self._accepted_before = self._accepted if seconds == 1 else 0
+            self._accepted = 0
+            self._second += seconds
