@@ -15,7 +15,7 @@ _FALL = 0.5
 #: The rate creeps until it is so far above the guess,
 _BEYOND = 1.03
 #: by this part of itself in a second; beyond, by the part that it is above the guess,
-_CREEP = 0.015
+_CREEP = 0.02
 #: at most this one.
 _HURRY = 0.3
 #: No ceiling is configured, and none was met: so many times what is sent, the rate limits nothing.

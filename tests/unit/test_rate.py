@@ -36,7 +36,7 @@ class Hidden:
         return accepted / (end - start), refused / (accepted + refused)
 
 
-@pytest.mark.parametrize("latency", [0.02, 0.1, 0.7])
+@pytest.mark.parametrize("latency", [0.02, 0.1, 0.4])
 @pytest.mark.parametrize(("ceiling", "rate"), [(120, 60), (120, 100), (120, 33), (1000, 400), (0, 60), (0, 300)])
 async def test_a_hidden_rate_is_found_and_used(ceiling: float, rate: int, latency: float) -> None:
     hidden = Hidden(lambda _: rate, offset=0.37)
