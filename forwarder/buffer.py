@@ -20,15 +20,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from forwarder.event import BATCH_OVERHEAD, Event
-from forwarder.spill import Spilled
+from forwarder.names import Names
 from forwarder.turns import Turns
 
 #: The part of the buffer that a user who backs off may hold.
 _SHARE = 100
 #: The part of the buffer that must be free before it is worth a claim.
 _WORTH = 50
-#: How many buffers' worth of events may be claimed, spilled ones included.
-_CLAIMED_BUFFERS = 10
+#: How many buffers' worth of events may be claimed, spilled ones included. With the default buffer two million,
+#: whose names are 32 MB: one user may fail for long with a million events and the others flow on.
+_CLAIMED_BUFFERS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class _Group:
     in_flight: bool = False
     backing_off: bool = False
     #: Newer than every one of `events`.
-    spilled: Spilled = field(default_factory=Spilled)
+    spilled: Names = field(default_factory=Names)
 
 
 class Buffer:
@@ -86,14 +87,26 @@ class Buffer:
 
     def room(self) -> tuple[int, int]:
         """How many more events, and how many more bytes of them, may be added."""
-        claimable = _CLAIMED_BUFFERS * self.max_events - self.spilled - self.events
-        return max(0, min(self.max_events - self.events, claimable)), max(0, self._max_bytes - self.bytes)
+        return max(0, min(self.max_events - self.events, self._claimable)), max(0, self._max_bytes - self.bytes)
 
     @property
     def full(self) -> bool:
         """Whether there is less room than is worth a claim."""
         events, room_bytes = self.room()
-        return events < max(1, self.max_events // _WORTH) or room_bytes == 0
+        return events < self._worth or room_bytes == 0
+
+    @property
+    def overdrawn(self) -> bool:
+        """Whether that is because so many events are spilled that no more may be claimed."""
+        return self._claimable < self._worth
+
+    @property
+    def _worth(self) -> int:
+        return max(1, self.max_events // _WORTH)
+
+    @property
+    def _claimable(self) -> int:
+        return _CLAIMED_BUFFERS * self.max_events - self.spilled - self.events
 
     def add(self, event: Event, now: float) -> None:
         """Appends a user's newest event. Events of one user must come in the order they were pushed."""
@@ -133,7 +146,7 @@ class Buffer:
         group.backing_off = True
         if not self._large(group):
             return
-        newer, group.spilled = group.spilled, Spilled()
+        newer, group.spilled = group.spilled, Names()
         for event in group.events:
             group.spilled.append(event.number, event.stamp)
         for number, stamp in newer.take(len(newer)):

@@ -152,6 +152,7 @@ class Delivery:
             answer = await self._api.post(user, [event.body for event in events])
         except asyncio.CancelledError:
             self._metrics.posts_ambiguous.inc()
+            self._pacer.unused(permit)
             raise
         finally:
             self._posting.discard(task)

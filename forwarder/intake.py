@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import structlog
+
 from forwarder.buffer import Buffer
 from forwarder.errors import InvalidElementError, UnreachableError
 from forwarder.event import Event, decode
@@ -12,6 +14,8 @@ from forwarder.outcome import HaltReason, LetterReason, Refused
 from forwarder.parts import Parts
 from forwarder.queue import Claims, Redis
 from forwarder.settlement import Settler
+
+log = structlog.get_logger("forwarder.intake")
 
 #: Most events, and about the most bytes, of one claim: 0.02 round trips an event are far undercut, and Redis
 #: is busy for about two milliseconds.
@@ -64,6 +68,7 @@ class Intake:
         self._reach = parts.reach
         self._trust = parts.trust
         self._metrics = parts.metrics
+        self._chatter = parts.chatter
         self._clock = parts.clock
         self._max_event_bytes = int(parts.settings.max_event_bytes)
         self._arrived = arrived
@@ -92,16 +97,24 @@ class Intake:
     async def _room(self) -> tuple[int, int]:
         """Waits until there is room worth a round trip."""
         while self._buffer.full:
+            self._say_overdrawn()
             self._freed.clear()
             await self._freed.wait()
         return self._buffer.room()
 
+    def _say_overdrawn(self) -> None:
+        if self._buffer.overdrawn and self._chatter.is_news("intake stopped", "overdrawn"):
+            log.warning(
+                "intake stopped: too many claimed events are of users whose POSTs fail",
+                claimed=self._buffer.events + self._buffer.spilled,
+            )
+
     async def _adopt(self) -> None:
         fields = await self._reach.until(self._claims.claimed_fields)
         page = max(1, min(1_000, 2 * _CLAIM_BYTES // self._max_event_bytes))
-        for start in range(0, len(fields), page):
+        while fields:
             await self._room()
-            names = fields[start : start + page]
+            names = fields.take(page)
             elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
             self._metrics.events_adopted.inc(len(names))
             for (number, stamp), element in zip(names, elements, strict=True):

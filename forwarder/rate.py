@@ -3,7 +3,8 @@
 The API asks for a rate, but what it really takes is hidden and may change. A limit per second refuses whatever is
 above it until that second is over, so one refusal says nothing that the next ones in that second could add. What was
 accepted in the last second is the best guess; from a little below it the rate creeps up, which costs few refusals,
-and once it has passed the guess unharmed it hurries.
+and once it has passed the guess unharmed it hurries. Where nothing at all was accepted there is nothing to guess from:
+the rate is halved, and once something is accepted doubles every second until it is near the old guess again.
 """
 
 #: Seconds for which the API's own limit may go on refusing after its first refusal.
@@ -53,14 +54,22 @@ class Rate:
         self._lowered = self._raised = now
         recent = self._recent(now)
         rate = self.value or max(recent, 1.0)
-        self._guess = min(rate, max(recent, _FALL * rate))
-        self.value = max(min(1.0, self._ceiling or 1.0), _BELOW * self._guess)
+        if recent:
+            self._guess = min(rate, max(recent, _FALL * rate))
+            lowered = _BELOW * self._guess
+        else:
+            self._guess = max(self._guess, rate)
+            lowered = _FALL * rate
+        self.value = max(min(1.0, self._ceiling or 1.0), lowered)
 
     def _raise(self, now: float) -> None:
         seconds, self._raised = min(now - self._raised, 1.0), now
         above = self.value / self._guess
-        part = _CREEP if above < _BEYOND else min(_HURRY, above - 1)
-        self.value *= 1 + part * seconds
+        near = _BELOW * self._guess
+        if self.value < near:
+            self.value = min(near, self.value * (1 + seconds))
+        else:
+            self.value *= 1 + seconds * (_CREEP if above < _BEYOND else min(_HURRY, above - 1))
         if self._ceiling:
             self.value = min(self.value, self._ceiling)
         elif self.value > _FREE * max(self._recent(now), 1.0) and above > _FREE:

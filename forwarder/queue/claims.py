@@ -3,7 +3,8 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from array import array
+from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -12,6 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.names import Names
 from forwarder.queue import scripts
 from forwarder.queue.connection import translated
 from forwarder.queue.keys import Keys
@@ -159,9 +161,9 @@ class Claims:
         self._sequence = first + len(elements)
         return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
 
-    async def claimed_fields(self) -> list[tuple[int, int]]:
+    async def claimed_fields(self) -> Names:
         """(number, stamp) of every claimed event, oldest first: what an owner has to adopt."""
-        found: set[tuple[int, int]] = set()
+        found: dict[int, MutableSequence[int]] = {}
         cursor = b"0"
         while True:
             cursor, *fields = await scripts.run(
@@ -169,9 +171,9 @@ class Claims:
             )
             for name in fields:
                 number, _, stamp = name.partition(b"-")
-                found.add((int(number), int(stamp)))
+                found.setdefault(int(stamp), array("Q")).append(int(number))
             if cursor == b"0":
-                return sorted(found)
+                return _in_order(found)
 
     async def read(self, fields: Sequence[tuple[int, int]]) -> list[bytes | None]:
         """The bytes of claimed events, in the order asked for; None for one that is not claimed."""
@@ -223,3 +225,11 @@ class Claims:
                 if "WRONGTYPE" in str(error):
                     raise WrongTypeError(self._keys.list, "another type", "list") from error
                 raise
+
+
+def _in_order(found: dict[int, MutableSequence[int]]) -> Names:
+    """Names by number, each once; a claim's numbers follow each other, so it is enough to sort within each."""
+    names = Names()
+    for stamp in sorted(found, key=lambda stamp: min(found[stamp])):
+        names.extend(sorted(set(found[stamp])), stamp)
+    return names

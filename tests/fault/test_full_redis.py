@@ -71,7 +71,7 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await redis.delete(KEYS.lease)
     heir = contender(redis)
     assert await heir.acquire() == ClaimedList(sequence=2, settlement=0, claimed=2)
-    fields = await heir.claimed_fields()
+    fields = (await heir.claimed_fields()).take(9)
     assert await heir.read(fields) == lost.elements
     assert (await heir.claim(**LIMITS)).elements == [b"3"]
     await heir.settle(Settlement({lost.stamp: [1, 2]}))

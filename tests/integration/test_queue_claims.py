@@ -76,7 +76,7 @@ async def test_too_long_an_element_becomes_a_dead_letter_without_travelling(redi
     claims = await owner(redis, queue_name)
     claimed = await claims.claim(**LIMITS)
     assert (claimed.first, claimed.elements) == (1, [longest, None, b"last"])
-    assert await claims.claimed_fields() == [(1, claimed.stamp), (3, claimed.stamp)]
+    assert (await claims.claimed_fields()).take(9) == [(1, claimed.stamp), (3, claimed.stamp)]
     assert [fields for _, fields in await redis.xrange(Keys(queue_name).dead) or []] == [
         {
             b"element": too_long,
@@ -196,7 +196,7 @@ async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Red
     claims = await owner(redis, queue_name)
     claimed = await claims.claim(**LIMITS)
     assert claimed.elements == numbered(0, 8_500)
-    fields = await claims.claimed_fields()
+    fields = (await claims.claimed_fields()).take(10_000)
     assert fields == [(number, claimed.stamp) for number in range(1, 8_501)]
     assert await claims.read(fields) == claimed.elements
     await claims.settle(Settlement(accepted={claimed.stamp: list(range(1, 8_501))}))
@@ -212,7 +212,7 @@ async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis
     await redis.delete(Keys(queue_name).lease)
     heir = contender(redis, queue_name)
     assert await heir.acquire() == ClaimedList(sequence=12_000, settlement=0, claimed=12_000)
-    fields = await heir.claimed_fields()
+    fields = (await heir.claimed_fields()).take(20_000)
     assert fields == [(number + 1, stamps[number // 4_000]) for number in range(12_000)]
     page = [*fields[9_990:], (12_001, stamps[2]), (1, stamps[2])]
     assert await heir.read(page) == [*numbered(9_990, 12_000), None, None]

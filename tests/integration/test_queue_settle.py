@@ -48,7 +48,7 @@ async def test_exactly_the_accepted_events_are_deleted(redis: Redis, queue_name:
     await redis.rpush(queue_name, b"5", b"6")
     later = (await claims.claim(**LIMITS)).stamp
     await claims.settle(Settlement({stamp: [4, 2], later: [5]}))
-    assert await claims.claimed_fields() == [(1, stamp), (3, stamp), (6, later)]
+    assert (await claims.claimed_fields()).take(9) == [(1, stamp), (3, stamp), (6, later)]
     assert await claims.read([(1, stamp), (3, stamp), (6, later)]) == [b"1", b"3", b"6"]
     now = await census(redis, queue_name)
     assert (now.accepted, now.dead_lettered, now.settlement) == (3, 0, 1)
@@ -70,7 +70,7 @@ async def test_a_dead_letter_says_everything_and_keeps_the_bytes(redis: Redis, q
             b"attempts": b"3",
         }
     ]
-    assert await claims.claimed_fields() == [(1, stamp)]
+    assert (await claims.claimed_fields()).take(9) == [(1, stamp)]
     now = await census(redis, queue_name)
     assert (now.accepted, now.dead_lettered, now.letters) == (1, 1, 1)
     assert not any(now.imbalances.values())

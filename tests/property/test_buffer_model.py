@@ -91,7 +91,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
         assert self.buffer.events + self.buffer.spilled == len(held)
         assert self.buffer.bytes <= sum(len(event.body) for event in held)
         assert self.buffer.bytes == sum(len(event.body) for event in held) or self.buffer.spilled
-        claimable = 200 - self.buffer.spilled - self.buffer.events
+        claimable = 400 - self.buffer.spilled - self.buffer.events
         assert self.buffer.room() == (max(0, min(20 - self.buffer.events, claimable)), max(0, 300 - self.buffer.bytes))
 
     @invariant()

@@ -75,6 +75,16 @@ async def test_pushback_leaves_how_many_at_once_alone() -> None:
     assert crowd.pacer.limit == 64
 
 
+async def test_after_a_minute_of_nothing_but_pushback_the_rate_is_back_within_seconds() -> None:
+    hidden = Hidden(lambda started: 0 if 10 < started < 70 else 100)
+    crowd = Crowd(pacer(concurrency=512, rate=120), says=hidden.says)
+    await crowd.run(users=512, seconds=200)
+    back = min(second for second in hidden.accepted if second > 70)
+    print(f"{hidden.accepted[back + 10]} POSTs/s ten seconds after the first answer")
+    assert hidden.between(back + 10, 199)[0] >= 95
+    assert sum(hidden.refused[second] for second in range(12, 70)) < 300, "probed gently"
+
+
 def test_without_a_ceiling_the_limit_goes_again() -> None:
     rate = Rate(0.0, now=0.0)
     for n in range(50):

@@ -1,12 +1,13 @@
 """Names of claimed events whose bytes are only in Redis: 16 bytes of memory each. Pure."""
 
 from array import array
+from collections.abc import Iterable
 
 #: Entries taken before the arrays are cut; cutting costs as much as what is left.
 _CUT = 4_096
 
 
-class Spilled:
+class Names:
     """A queue of (sequence number, stamp), oldest first."""
 
     def __init__(self) -> None:
@@ -21,6 +22,12 @@ class Spilled:
         """The newest event."""
         self._numbers.append(number)
         self._stamps.append(stamp)
+
+    def extend(self, numbers: Iterable[int], stamp: int) -> None:
+        """Newer events than all here, of one claim."""
+        before = len(self._numbers)
+        self._numbers.extend(numbers)
+        self._stamps.extend([stamp] * (len(self._numbers) - before))
 
     def take(self, most: int) -> list[tuple[int, int]]:
         """Removes up to `most` of the oldest."""

@@ -1,0 +1,212 @@
+"""Troubles that last for hours, in seconds: the service on a virtual clock, before a scripted API."""
+
+import asyncio
+import os
+import random
+from collections import Counter
+from collections.abc import Iterable
+from functools import partial
+
+import pytest
+
+from forwarder.outcome import Answer, Declined, HaltReason, Meaning, Unanswered
+from forwarder.tenure import Halted
+from tests.faults import fault
+from tests.history import check
+from tests.virtual import ACCEPTED, MALFORMED, REFUSED, SWALLOWED, UNAVAILABLE, Attempt, Reply, Script, World, virtually
+
+SEED = random.SystemRandom().randrange(2**32)
+#: How much smaller than the story the crowd is; TEST_HOURS_SCALE=1 is the whole of it.
+SCALE = int(os.environ.get("TEST_HOURS_SCALE", "10"))
+HOUR = 3600.0
+#: POSTs/s that are configured: the default.
+RATE = 120
+
+
+def crowd(users: int, events: int) -> list[str]:
+    return [f"u{random.randrange(users)}" for _ in range(events)]
+
+
+def posts_between(world: World, since: float, until: float) -> int:
+    return sum(since <= attempt.at < until for attempt in world.api.attempts)
+
+
+def most_in_any(seconds: float, moments: Iterable[float]) -> int:
+    """The most of them in any window of so many seconds."""
+    window: list[float] = []
+    most = 0
+    for moment in moments:
+        window = [other for other in window if moment - other < seconds] + [moment]
+        most = max(most, len(window))
+    return most
+
+
+def outage(until: float, answers: Iterable[Answer | Reply]) -> Script:
+    kinds = list(answers)
+
+    def script(attempt: Attempt) -> Answer | Reply:
+        return random.choice(kinds) if attempt.at < until else ACCEPTED
+
+    return script
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        pytest.param([UNAVAILABLE], id="503"),
+        pytest.param([REFUSED], id="refused"),
+        pytest.param([Reply(Unanswered("timeout", ambiguous=True), 10.0)], id="timeouts"),
+        pytest.param([Declined(429, Meaning.TRANSIENT)], id="429"),
+        pytest.param([UNAVAILABLE, REFUSED, SWALLOWED, Declined(429, Meaning.TRANSIENT)], id="all of it"),
+    ],
+)
+@fault(
+    "API",
+    "an outage of an hour: 503, 429, refused connections, timeouts",
+    "no dead letter; one probe a minute; full speed within seconds after",
+    keeps=(1, 2, 6),
+)
+def test_an_hour_of_outage(answers: list[Answer | Reply]) -> None:
+    async def story() -> None:
+        world = World(outage(HOUR, answers))
+        world.push(crowd(users=5_000, events=20_000))
+        await world.run_until(lambda: world.idle, within=2 * HOUR)
+        verdict = check(world.history())
+        assert not verdict.faults, verdict.faults
+        assert world.list.letters == []
+        probes = [attempt.at for attempt in world.api.attempts if 600 < attempt.at < HOUR]
+        assert len(probes) >= 40, "it does not stop probing"
+        assert most_in_any(world.settings.retry_max * 0.999, probes) == 1
+        first = next(attempt.at for attempt in world.api.attempts if attempt.at >= HOUR)
+        assert first < HOUR + world.settings.retry_max + 10
+        speed = posts_between(world, first + 10, first + 20) / 10
+        print(f"back at {speed:.0f} POSTs/s ten seconds after the first answer")
+        assert speed >= 0.95 * RATE
+
+    virtually(story(), seed=SEED)
+
+
+@fault(
+    "API",
+    "a brownout: 90 % of POSTs answered 503, for an hour",
+    "no dead letter; probed gently; everything arrives, in order",
+    keeps=(1, 2, 6),
+)
+def test_an_hour_of_brownout() -> None:
+    def script(attempt: Attempt) -> Answer:
+        return UNAVAILABLE if attempt.at < HOUR and random.random() < 0.9 else ACCEPTED
+
+    async def story() -> None:
+        world = World(script)
+        producing = asyncio.create_task(_push_steadily(world, seconds=HOUR, every=10.0))
+        await world.run_until(lambda: producing.done() and world.idle, within=3 * HOUR)
+        verdict = check(world.history())
+        assert not verdict.faults, verdict.faults
+        assert world.list.letters == []
+        assert verdict.explained == [], "a 503 is no acceptance"
+        through = sum(post.at < HOUR for post in world.api.accepted)
+        print(f"{through} POSTs got through in the brownout, of {posts_between(world, 0, HOUR)}")
+        assert through
+
+    virtually(story(), seed=SEED)
+
+
+async def _push_steadily(world: World, *, seconds: float, every: float) -> None:
+    while world.clock() < seconds:
+        world.push(crowd(users=200, events=20))
+        await asyncio.sleep(every)
+
+
+@pytest.mark.timeout(300)
+@fault(
+    "API",
+    "one user among many fails for two hours, with ten buffers' worth of events",
+    "the others flow at full speed; its events are spilled; its order holds when it recovers",
+    keeps=(1, 2, 3, 7),
+)
+def test_one_failing_user_in_a_crowd() -> None:
+    users, mine = 100_000 // SCALE, 1_000_000 // SCALE
+    recovers = 2 * HOUR
+
+    def script(attempt: Attempt) -> Answer:
+        return UNAVAILABLE if attempt.user == "failing" and attempt.at < recovers else ACCEPTED
+
+    async def story() -> None:
+        world = World(script, max_buffered_events=100_000 // SCALE, max_retry_age=3 * HOUR)
+        for user in range(users):
+            world.push(["failing"] * (mine // users) + [f"u{user}"])
+        most = _Most(world)
+        watching = asyncio.create_task(most.watch())
+        others = await world.run_until(lambda: len(world.list.accepted) >= users, within=recovers)
+        assert others <= users / RATE + 10, "at full speed"
+        assert not any(post.user == "failing" for post in world.api.accepted)
+        await world.run_until(lambda: world.idle, within=2 * recovers)
+        watching.cancel()
+        verdict = check(world.history())
+        assert not verdict.faults, verdict.faults
+        print(f"others done after {others:.0f} s, at most {most.events} events in memory and {most.spilled} names")
+        assert most.events <= world.settings.max_buffered_events
+        assert most.spilled > 0.9 * mine
+
+    virtually(story(), seed=SEED)
+
+
+class _Most:
+    """The most that a buffer ever held, as seen every second."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.events = self.spilled = 0
+
+    async def watch(self) -> None:
+        while True:
+            if self._world.tenure is not None:
+                self.events = max(self.events, self._world.tenure._buffer.events)
+                self.spilled = max(self.spilled, self._world.tenure._buffer.spilled)
+            await asyncio.sleep(1.0)
+
+
+@fault(
+    "producer",
+    "a bad deploy: from one moment on every event is refused, 10,000 of them",
+    "halt within 100 refusals; nothing else becomes a dead letter; it all flows once allowed",
+    keeps=(1, 2, 4, 5),
+)
+def test_a_bad_deploy() -> None:
+    async def story() -> None:
+        deployed = 5_000
+        world = World(lambda attempt: MALFORMED if max(attempt.numbers) >= deployed else ACCEPTED)
+        world.push(crowd(users=500, events=deployed))
+        await world.run_until(lambda: world.idle, within=HOUR)
+        world.push(crowd(users=500, events=10_000))
+        ending = await world.own()
+        assert isinstance(ending, Halted)
+        assert ending.stop
+        assert ending.stop.reason is HaltReason.DEAD_LETTER_BRAKE
+        print(f"halted after {len(world.list.letters)} dead letters")
+        assert 0 < len(world.list.letters) <= world.settings.dead_letter_brake
+        world.parts.brake.forget()
+        world.parts.brake.allow(10_000)
+        await world.run_until(lambda: world.idle, within=HOUR)
+        verdict = check(world.history(bad=dict.fromkeys(range(deployed, deployed + 10_000), "rejected")))
+        assert not verdict.faults, verdict.faults
+        assert Counter(reason for _, reason in world.list.letters) == {"rejected": 10_000}
+
+    virtually(story(), seed=SEED)
+
+
+def test_an_ownership_that_ends_while_a_post_is_sent_again_takes_no_place_from_the_next() -> None:
+    async def story() -> None:
+        world = World(outage(100, [Reply(UNAVAILABLE, 5.0)]), concurrency=2, retry_initial=0.01, retry_max=0.01)
+        world.push(["a", "b", "c"])
+
+        def one_is_sent_again(before: int) -> bool:
+            """And has been for less than four of its five seconds."""
+            users = [attempt.user for attempt in world.api.attempts[before:]]
+            return len(users) > len(set(users)) and world.clock() - world.api.attempts[-1].at < 4
+
+        for _ in range(3):
+            await world.run_until(partial(one_is_sent_again, len(world.api.attempts)), within=60)
+        await world.run_until(lambda: world.idle, within=300)
+
+    virtually(story(), seed=SEED)

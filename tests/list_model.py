@@ -1,0 +1,75 @@
+"""What the queue's scripts do to one list, in a few dozen lines of Python and in memory.
+
+`tests/property/test_queue_model.py` holds it against the scripts on real servers, so whoever needs a list on a virtual
+clock may trust it.
+"""
+
+from collections import deque
+from collections.abc import Iterable
+
+from forwarder.errors import RolledBackError
+from forwarder.queue import Letter, Settlement
+
+#: (sequence number, stamp) of a claim.
+Field = tuple[int, int]
+
+
+class ListModel:
+    """What waits, what is claimed under which field, what was accepted, and the dead letters with their reasons."""
+
+    def __init__(self) -> None:
+        self.waiting: deque[bytes] = deque()
+        self.claimed: dict[Field, bytes] = {}
+        self.accepted: list[bytes] = []
+        self.letters: list[tuple[bytes, str]] = []
+        self.sequence = self.settlement = self.pushed = self.dead_lettered = 0
+
+    def push(self, elements: Iterable[bytes]) -> None:
+        """Appends the newest events."""
+        before = len(self.waiting)
+        self.waiting.extend(elements)
+        self.pushed += len(self.waiting) - before
+
+    def claim(self, stamp: int, most: int, most_bytes: int, most_bytes_of_one: int) -> list[bytes | None]:
+        """Claims the oldest; None stands for an element that is too long, which is a dead letter now."""
+        taken: list[bytes | None] = []
+        size = 0
+        while self.waiting and len(taken) < most and size < most_bytes:
+            element = self.waiting.popleft()
+            size += len(element)
+            self.sequence += 1
+            if len(element) <= most_bytes_of_one:
+                taken.append(element)
+                self.claimed[self.sequence, stamp] = element
+            else:
+                taken.append(None)
+                self._bury(element, "invalid")
+        return taken
+
+    def claimed_after(self, number: int) -> tuple[int, list[bytes | None]]:
+        """Stamp and events of a claim whose reply was lost, for the owner that expects `number` to be the last."""
+        found = {field: element for field, element in self.claimed.items() if field[0] > number}
+        by_number = {n: element for (n, _), element in found.items()}
+        stamp = next((stamp for _, stamp in found), 0)
+        return stamp, [by_number.get(n) for n in range(number + 1, self.sequence + 1)]
+
+    def settle(self, number: int, settlement: Settlement) -> None:
+        """Ends claims, once for each number. Raises RolledBackError, changing nothing, if one is not claimed."""
+        if number == self.settlement:
+            return
+        accepted = [(n, stamp) for stamp, numbers in settlement.accepted.items() for n in numbers]
+        letters = [(letter.number, letter.stamp) for letter in settlement.letters]
+        if number != self.settlement + 1 or not all(field in self.claimed for field in (*accepted, *letters)):
+            raise RolledBackError("not what the model acknowledged")
+        self.accepted += [self.claimed.pop(field) for field in accepted]
+        for letter in settlement.letters:
+            self._bury(self.claimed.pop(_field(letter)), letter.reason)
+        self.settlement = number
+
+    def _bury(self, element: bytes, reason: str) -> None:
+        self.letters.append((element, reason))
+        self.dead_lettered += 1
+
+
+def _field(letter: Letter) -> Field:
+    return letter.number, letter.stamp
