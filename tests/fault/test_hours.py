@@ -138,7 +138,7 @@ def test_one_failing_user_in_a_crowd() -> None:
         most = _Most(world)
         watching = asyncio.create_task(most.watch())
         others = await world.run_until(lambda: len(world.list.accepted) >= users, within=recovers)
-        assert others <= users / RATE + 10, "at full speed"
+        assert others <= 1.05 * users / RATE + 10, "at full speed"
         assert not any(post.user == "failing" for post in world.api.accepted)
         await world.run_until(lambda: world.idle, within=2 * recovers)
         watching.cancel()
