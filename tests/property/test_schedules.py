@@ -1,4 +1,4 @@
-"""Grouping, delivery and settlement under schedules of chance: pushes, answers, lost replies, kills and stops.
+"""Grouping, delivery and settlement under schedules of chance: pushes, answers, lost replies, kills, stops and halts.
 
 A schedule takes milliseconds, as its clock is virtual; whatever it holds, the checker must find every promise kept.
 """
@@ -34,6 +34,9 @@ _TROUBLES: dict[str, Answer | Reply] = {
     "answer lost": SWALLOWED,
     "timeout": Reply(Unanswered("timeout", ambiguous=True), 10.0),
     "slow": Reply(ACCEPTED, 9.0),
+    "unauthorized": Declined(401, Meaning.UNAUTHORIZED),
+    "forbidden": Declined(403, Meaning.SUSPECT),
+    "a portal": Declined(200, Meaning.SUSPECT),
 }
 
 
@@ -122,7 +125,8 @@ async def _live(schedule: Schedule) -> None:
         else:
             stopping.orderly.set()
             await owning
-    await world.run_until(lambda: pushing.done() and world.idle, within=3_000)
+    while not (pushing.done() and world.idle):  # again after each halt: somebody has resumed it
+        await world.run_until(lambda: pushing.done() and world.idle, within=3_000)
     bad = {number: "rejected" for number in schedule.bad if number < world.list.pushed}
     verdict = check(world.history(bad))
     assert not verdict.faults, verdict.faults
