@@ -1,14 +1,23 @@
 """How many POSTs a second the API takes: lowered by what it pushes back, raised again bit by bit. Pure.
 
 The API asks for a rate, but what it really takes is hidden and may change. A limit per second refuses whatever is
-above it until that second is over, so one refusal says nothing that the next ones in that second could add. What was
-accepted in the last second is the best guess; from a little below it the rate creeps up, which costs few refusals,
-and once it has passed the guess unharmed it hurries. Where nothing at all was accepted there is nothing to guess from:
+above it until that second is over. So when much is refused, what was accepted in the last second is the best guess; if
+little is, the guess is what was answered, if the rate was used at all. From a little below the guess the rate creeps
+up, which costs few refusals, and once it has passed the guess unharmed it hurries.
+
+Few refusals at a rate that has been seen to work are noise, one user's own limit perhaps: they hardly count, or
+refusals by chance would push the rate down for ever. Where nothing at all was accepted there is nothing to guess from:
 the rate is halved, and once something is accepted doubles every second until it is near the old guess again.
 """
 
 #: Seconds for which the API's own limit may go on refusing after its first refusal.
 _BUCKET = 1.0
+#: Refusals in a second are many if they are more than this part of what was accepted, and two.
+_MANY, _SOME = 0.03, 2
+#: The rate was used if so large a part of it was accepted in the last second.
+_USED = 0.9
+#: What a second with few refusals takes from a guess that has been seen to work.
+_DOUBT = 0.003
 #: Where the rate starts again, as a part of what the API was seen to take.
 _BELOW = 0.95
 #: The guess is never less than this part of the rate: one quiet second is no proof.
@@ -35,10 +44,10 @@ class Rate:
         self._ceiling = ceiling
         self.value = ceiling
         self._guess = 0.0
-        self._lowered = float("-inf")
+        self._lowered = self._looked = float("-inf")
         self._raised = now
         self._second = now
-        self._accepted = self._accepted_before = 0
+        self._accepted = self._accepted_before = self._refused = 0
 
     def accepted(self, now: float) -> None:
         """A POST was accepted."""
@@ -49,18 +58,28 @@ class Rate:
 
     def pushed_back(self, now: float, started: float) -> None:
         """A POST that started then was told to slow down."""
+        recent = self._recent(now)
+        self._refused += 1
         if started <= self._lowered or now - self._lowered < _BUCKET:
             return
-        self._lowered = self._raised = now
-        recent = self._recent(now)
         rate = self.value or max(recent, 1.0)
-        if recent:
-            self._guess = min(rate, max(recent, _FALL * rate))
-            lowered = _BELOW * self._guess
-        else:
-            self._guess = max(self._guess, rate)
-            lowered = _FALL * rate
-        self.value = max(min(1.0, self._ceiling or 1.0), lowered)
+        if not recent:
+            self._lower(now, max(self._guess, rate), _FALL * rate)
+        elif self._refused > _MANY * recent + _SOME:
+            guess = min(rate, max(recent, _FALL * rate))
+            self._lower(now, guess, _BELOW * guess)
+        elif now - self._looked >= _BUCKET:
+            self._looked = now
+            if self.value < self._guess:
+                self._guess = max(self.value, self._guess * (1 - _DOUBT))
+            elif self.value and recent > _USED * rate:
+                guess = min(rate, recent + self._refused - 1)
+                self._lower(now, guess, _BELOW * guess)
+
+    def _lower(self, now: float, guess: float, value: float) -> None:
+        self._lowered = self._raised = now
+        self._guess = guess
+        self.value = max(min(1.0, self._ceiling or 1.0), value)
 
     def _raise(self, now: float) -> None:
         seconds, self._raised = min(now - self._raised, 1.0), now
@@ -84,5 +103,5 @@ class Rate:
         seconds = int(now - self._second)
         if seconds:
             self._accepted_before = self._accepted if seconds == 1 else 0
-            self._accepted = 0
+            self._accepted = self._refused = 0
             self._second += seconds

@@ -262,7 +262,7 @@ async def test_resets_and_refusals_by_chance_lose_nothing_and_keep_order(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     api.faults = Faults(
-        statuses=[RandomAnswer(status=503, rate=0.1), RandomAnswer(status=429, rate=0.05, retry_after=0)],
+        statuses=[RandomAnswer(status=503, rate=0.1), RandomAnswer(status=429, rate=0.02, retry_after=0)],
         reset_before_rate=0.05,
         reset_after_rate=0.05,
     )

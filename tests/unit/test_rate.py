@@ -1,5 +1,6 @@
 """Finding a rate that the API does not tell, on a virtual clock."""
 
+import random
 from collections import Counter
 from collections.abc import Callable
 
@@ -34,6 +35,11 @@ class Hidden:
         accepted = sum(self.accepted[second] for second in range(start, end))
         refused = sum(self.refused[second] for second in range(start, end))
         return accepted / (end - start), refused / (accepted + refused)
+
+
+def push_back_often(rate: Rate, now: float, started: float) -> None:
+    for _ in range(10):
+        rate.pushed_back(now, started)
 
 
 @pytest.mark.parametrize("latency", [0.02, 0.1, 0.4])
@@ -85,11 +91,25 @@ async def test_after_a_minute_of_nothing_but_pushback_the_rate_is_back_within_se
     assert sum(hidden.refused[second] for second in range(12, 70)) < 300, "probed gently"
 
 
+@pytest.mark.parametrize("ceiling", [120, 0])
+async def test_refusals_by_chance_do_not_push_the_rate_down_for_ever(ceiling: float) -> None:
+    chance = random.Random(seed := random.randrange(2**32))
+    print(f"seed {seed}")
+    crowd = Crowd(
+        pacer(concurrency=32, rate=ceiling),
+        says=lambda *_: (Signal.PUSHBACK if chance.random() < 0.02 else Signal.GOOD, None),
+    )
+    await crowd.run(users=64, seconds=300)
+    late = [good for good in crowd.good if good > 240]
+    print(f"{len(late) / 60:.0f} POSTs/s")
+    assert len(late) / 60 > 50
+
+
 def test_without_a_ceiling_the_limit_goes_again() -> None:
     rate = Rate(0.0, now=0.0)
     for n in range(50):
         rate.accepted(n / 50)
-    rate.pushed_back(1.0, 0.9)
+    push_back_often(rate, 1.0, 0.9)
     assert 20 < rate.value <= 50
     now = 1.0
     while rate.value and now < 100:
@@ -102,12 +122,12 @@ def test_refusals_of_the_same_second_are_no_news() -> None:
     rate = Rate(120.0, now=0.0)
     for n in range(60):
         rate.accepted(n / 120)
-    rate.pushed_back(0.55, 0.5)
+    push_back_often(rate, 0.55, 0.5)
     lowered = rate.value
-    rate.pushed_back(0.9, 0.8)
-    rate.pushed_back(1.7, 0.54)
+    push_back_often(rate, 0.9, 0.8)
+    push_back_often(rate, 1.7, 0.54)
     assert rate.value == lowered
-    rate.pushed_back(1.7, 1.6)
+    push_back_often(rate, 1.7, 1.6)
     assert rate.value < lowered
 
 
