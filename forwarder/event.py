@@ -6,7 +6,7 @@ bytes: only ``user_id`` is taken out, and ``date`` is made to say its offset.
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NoReturn
@@ -15,26 +15,12 @@ from urllib.parse import quote
 import msgspec
 
 from forwarder.errors import InvalidElementError
+from forwarder.usual import MAX_DEPTH, last_part, usual
 
-#: Levels of nesting an element may have, itself included. The body adds two, and 100 is the most that some
-#: parsers read (``max_nesting`` of Ruby's json).
-MAX_DEPTH = 98
 #: Bytes of a body besides its events and one comma for each.
 BATCH_OVERHEAD = len(b'{"events":[]}')
 
 _DATE_FORM = "YYYY-MM-DD[Thh:mm[:ss[.fraction]][Z|±hh:mm]]"
-# Second 60 is a leap second (ISO 8601); whether there was one that day is not ours to know.
-_DATE = re.compile(
-    r"""
-    (?: \d{4}-(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])
-      | \d{4}-(?:0[469]|11)-(?:0[1-9]|[12]\d|30)
-      | \d{4}-02-(?:0[1-9]|1\d|2[0-8])
-      | (?:\d\d(?:0[48]|[2468][048]|[13579][26])|(?:[02468][048]|[13579][26])00)-02-29 )
-    (?: (?P<time> [T\ ](?:[01]\d|2[0-3]):[0-5]\d (?::(?:[0-5]\d|60)(?:\.\d+)?)? )
-        (?P<offset> Z|[+-](?:[01]\d|2[0-3]):?[0-5]\d )? )?
-    """,
-    re.VERBOSE | re.ASCII,
-)
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 _ESCAPE = re.compile(
@@ -70,6 +56,14 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     body: bytes
 
 
+class Invalid(msgspec.Struct, frozen=True):
+    """A claimed element that is no event; ``why`` names the member that is wrong."""
+
+    number: int
+    stamp: int
+    why: str
+
+
 def decode(element: bytes, *, number: int = 0, stamp: int = 0, max_bytes: int) -> Event:
     """The event in `element`; the same arguments always give the same body.
 
@@ -80,6 +74,31 @@ def decode(element: bytes, *, number: int = 0, stamp: int = 0, max_bytes: int) -
         InvalidElementError: `element` is not an event. The message names the member that is wrong and
             quotes nothing of the element. Nothing else is raised, whatever the bytes.
     """
+    found = usual([element], max_bytes)
+    if found is not None:
+        (user,), (body,) = found
+        return Event(number, stamp, user, body)
+    return _unusual(element, number, stamp, max_bytes)
+
+
+def decode_page(
+    elements: Sequence[bytes], numbers: Sequence[int], stamps: Sequence[int], max_bytes: int
+) -> tuple[list[Event], list[Invalid]]:
+    """What :func:`decode` makes of each, for a third of the time if all are as usual."""
+    found = usual(elements, max_bytes)
+    if found is not None:
+        return list(map(Event, numbers, stamps, *found)), []
+    events: list[Event] = []
+    invalid: list[Invalid] = []
+    for element, number, stamp in zip(elements, numbers, stamps, strict=True):
+        try:
+            events.append(decode(element, number=number, stamp=stamp, max_bytes=max_bytes))
+        except InvalidElementError as error:
+            invalid.append(Invalid(number, stamp, str(error)))
+    return events, invalid
+
+
+def _unusual(element: bytes, number: int, stamp: int, max_bytes: int) -> Event:
     if len(element) > max_bytes:
         raise InvalidElementError(f"{len(element)} bytes: at most {max_bytes} are allowed")
     members = _members(element)
@@ -215,12 +234,14 @@ def _check_name(value: msgspec.Raw | None) -> None:
 
 
 def _with_offset(value: msgspec.Raw) -> msgspec.Raw:
-    date = _DATE.fullmatch(_string(value) or "")
-    if date is None:
-        raise InvalidElementError(f"date: not a date of the form {_DATE_FORM}, or no such day or time")
-    if date.lastgroup == "offset":
-        return value
-    return msgspec.Raw(bytes(value)[:-1] + (b'Z"' if date.lastgroup == "time" else b'T00:00:00Z"'))
+    match last_part(_string(value) or ""):
+        case None:
+            raise InvalidElementError(f"date: not a date of the form {_DATE_FORM}, or no such day or time")
+        case "offset":
+            return value
+        case "time":
+            return msgspec.Raw(bytes(value)[:-1] + b'Z"')
+    return msgspec.Raw(bytes(value)[:-1] + b'T00:00:00Z"')
 
 
 @lru_cache(maxsize=16)
