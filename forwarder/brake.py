@@ -23,8 +23,12 @@ class Brake:
 
     def accepted(self, events: int) -> None:
         """So many events were accepted."""
-        for _ in range(min(events, self._window)):
-            self._remember(refused=False)
+        count = min(events, self._window)
+        if self._refused:
+            for _ in range(count):
+                self._remember(refused=False)
+        else:  # nothing to forget: nearly always, and a hundred times as fast
+            self._recent.extend([False] * count)
 
     def refused(self) -> bool:
         """One event is about to become a dead letter; True if it must stay claimed: the brake is on."""

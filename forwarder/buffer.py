@@ -16,7 +16,7 @@ only their names stay, the room is free for others, and the bytes are read again
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forwarder.event import BATCH_OVERHEAD, Event
@@ -49,7 +49,7 @@ class _Group:
     in_flight: bool = False
     backing_off: bool = False
     #: Newer than every one of `events`.
-    spilled: Names = field(default_factory=Names)
+    spilled: Names | None = None
 
 
 class Buffer:
@@ -108,34 +108,49 @@ class Buffer:
     def _claimable(self) -> int:
         return _CLAIMED_BUFFERS * self.max_events - self.spilled - self.events
 
-    def add(self, event: Event, now: float) -> None:
-        """Appends a user's newest event. Events of one user must come in the order they were pushed."""
-        group = self._groups.get(event.user)
+    def add(self, events: Iterable[Event], now: float) -> None:
+        """Appends the newest events. Those of one user must come in the order they were pushed."""
+        by_user: dict[str, list[Event]] = {}
+        for event in events:
+            by_user.setdefault(event.user, []).append(event)
+        for user, newer in by_user.items():
+            self._add(user, newer, now)
+
+    def _add(self, user: str, newer: list[Event], now: float) -> None:
+        group = self._groups.get(user)
         if group is None:
-            group = self._groups[event.user] = _Group()
+            group = self._groups[user] = _Group()
         if group.spilled or (group.backing_off and self._large(group)):
-            group.spilled.append(event.number, event.stamp)
-            self.spilled += 1
+            self._spill(group, newer)
             return
-        if not group.events:
+        before = len(group.events)
+        if not before:
             group.since = now
-        self._hold(group, event)
+        self._hold(group, newer)
         if group.in_flight:
             return
-        if len(group.events) == 1:
-            self._turns.enter(event.user, self._size(group), event.number)
+        if before:
+            self._turns.grow(user, self._size(group))
         else:
-            self._turns.grow(event.user, self._size(group))
+            self._turns.enter(user, self._size(group), newer[0].number)
 
     def _size(self, group: _Group) -> int:
         """In events, as far as one POST goes: one that has its bytes together is full."""
         return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
-    def _hold(self, group: _Group, event: Event) -> None:
-        group.events.append(event)
-        group.bytes += len(event.body)
-        self.events += 1
-        self.bytes += len(event.body)
+    def _hold(self, group: _Group, events: Sequence[Event]) -> None:
+        size = sum([len(event.body) for event in events])
+        group.events.extend(events)
+        group.bytes += size
+        self.events += len(events)
+        self.bytes += size
+
+    def _spill(self, group: _Group, events: Iterable[Event]) -> None:
+        if group.spilled is None:
+            group.spilled = Names()
+        for event in events:
+            group.spilled.append(event.number, event.stamp)
+            self.spilled += 1
 
     def _large(self, group: _Group) -> bool:
         return len(group.events) > self.max_events // _SHARE or group.bytes > self._max_bytes // _SHARE
@@ -146,12 +161,11 @@ class Buffer:
         group.backing_off = True
         if not self._large(group):
             return
-        newer, group.spilled = group.spilled, Names()
-        for event in group.events:
-            group.spilled.append(event.number, event.stamp)
-        for number, stamp in newer.take(len(newer)):
-            group.spilled.append(number, stamp)
-        self.spilled += len(group.events)
+        newer, group.spilled = group.spilled, None
+        self._spill(group, group.events)
+        if newer is not None and group.spilled is not None:
+            for number, stamp in newer.take(len(newer)):
+                group.spilled.append(number, stamp)
         self.decided(group.events)
         group.events.clear()
         group.bytes = 0
@@ -162,18 +176,17 @@ class Buffer:
         The user must be in flight. What is told comes back by :meth:`reload`, before :meth:`done`.
         """
         group = self._groups[user]
-        if group.events:
+        if group.events or group.spilled is None:
             return []
         found = group.spilled.take(max(self._max_events_per_post, self.max_events // _SHARE))
         self.spilled -= len(found)
         return found
 
-    def reload(self, user: str, events: Iterable[Event], now: float) -> None:
+    def reload(self, user: str, events: Sequence[Event], now: float) -> None:
         """The bytes of spilled events are here again, in their order."""
         group = self._groups[user]
         group.since = now
-        for event in events:
-            self._hold(group, event)
+        self._hold(group, events)
 
     def due(self, now: float, *, deep: bool) -> float | None:
         """When the next batch may go, on the caller's clock; None while no user is ready.
@@ -215,6 +228,16 @@ class Buffer:
         self._turns.leave(user)
         group = self._groups[user]
         group.in_flight = True
+        group.since = now
+        return Batch(user, self._taken_from(group))
+
+    def _taken_from(self, group: _Group) -> tuple[Event, ...]:
+        size = BATCH_OVERHEAD + group.bytes + len(group.events)
+        if len(group.events) <= self._max_events_per_post and size <= self._max_body_bytes:
+            whole = tuple(group.events)  # one by one it takes ten times as long
+            group.events.clear()
+            group.bytes = 0
+            return whole
         taken: list[Event] = []
         size = BATCH_OVERHEAD - 1  # one comma fewer than events
         while group.events and len(taken) < self._max_events_per_post:
@@ -223,14 +246,12 @@ class Buffer:
                 break
             taken.append(group.events.popleft())
             group.bytes -= len(taken[-1].body)
-        group.since = now
-        return Batch(user, tuple(taken))
+        return tuple(taken)
 
-    def decided(self, events: Iterable[Event]) -> None:
+    def decided(self, events: Collection[Event]) -> None:
         """These events of a batch in flight are settled or as good as: their room is free again."""
-        for event in events:
-            self.events -= 1
-            self.bytes -= len(event.body)
+        self.events -= len(events)
+        self.bytes -= sum([len(event.body) for event in events])
 
     def done(self, user: str) -> None:
         """The user's batch is no longer in flight; whatever has collected since is ready at once."""

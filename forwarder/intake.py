@@ -1,14 +1,14 @@
 """Filling the buffer: first what an earlier owner had claimed, oldest first, then new claims; and decoding both."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import structlog
 
 from forwarder.buffer import Buffer
-from forwarder.errors import InvalidElementError, UnreachableError
-from forwarder.event import Event, decode
+from forwarder.errors import UnreachableError
+from forwarder.event import Event, Invalid, decode, decode_page
 from forwarder.judge import Stop
 from forwarder.outcome import HaltReason, LetterReason, Refused
 from forwarder.parts import Parts
@@ -27,6 +27,8 @@ _WAIT = 2.0
 _LOOK = 0.1
 #: If so many elements are decoded and none is an event, it is somebody else's list.
 _STRANGE = 100
+#: Elements decoded together: longer pages are no faster, and one unusual element makes its whole page slow.
+_PAGE = 128
 
 
 @dataclass(slots=True)
@@ -117,11 +119,15 @@ class Intake:
             names = fields.take(page)
             elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
             self._metrics.events_adopted.inc(len(names))
-            for (number, stamp), element in zip(names, elements, strict=True):
-                if element is not None:
-                    self._settler.expect(stamp, 1)
-                    self._take(number, stamp, element)
+            self._take_read(names, elements)
             self._arrived()
+
+    def _take_read(self, names: Sequence[tuple[int, int]], elements: Sequence[bytes | None]) -> None:
+        here = [(*name, element) for name, element in zip(names, elements, strict=True) if element is not None]
+        stamps = [stamp for _, stamp, _ in here]
+        for stamp in stamps:
+            self._settler.expect(stamp, 1)
+        self._take([element for _, _, element in here], [number for number, _, _ in here], stamps)
 
     async def reload(self, user: str) -> None:
         """Reads spilled events of a user back into the buffer, as many as it may hold."""
@@ -129,11 +135,13 @@ class Intake:
             elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
             self._buffer.reload(user, self._decoded(names, elements), self._clock())
 
-    def _decoded(self, names: Iterable[tuple[int, int]], elements: Iterable[bytes | None]) -> Iterator[Event]:
+    def _decoded(self, names: Iterable[tuple[int, int]], elements: Iterable[bytes | None]) -> list[Event]:
         """Events that were valid before; one that is gone was taken by a later owner, who will say so."""
-        for (number, stamp), element in zip(names, elements, strict=True):
-            if element is not None:
-                yield decode(element, number=number, stamp=stamp, max_bytes=self._max_event_bytes)
+        return [
+            decode(element, number=number, stamp=stamp, max_bytes=self._max_event_bytes)
+            for (number, stamp), element in zip(names, elements, strict=True)
+            if element is not None
+        ]
 
     async def _claim(self, most: int, most_bytes: int) -> None:
         claimed = await self._reach.until(
@@ -146,16 +154,18 @@ class Intake:
             await self._wait()
             return
         self._metrics.events_claimed.inc(len(claimed.elements))
-        here = len(claimed.elements) - claimed.elements.count(None)
+        here = [element for element in claimed.elements if element is not None]
         if here:
-            self._settler.expect(claimed.stamp, here)
-        for number, element in enumerate(claimed.elements, claimed.first):
-            if element is None:
-                self._metrics.events_dead_lettered.labels(LetterReason.INVALID).inc()
-                self._strange(in_redis=1)
-            else:
-                self._take(number, claimed.stamp, element)
+            self._settler.expect(claimed.stamp, len(here))
+            self._take(here, claimed.numbers, [claimed.stamp] * len(here))
+        self._too_long(len(claimed.elements) - len(here))
         self._arrived()
+
+    def _too_long(self, events: int) -> None:
+        """So many were made dead letters in Redis."""
+        if events:
+            self._metrics.events_dead_lettered.labels(LetterReason.INVALID).inc(events)
+            self._strange(in_redis=events)
 
     async def _wait(self) -> None:
         try:
@@ -164,22 +174,27 @@ class Intake:
             # Only this connection, or Redis: the next claim tells which.
             await asyncio.sleep(_LOOK)
 
-    def _take(self, number: int, stamp: int, element: bytes) -> None:
-        try:
-            event = decode(element, number=number, stamp=stamp, max_bytes=self._max_event_bytes)
-        except InvalidElementError as error:
-            event = Event(number=number, stamp=stamp, user="", body=b"")
-            refused = Refused(LetterReason.INVALID, detail=str(error))
+    def _take(self, elements: Sequence[bytes], numbers: Sequence[int], stamps: Sequence[int]) -> None:
+        start = 0
+        while start < len(elements):
+            # One by one while it is open whose list this is: the first valid one settles that.
+            page = slice(start, start + (_PAGE if self._trust.established else 1))
+            self._take_page(*decode_page(elements[page], numbers[page], stamps[page], self._max_event_bytes))
+            start = page.stop
+
+    def _take_page(self, events: list[Event], invalid: list[Invalid]) -> None:
+        for each in invalid:
+            event = Event(number=each.number, stamp=each.stamp, user="", body=b"")
+            refused = Refused(LetterReason.INVALID, detail=each.why)
             if self._trust.established:
                 self._settler.add([event], refused)
             else:
                 self._strangers.events.append((event, refused))
                 self._strange()
-            return
-        if not self._trust.established:
+        if events and not self._trust.established:
             self._trust.established = True
             self._release_strangers()
-        self._buffer.add(event, self._clock())
+        self._buffer.add(events, self._clock())
 
     def _strange(self, in_redis: int = 0) -> None:
         self._strangers.in_redis += in_redis

@@ -74,8 +74,7 @@ class Settler:
         match outcome:
             case Accepted():
                 self._brake.accepted(len(events))
-                for event in events:
-                    self._pending.accepted.setdefault(event.stamp, []).append(event.number)
+                self._accept(events)
                 self._added(len(events))
             case Refused():
                 for event in events:
@@ -84,6 +83,14 @@ class Settler:
                 self._metrics.events_deferred.inc(len(events))
             case _:
                 assert_never(outcome)
+
+    def _accept(self, events: Sequence[Event]) -> None:
+        accepted = self._pending.accepted
+        if len({event.stamp for event in events}) == 1:  # of one claim, nearly always: a third of the time
+            accepted.setdefault(events[0].stamp, []).extend([event.number for event in events])
+            return
+        for event in events:
+            accepted.setdefault(event.stamp, []).append(event.number)
 
     def _refuse(self, event: Event, refused: Refused) -> None:
         if refused.reason is not LetterReason.INVALID and (self._braked or self._brake.refused()):

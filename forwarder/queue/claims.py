@@ -44,6 +44,14 @@ class Claimed:
     waiting: int
     elements: Sequence[bytes | None]
 
+    @property
+    def numbers(self) -> Sequence[int]:
+        """The numbers of those that are not None."""
+        numbers = range(self.first, self.first + len(self.elements))
+        if None not in self.elements:
+            return numbers
+        return [number for number, element in zip(numbers, self.elements, strict=True) if element is not None]
+
 
 @dataclass(frozen=True, slots=True)
 class Letter:

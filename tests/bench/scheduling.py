@@ -72,7 +72,7 @@ class _World:
 
     def _claim(self, now: float) -> None:
         for _ in range(min(self._buffer.room()[0], _CLAIM, len(self.waiting))):
-            self._buffer.add(Event(self._claimed, int(now * 1e6), self.waiting.popleft(), b""), now)
+            self._buffer.add([Event(self._claimed, int(now * 1e6), self.waiting.popleft(), b"")], now)
             self._claimed += 1
 
     @property

@@ -185,8 +185,8 @@ CATALOGUE = (
         2,
         "a user's second batch may go while its first is in flight",
         "forwarder/buffer.py",
-        "        if group.in_flight:\n            return\n        if len(group.events) == 1:",
-        "        if group.in_flight and len(group.events) > 1:\n            return\n        if len(group.events) == 1:",
+        "        if group.in_flight:\n            return\n        if before:",
+        "        if group.in_flight and before:\n            return\n        if before:",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py"),
     ),
     Mutation(

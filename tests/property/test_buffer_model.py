@@ -35,7 +35,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
             return
         self.now += later
         event = Event(sum(map(len, self.pushed.values())), 0, user, b"x" * size)
-        self.buffer.add(event, self.now)
+        self.buffer.add([event], self.now)
         self.waiting[user].append(event)
         self.pushed[user].append(event.number)
 

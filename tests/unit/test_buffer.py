@@ -23,7 +23,7 @@ def filled(users: str, **limits: int) -> Buffer:
     """One event for each letter, a second apart, numbered from 0; the letter is the user."""
     held = buffer(**limits)
     for number, user in enumerate(users):
-        held.add(event(user, number), now=float(number))
+        held.add([event(user, number)], now=float(number))
     return held
 
 
@@ -58,7 +58,7 @@ def test_an_empty_buffer_has_nothing_to_take_and_nothing_due() -> None:
 def test_a_user_in_flight_collects_and_is_not_taken_again_before_it_is_done() -> None:
     held = filled("a")
     batch = taken(held)
-    held.add(event("a", 1), now=1.0)
+    held.add([event("a", 1)], now=1.0)
     assert held.take(LATER, deep=False) is None
     assert held.due(LATER, deep=False) is None
     finish(held, batch)
@@ -78,7 +78,7 @@ def test_a_body_never_exceeds_its_bytes() -> None:
 def test_an_event_too_large_for_any_body_still_goes_and_goes_alone() -> None:
     held = buffer(body_bytes=50)
     for number, size in enumerate((10, 100, 10)):
-        held.add(event("a", number, size), now=0.0)
+        held.add([event("a", number, size)], now=0.0)
     sent = []
     while (batch := held.take(LATER, deep=False)) is not None:
         sent.append(numbers(batch))
@@ -94,16 +94,16 @@ def test_who_came_first_is_served_first() -> None:
 def test_users_of_the_same_moment_keep_their_order() -> None:
     held = buffer()
     for number, user in enumerate("zyxw"):
-        held.add(event(user, number), now=5.0)
+        held.add([event(user, number)], now=5.0)
     assert [taken(held).user for _ in range(4)] == ["z", "y", "x", "w"]
 
 
 def test_what_collected_in_flight_queues_from_when_it_came_and_not_from_when_it_is_done() -> None:
     held = filled("a")
     batch = taken(held)
-    held.add(event("b", 1), now=1.0)
-    held.add(event("a", 2), now=2.0)
-    held.add(event("c", 3), now=3.0)
+    held.add([event("b", 1)], now=1.0)
+    held.add([event("a", 2)], now=2.0)
+    held.add([event("c", 3)], now=3.0)
     finish(held, batch)
     assert [taken(held).user for _ in range(3)] == ["b", "a", "c"]
 
@@ -116,37 +116,37 @@ def test_the_rest_of_a_split_group_queues_from_its_own_oldest_event() -> None:
 
 def test_a_user_that_never_runs_empty_does_not_starve_the_others() -> None:
     held = buffer(per_post=1)
-    held.add(event("busy", 0), now=0.0)
-    held.add(event("busy", 1), now=1.0)
-    held.add(event("quiet", 2), now=2.0)
+    held.add([event("busy", 0)], now=0.0)
+    held.add([event("busy", 1)], now=1.0)
+    held.add([event("quiet", 2)], now=2.0)
     served = []
     for now in range(3, 8):
         batch = taken(held)
         served.append(batch.user)
-        held.add(event("busy", now), now=float(now))
+        held.add([event("busy", now)], now=float(now))
         finish(held, batch)
     assert "quiet" in served
 
 
 def test_a_lone_event_lingers_for_companions() -> None:
     held = buffer(linger=0.25)
-    held.add(event("a"), now=10.0)
+    held.add([event("a")], now=10.0)
     assert held.due(10.0, deep=False) == 10.25
 
 
 def test_companions_do_not_prolong_the_linger() -> None:
     held = buffer(linger=0.25)
-    held.add(event("a"), now=10.0)
-    held.add(event("a"), now=10.2)
+    held.add([event("a")], now=10.0)
+    held.add([event("a")], now=10.2)
     assert held.due(10.0, deep=False) == 10.25
 
 
 def test_nobody_lingers_for_companions_that_the_buffer_has_no_room_for() -> None:
     held = buffer(linger=0.25)
-    held.add(event("a"), now=10.0)
+    held.add([event("a")], now=10.0)
     assert held.due(10.0, deep=True) == 10.25, "there is room: what waits may be companions"
     for number in range(1, 10):
-        held.add(event(f"u{number}", number), now=10.0)
+        held.add([event(f"u{number}", number)], now=10.0)
     assert held.full
     assert held.due(10.0, deep=True) == 10.0
     assert held.due(10.0, deep=False) == 10.25, "nothing waits: there is no hurry"
@@ -154,16 +154,16 @@ def test_nobody_lingers_for_companions_that_the_buffer_has_no_room_for() -> None
 
 def test_a_full_batch_does_not_linger() -> None:
     held = buffer(per_post=2)
-    held.add(event("a"), now=10.0)
-    held.add(event("a"), now=10.1)
+    held.add([event("a")], now=10.0)
+    held.add([event("a")], now=10.1)
     assert held.due(10.0, deep=False) == 10.0
 
 
 def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decided() -> None:
     held = buffer()
     assert held.room() == (10, 1000)
-    held.add(event("a", size=100), now=0.0)
-    held.add(event("a", size=50), now=0.0)
+    held.add([event("a", size=100)], now=0.0)
+    held.add([event("a", size=50)], now=0.0)
     batch = taken(held)
     assert held.room() == (8, 850), "what is in flight is still in memory"
     held.decided(batch.events[:1])
@@ -175,7 +175,7 @@ def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decid
 def test_an_overfull_buffer_has_no_room_and_not_less_than_none() -> None:
     held = buffer()
     for number in range(12):
-        held.add(event("a", number, size=200), now=0.0)
+        held.add([event("a", number, size=200)], now=0.0)
     assert held.room() == (0, 0)
 
 
@@ -209,7 +209,7 @@ def test_once_everything_is_here_the_oldest_goes_first() -> None:
 def test_a_full_group_goes_at_once_whoever_lingers() -> None:
     held = buffer(per_post=2, linger=10.0)
     for now, user in enumerate("abb"):
-        held.add(event(user, now), now=float(now))
+        held.add([event(user, now)], now=float(now))
     assert held.due(2.0, deep=False) == 1.0, "the first event of b came at 1"
     batch = held.take(2.0, deep=False)
     assert batch is not None
@@ -218,9 +218,9 @@ def test_a_full_group_goes_at_once_whoever_lingers() -> None:
 
 def test_every_tenth_batch_is_the_oldest_users_whatever_its_size() -> None:
     held = Buffer(max_events=99, max_bytes=999, max_events_per_post=2, max_body_bytes=500_000, linger=0.0)
-    held.add(event("small", 0, 1), now=0.0)
+    held.add([event("small", 0, 1)], now=0.0)
     for number in range(1, 41):
-        held.add(event(f"u{number // 2}", number, 1), now=float(number))
+        held.add([event(f"u{number // 2}", number, 1)], now=float(number))
     served = []
     for _ in range(12):
         batch = held.take(LATER, deep=True)
@@ -231,7 +231,7 @@ def test_every_tenth_batch_is_the_oldest_users_whatever_its_size() -> None:
 
 def test_a_group_with_the_bytes_of_a_post_is_full() -> None:
     held = buffer(body_bytes=100)
-    held.add(event("a", 0, 100), now=10.0)
+    held.add([event("a", 0, 100)], now=10.0)
     assert held.due(10.0, deep=False) == 10.0
 
 

@@ -3,7 +3,8 @@ import json
 import pytest
 
 from forwarder.errors import InvalidElementError
-from forwarder.event import BATCH_OVERHEAD, MAX_DEPTH, Event, dated, decode, encode_batch, path_segment
+from forwarder.event import BATCH_OVERHEAD, Event, dated, decode, encode_batch, path_segment
+from forwarder.usual import MAX_DEPTH
 
 #: 2016-09-11T18:04:23.9Z in microseconds.
 STAMP = 1_473_617_063_900_000
