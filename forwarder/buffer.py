@@ -48,6 +48,8 @@ class _Group:
     bytes: int = 0
     in_flight: bool = False
     backing_off: bool = False
+    #: Older events are being read again: newer ones must not come before them.
+    reloading: bool = False
     #: Newer than every one of `events`.
     spilled: Names | None = None
 
@@ -120,7 +122,7 @@ class Buffer:
         group = self._groups.get(user)
         if group is None:
             group = self._groups[user] = _Group()
-        if group.spilled or (group.backing_off and self._large(group)):
+        if group.spilled or group.reloading or (group.backing_off and self._large(group)):
             self._spill(group, newer)
             return
         before = len(group.events)
@@ -180,12 +182,14 @@ class Buffer:
             return []
         found = group.spilled.take(max(self._max_events_per_post, self.max_events // _SHARE))
         self.spilled -= len(found)
+        group.reloading = bool(found)
         return found
 
     def reload(self, user: str, events: Sequence[Event], now: float) -> None:
         """The bytes of spilled events are here again, in their order."""
         group = self._groups[user]
         group.since = now
+        group.reloading = False
         self._hold(group, events)
 
     def due(self, now: float, *, deep: bool) -> float | None:

@@ -26,6 +26,8 @@ hypothesis.settings.register_profile(
     print_blob=True,
     deadline=None,  # two shared cores: a slow example is no finding
     max_examples=50,
+    # Explaining a failure traces every line of the service: that takes far longer than finding it.
+    phases=set(hypothesis.Phase) - {hypothesis.Phase.explain},
 )
 hypothesis.settings.register_profile("thorough", hypothesis.settings.get_profile("ci"), max_examples=2000)
 hypothesis.settings.load_profile("ci")

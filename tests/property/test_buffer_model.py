@@ -34,6 +34,9 @@ class BufferAgainstModel(RuleBasedStateMachine):
         if not in_spite_of_room and (events < 1 or room < size):
             return
         self.now += later
+        self._push(user, size)
+
+    def _push(self, user: str, size: int) -> None:
         event = Event(sum(map(len, self.pushed.values())), 0, user, b"x" * size)
         self.buffer.add([event], self.now)
         self.waiting[user].append(event)
@@ -72,15 +75,17 @@ class BufferAgainstModel(RuleBasedStateMachine):
         del self.in_flight[user][:count]
 
     @precondition(lambda self: self.in_flight)
-    @rule(data=st.data())
-    def finish(self, data: st.DataObject) -> None:
+    @rule(data=st.data(), meanwhile=st.integers(0, 2))
+    def finish(self, data: st.DataObject, meanwhile: int) -> None:
         user = data.draw(st.sampled_from(sorted(self.in_flight)))
-        self._done(user)
+        self._done(user, meanwhile)
 
-    def _done(self, user: str) -> None:
-        """As delivery ends: what was spilled is read again before the user may be ready."""
+    def _done(self, user: str, meanwhile: int = 0) -> None:
+        """As delivery ends: what was spilled is read again before the user may be ready; newer events may come then."""
         self.buffer.decided(self.in_flight.pop(user))
         while names := self.buffer.to_reload(user):
+            for _ in range(meanwhile):
+                self._push(user, size=2)
             by_number = {event.number: event for event in self.waiting[user]}
             self.buffer.reload(user, [by_number[number] for number, _ in names], self.now)
         self.buffer.done(user)

@@ -7,7 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from itertools import count
 
-from hypothesis import Phase, event, given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from forwarder.outcome import Answer, Declined, Meaning, Unanswered
@@ -134,8 +134,7 @@ async def _live(schedule: Schedule) -> None:
     assert len(world.list.accepted) + len(bad) == world.list.pushed
 
 
-# Explaining a failure traces every line of the service: that takes longer than finding it.
-@settings(max_examples=400, phases=set(Phase) - {Phase.explain})
+@settings(max_examples=400)
 @given(schedule=_SCHEDULES)
 def test_whatever_happens_every_promise_is_kept(schedule: Schedule) -> None:
     virtually(_live(schedule), seed=schedule.seed)
