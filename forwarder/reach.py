@@ -12,19 +12,21 @@ from forwarder.retry import until_reachable
 
 T = TypeVar("T")
 
-#: Seconds between two log lines about the same trouble.
+#: Seconds between two log lines about the same trouble, and about another one.
 _REMINDER = 10.0
+_NEWS = 1.0
 
 log = structlog.get_logger("forwarder.redis")
 
 
 class Reach:
-    """One per process: counts what fails, says it once and then every ten seconds, and says when it is over."""
+    """One per process: counts what fails, says it when it changes and every ten seconds, and says when it is over."""
 
     def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._clock = clock
         self._said = float("-inf")
+        self._said_problem: str | None = None
         #: Why Redis does not serve now; None when the last command was answered.
         self.problem: str | None = None
 
@@ -38,8 +40,8 @@ class Reach:
         """A command had no useful answer."""
         self._metrics.redis_errors.inc()
         self.problem = str(error)
-        if self._clock() - self._said >= _REMINDER:
-            self._said = self._clock()
+        if self._clock() - self._said >= (_REMINDER if self.problem == self._said_problem else _NEWS):
+            self._said, self._said_problem = self._clock(), self.problem
             log.warning("Redis does not serve: trying on, nothing is lost", error=self.problem)
 
     def served(self) -> None:

@@ -42,8 +42,12 @@ class Scene:
             return status == 503 and any(word in text for word in words)
 
         await eventually(unready, within=20, what=f"/readyz says one of {words}")
-        logged = [line.get("error", "") for line in self.worker.lines()]
-        assert any(word in error for word in words for error in logged)
+
+        def logged() -> bool:
+            errors = [line.get("error", "") for line in self.worker.lines()]
+            return any(word in error for word in words for error in errors)
+
+        await eventually(logged, what=f"the log says one of {words}")
 
     async def ends_well(self) -> None:
         """Everything is accepted, in order, and not once too often; and it says that Redis serves again."""
