@@ -18,6 +18,7 @@ from yarl import URL
 
 from forwarder.config import Settings
 from forwarder.credentials import Credentials
+from forwarder.deadline import Deadline
 from forwarder.event import encode_batch, path_segment
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 
@@ -97,9 +98,10 @@ class Api:
     """Sends batches. One connection pool; use as an async context manager."""
 
     def __init__(self, *, base: str, version: str, credentials: Credentials, timeout: float) -> None:
-        self._users = f"{base.rstrip('/')}/{version}/users/"
+        self._users = URL(f"{base.rstrip('/')}/{version}/users/", encoded=True)
         self._credentials = credentials
         self._timeout = timeout
+        self._deadline = Deadline(timeout)
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -115,13 +117,13 @@ class Api:
     @property
     def fingerprint(self) -> str:
         """Names the address, for a halt that only another address ends."""
-        return hashlib.sha256(self._users.encode()).hexdigest()[:12]
+        return hashlib.sha256(str(self._users).encode()).hexdigest()[:12]
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
             # Half the time for connecting: a connect that fails is known not to have sent anything.
-            timeout=aiohttp.ClientTimeout(total=self._timeout, sock_connect=self._timeout / 2),
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             headers={"Accept": "application/json", "Content-Type": "application/json"},
@@ -136,17 +138,16 @@ class Api:
         """POSTs one user's events once. Raises nothing but cancellation."""
         assert self._session is not None, "use as an async context manager"  # noqa: S101
         fingerprint = self._credentials.fingerprint
-        url = URL(f"{self._users}{path_segment(user)}/events", encoded=True)
+        # From what is parsed once, and headers of the session: a third of the time of parsing and merging each.
+        url = self._users.with_path(f"{self._users.raw_path}{path_segment(user)}/events", encoded=True)
+        self._session.headers["Authorization"] = self._credentials.authorization
+        request = self._session.post(url, data=encode_batch(bodies), allow_redirects=False)
         try:
-            response = await self._session.post(
-                url,
-                data=encode_batch(bodies),
-                headers={"Authorization": self._credentials.authorization},
-                allow_redirects=False,
-            )
+            response = await self._deadline.within(request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return _unanswered(error)
-        await _finish(response)
+        if not response.content.is_eof():  # nearly always all of it came with the headers, and all is done
+            await _finish(response)
         what = meaning(response.status)
         if what is None:
             return Registered(response.status)

@@ -130,19 +130,20 @@ class Delivery:
     async def _verdict(self, user: str, events: tuple[Event, ...], first: Permit | None) -> Verdict:
         """Attempts until the verdict is not "again". Backing off holds no permit."""
         tries = self._judge.first_try()
-        permits = [first] if first else []
+        verdict = await self._post(user, events, first or await self.permit(), tries)
+        return await self._tried_again(user, events, tries, verdict) if self._is_again(verdict) else verdict
 
+    def _is_again(self, verdict: Verdict) -> bool:
+        return isinstance(verdict, Again) and not self._stopping
+
+    async def _tried_again(self, user: str, events: tuple[Event, ...], tries: Tries, verdict: Verdict) -> Verdict:
         async def attempt() -> Verdict:
-            permit = permits.pop() if permits else await self.permit()
-            return await self._post(user, events, permit, tries)
-
-        def again(verdict: Verdict) -> bool:
-            return isinstance(verdict, Again) and not self._stopping
+            return await self._post(user, events, await self.permit(), tries)
 
         def at_least(verdict: Verdict) -> float:
             return verdict.after if isinstance(verdict, Again) else 0.0
 
-        return await self._backoff.until(attempt, again=again, at_least=at_least)
+        return await self._backoff.until(verdict, attempt, again=self._is_again, at_least=at_least)
 
     async def _post(self, user: str, events: tuple[Event, ...], permit: Permit, tries: Tries) -> Verdict:
         task = asyncio.current_task()
@@ -169,7 +170,7 @@ class Delivery:
         self._metrics.post_events.observe(len(events))
         match answer:
             case Registered():
-                self._metrics.posts.labels("202").inc()
+                self._metrics.posts_accepted.inc()
                 return
             case Declined():
                 said = status_label(answer.status)

@@ -69,6 +69,8 @@ class Metrics:
         self.posts = self._counter(
             "posts_total", "POSTs by the status of their answer, or by why there was none.", "status"
         )
+        #: Looked up once: it is counted at nearly every POST.
+        self.posts_accepted = self.posts.labels("202")
         self.posts_ambiguous = self._counter(
             "posts_ambiguous_total", "POSTs without an answer that may have arrived: each may double its events."
         )

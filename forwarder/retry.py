@@ -42,6 +42,7 @@ class Backoff:
 
     async def until(
         self,
+        first: T,
         attempt: Callable[[], Awaitable[T]],
         *,
         again: Callable[[T], bool],
@@ -50,7 +51,8 @@ class Backoff:
         """The first result that need not be tried again.
 
         Args:
-            attempt: tried at once, then after each backoff. What it raises is raised.
+            first: what the attempt before came to.
+            attempt: tried after each backoff. What it raises is raised.
             again: whether a result calls for another attempt.
             at_least: seconds that a result asks to wait; never waited shorter than that.
         """
@@ -59,9 +61,6 @@ class Backoff:
             asked = at_least(state.outcome.result()) if state.outcome else 0.0
             return max(asked, float(self._wait(state)))
 
-        first = await attempt()
-        if not again(first):
-            return first  # nearly always: setting tenacity up costs more than the rest of an attempt's bookkeeping
         known = [first]
 
         async def first_or_next() -> T:
