@@ -67,24 +67,27 @@ redis.call('PEXPIRE', lease, ARGV[2])
 if #elements == 0 then return {'claimed', before, stamp, 0} end
 
 local reply = {'claimed', before, stamp, redis.call('LLEN', list) - #elements}
-local pairs_of_page = {}
+local form = '%.0f-' .. stamp
+local page, size = {}, 0
 local refused = 0
 for i = 1, #elements do
-  if #elements[i] > most_of_one then
+  local element = elements[i]
+  if #element > most_of_one then
     refused = refused + 1
-    redis.call('XADD', dead, '*', 'element', elements[i], 'reason', 'invalid', 'status', '',
-      'detail', 'element: ' .. #elements[i] .. ' bytes, more than max_event_bytes (' .. most_of_one .. ')',
+    redis.call('XADD', dead, '*', 'element', element, 'reason', 'invalid', 'status', '',
+      'detail', 'element: ' .. #element .. ' bytes, more than max_event_bytes (' .. most_of_one .. ')',
       'user_id', '', 'claimed_at', stamp, 'attempts', '0')
     reply[4 + i] = false
   else
-    pairs_of_page[#pairs_of_page + 1] = string.format('%.0f', before + i) .. '-' .. stamp
-    pairs_of_page[#pairs_of_page + 1] = elements[i]
-    reply[4 + i] = elements[i]
+    page[size + 1] = string.format(form, before + i)
+    page[size + 2] = element
+    size = size + 2
+    reply[4 + i] = element
   end
   -- unpack takes at most 7,999 values
-  if #pairs_of_page >= 4000 or (i == #elements and #pairs_of_page > 0) then
-    redis.call('HSET', claimed, unpack(pairs_of_page))
-    pairs_of_page = {}
+  if size >= 4000 or (i == #elements and size > 0) then
+    redis.call('HSET', claimed, unpack(page, 1, size))
+    size = 0
   end
 end
 if refused > 0 then redis.call('INCRBY', dead_lettered, refused) end

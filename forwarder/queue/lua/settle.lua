@@ -22,11 +22,11 @@ if number ~= last + 1 then return {'rolled_back'} end
 
 local fields, elements = {}, {}
 for _, group in ipairs(cmsgpack.unpack(ARGV[4])) do
-  for _, n in ipairs(group[2]) do
-    local field = string.format('%.0f', n) .. '-' .. group[1]
-    if redis.call('HEXISTS', claimed, field) == 0 then return {'rolled_back'} end
-    fields[#fields + 1] = field
-  end
+  local form, numbers = '%.0f-' .. group[1], group[2]
+  for i = 1, #numbers do fields[#fields + 1] = string.format(form, numbers[i]) end
+end
+for i = 1, #fields do
+  if redis.call('HEXISTS', claimed, fields[i]) == 0 then return {'rolled_back'} end
 end
 local accepted_count = #fields
 local letters = cmsgpack.unpack(ARGV[5])
