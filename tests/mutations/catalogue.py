@@ -87,7 +87,7 @@ CATALOGUE = (
         1,
         "an event that is not claimed can be settled",
         "forwarder/queue/lua/settle.lua",
-        "if redis.call('HEXISTS', claimed, field) == 0 then return {'rolled_back'} end",
+        "if redis.call('HEXISTS', claimed, fields[i]) == 0 then return {'rolled_back'} end",
         "",
         (_SETTLE,),
     ),
