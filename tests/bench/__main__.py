@@ -1,7 +1,7 @@
 """Measures forwarder beside what one would use instead, everyone in turn and repeated, on backlogs alike.
 
 Needs nginx, and for all contestants Go, Node and npm; who cannot run here is skipped with a line that says why.
-The whole takes about an hour and a half; --quick, a smoke test, a few minutes.
+The whole takes about three quarters of an hour; --quick, a smoke test, a few minutes.
 """
 
 import argparse
@@ -16,15 +16,16 @@ from pathlib import Path
 from rich.console import Console
 
 from tests.bench import charts, machine
+from tests.bench.idle import measure_idle
 from tests.bench.killing import kill_half_way
 from tests.bench.measure import FailedError, Measurement, measure
 from tests.bench.peers.peer import Peer, UnavailableError
 from tests.bench.peers.roster import PEERS
 from tests.bench.report import Killed, Report
 from tests.bench.sink import NginxMissingError, find_nginx
-from tests.bench.work import Work, rows, shop, strangers, zipf
+from tests.bench.work import Work, deep, rows, shop, strangers, zipf
 
-_WORKS = ("zipf", "shop", "strangers", "rows")
+_WORKS = ("zipf", "shop", "strangers", "rows", "deep")
 #: Seconds of a run of those who send one event in a POST at a rate: more would show the same.
 _STEADY_SECONDS = 30
 #: The part of the backlog that they get when unlimited.
@@ -43,7 +44,9 @@ def works(names: list[str], scale: int) -> list[Work]:
     if "strangers" in names:
         found.append(strangers(300_000 // scale))
     if "rows" in names:
-        found += [rows(200_000 // scale, 100), rows(60_000 // scale, 10), rows(20_000 // scale, 1)]
+        found += [rows(1_000_000 // scale, 100), rows(200_000 // scale, 10), rows(40_000 // scale, 1)]
+    if "deep" in names:
+        found += [deep(200_000 // scale), deep(2_000_000 // scale)]
     return found
 
 
@@ -73,7 +76,7 @@ class Bench:
 
     def measure(self, peer: Peer, work: Work, rate: int, turn: int) -> None:
         """One run; a contestant that fails is left out of the rest."""
-        if peer.name in self.skipped or (work.name.startswith("rows") and not _is_measured_by_rows(peer, rate)):
+        if peer.name in self.skipped or not _takes_part(peer, work, rate):
             return
         folder = self.runs / f"{turn}-{work.name}-{rate}-{peer.name}"
         steady = len(work.posts) == len(work.events) or not peer.groups
@@ -91,8 +94,11 @@ class Bench:
         self.console.print(f"{turn + 1} {work.name} {rate or 'unlimited'} {peer.name}: {speed}", highlight=False)
 
 
-def _is_measured_by_rows(peer: Peer, rate: int) -> bool:
-    return peer.name in {"forwarder", "limit"} and rate == 0
+def _takes_part(peer: Peer, work: Work, rate: int) -> bool:
+    """Rows tell the cost of a POST, and a deep list what memory it takes: questions to few."""
+    if work.name.startswith("rows"):
+        return peer.name in {"forwarder", "limit"} and rate == 0
+    return not work.name.startswith("deep") or (peer.name == "forwarder" and rate == 0)
 
 
 def run(bench: Bench) -> Report:
@@ -100,11 +106,13 @@ def run(bench: Bench) -> Report:
     asked = bench.asked
     peers = list(bench.installed())
     backlogs = works(asked.works, _QUICK if asked.quick else 1)
-    for turn in range(asked.repeats):
-        for work in backlogs:
-            for rate in asked.rates:
+    for rate in asked.rates:
+        # How long a run takes at a rate is decided by how many POSTs it needs: once is enough.
+        for turn in range(asked.repeats if rate == 0 else 1):
+            for work in backlogs:
                 for peer in peers:
                     bench.measure(peer, work, rate, turn)
+    idle = measure_idle(bench.runs / "idle") if asked.idle else None
     killed = list(_kills(bench, peers)) if asked.kill else []
     return Report(
         machine=machine.facts(),
@@ -115,6 +123,7 @@ def run(bench: Bench) -> Report:
         loses={peer.name: peer.loses for peer in peers},
         skipped=bench.skipped,
         killed=killed,
+        idle=idle,
     )
 
 
@@ -135,8 +144,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--peers", nargs="+", choices=names, default=names)
     parser.add_argument("--works", nargs="+", choices=_WORKS, default=list(_WORKS))
     parser.add_argument("--rates", nargs="+", type=int, default=[0, 120], help="POSTs a second; 0 is no limit")
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=3, help="of what is unlimited; a rate is run once")
     parser.add_argument("--quick", action="store_true", help=f"everything {_QUICK} times smaller: a smoke test")
+    parser.add_argument("--idle", action="store_true", help="also measure from the push of one event to its 202")
     parser.add_argument("--kill", action="store_true", help="also kill each worker half way and count what is lost")
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "forwarder-bench")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")

@@ -24,14 +24,18 @@ def facts() -> dict[str, str]:
 
 
 def _stats() -> dict[int, tuple[int, float]]:
-    """Of every process its parent and its CPU seconds, those of its dead children included."""
+    """Of every process its parent and its CPU seconds, those of its dead children included.
+
+    The nanoseconds that the scheduler has counted for its threads, as a tick of `stat` is a hundredth of a second.
+    """
     found = {}
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    for process in Path("/proc").glob("[0-9]*"):
         try:
-            fields = stat.read_text().rpartition(")")[2].split()
+            fields = (process / "stat").read_text().rpartition(")")[2].split()
+            threads = [int(each.read_text().split()[0]) for each in process.glob("task/*/schedstat")]
         except OSError:  # gone since
             continue
-        found[int(stat.parent.name)] = (int(fields[1]), sum(map(int, fields[11:15])) / _TICK)
+        found[int(process.name)] = (int(fields[1]), sum(threads) / 1e9 + sum(map(int, fields[13:15])) / _TICK)
     return found
 
 

@@ -35,6 +35,8 @@ class Measurement:
     #: CPU of the worker and of Redis, per event.
     cpu_us: float
     redis_us: float
+    #: To Redis, per event.
+    round_trips: float
     peak_bytes: int
 
     @property
@@ -50,13 +52,14 @@ def measure(peer: Peer, work: Work, rate: int, folder: Path, *, part: int, longe
         run = Run(given, rate, server.url, sink.url, folder)
         prepare(peer, run)
         with started(peer, run) as process, Redis.from_url(server.url) as redis:
-            cpu, redis_cpu = cpu_seconds(process.pid), _redis_cpu(redis)
+            cpu, redis_cpu, reads = cpu_seconds(process.pid), _redis_cpu(redis), _reads(redis)
             begun = time.time()
             peer.release(run, process)
             _await_end(sink, given, process, longest)
             time.sleep(0.2)  # for what is settled after the last POST
             sink.look()
             cpu, redis_cpu = cpu_seconds(process.pid) - cpu, _redis_cpu(redis) - redis_cpu
+            reads = _reads(redis) - reads
             peak = peak_bytes(process.pid)
     done = _events_done(sink, given)
     scale = len(work.events) / done
@@ -70,6 +73,7 @@ def measure(peer: Peer, work: Work, rate: int, folder: Path, *, part: int, longe
         posts=sink.posts * scale,
         cpu_us=cpu / done * 1e6,
         redis_us=redis_cpu / done * 1e6,
+        round_trips=reads / done,
         peak_bytes=peak,
     )
 
@@ -151,3 +155,9 @@ def _events_done(sink: Sink, work: Work) -> int:
 def _redis_cpu(redis: "Redis") -> float:
     info: dict[str, float] = redis.info("cpu")
     return info["used_cpu_user"] + info["used_cpu_sys"]
+
+
+def _reads(redis: "Redis") -> int:
+    """How often Redis has read from a client: one for each round trip, more only for what is long."""
+    info: dict[str, int] = redis.info("stats")
+    return info["total_reads_processed"]

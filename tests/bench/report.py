@@ -12,7 +12,7 @@ from tests.bench.measure import Measurement
 
 _OURS = "forwarder"
 _LIMIT = "limit"
-_MEDIAN_OF = ("seconds", "posts", "cpu_us", "redis_us", "measured")
+_MEDIAN_OF = ("seconds", "posts", "cpu_us", "redis_us", "round_trips", "measured")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Median:
     posts: float
     cpu_us: float
     redis_us: float
+    round_trips: float
     peak_bytes: int
     spread: float
 
@@ -76,6 +77,14 @@ class Killed:
 
 
 @dataclass(frozen=True)
+class Idle:
+    """Milliseconds until a 202, medians: of a POST by itself, and of an event from its push."""
+
+    sink: float
+    forwarder: float
+
+
+@dataclass(frozen=True)
 class Report:
     """Everything a benchmark found."""
 
@@ -88,6 +97,7 @@ class Report:
     loses: Mapping[str, str]
     skipped: Mapping[str, str] = field(default_factory=dict)
     killed: Sequence[Killed] = ()
+    idle: Idle | None = None
 
     def found(self, work: str, rate: int) -> list[Median]:
         return [each for each in medians(self.measurements) if (each.work, each.rate) == (work, rate)]
@@ -112,6 +122,18 @@ class Report:
             if peer == _OURS and (_LIMIT, work) in found and work.startswith("rows-")
         }
 
+    def _ours_unlimited(self) -> list[Median]:
+        return [each for each in medians(self.measurements) if (each.peer, each.rate) == (_OURS, 0)]
+
+    def memory_ratio(self) -> float | None:
+        """Peak memory with the deepest list ÷ with the shallowest."""
+        peaks = {each.events: each.peak_bytes for each in self._ours_unlimited() if each.work.startswith("deep-")}
+        return peaks[max(peaks)] / peaks[min(peaks)] if peaks else None
+
+    def round_trips(self) -> float | None:
+        """To Redis, per event, in the work that needs the most of them."""
+        return max((each.round_trips for each in self._ours_unlimited()), default=None)
+
     def figures(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         return {
@@ -121,6 +143,9 @@ class Report:
             "medians": [asdict(each) | {"extrapolated": each.extrapolated} for each in medians(self.measurements)],
             "ratios": self.ratios(),
             "bare_loop_cpu_over_workers": self.cpu_ratios(),
+            "memory_deepest_over_shallowest": self.memory_ratio(),
+            "round_trips_per_event": self.round_trips(),
+            "idle_milliseconds": asdict(self.idle) if self.idle else None,
             "killed": [asdict(each) for each in self.killed],
             "loses_when_killed": dict(self.loses),
             "skipped": dict(self.skipped),
@@ -136,6 +161,13 @@ class Report:
             self._print_work(console, work, rate)
         for work, ratio in self.cpu_ratios().items():
             console.print(f"CPU per event, bare loop ÷ worker, {self.works[work]}: {ratio:.2f}")
+        if (memory := self.memory_ratio()) is not None:
+            console.print(f"memory, deepest list ÷ shallowest: {memory:.2f}")
+        if (trips := self.round_trips()) is not None:
+            console.print(f"round trips to Redis per event, at most: {trips:.4f}", highlight=False)
+        if self.idle:
+            times = f"{self.idle.forwarder:.1f} ms from push to 202, {self.idle.sink:.1f} ms of it the sink's own"
+            console.print(f"idle     forwarder with linger=0: {times}", highlight=False)
         for each in self.killed:
             lost = f"{each.missing} of {each.events:,} missing, {each.doubled} doubled"
             console.print(f"killed   {self.titles[each.peer]}: {lost}", highlight=False)
@@ -144,10 +176,18 @@ class Report:
         rows = self.found(work, rate)
         ours = next((each for each in rows if each.peer == _OURS), None)
         limit = "unlimited" if rate == 0 else f"{rate} POSTs/s"
-        columns = ("events/s", "to drain", "POSTs ÷ optimum", "CPU µs/event", "Redis µs/event", "forwarder is")
+        columns = (
+            "events/s",
+            "to drain",
+            "POSTs ÷ optimum",
+            "CPU µs/event",
+            "Redis µs/event",
+            "memory",
+            "forwarder is",
+        )
         table = Table(f"{self.works[work]}, {limit}", *columns, box=None, pad_edge=False)
         for each in rows:
-            faster = f"{ours.seconds and each.seconds / ours.seconds:.2f} ×" if ours and each is not ours else ""
+            faster = f"{each.seconds / ours.seconds:.2f} ×" if ours and each is not ours else ""
             table.add_row(
                 self.titles[each.peer],
                 f"{each.events_per_second:,.0f}",
@@ -155,6 +195,7 @@ class Report:
                 f"{each.posts / self.optimum[work]:.2f}",
                 f"{each.cpu_us:.1f}",
                 f"{each.redis_us:.1f}",
+                f"{each.peak_bytes / 2**20:,.0f} MiB",
                 faster,
             )
         console.print()

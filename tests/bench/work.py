@@ -4,7 +4,7 @@ import gzip
 import random
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 
@@ -104,6 +104,11 @@ def shop(events: int) -> Work:
 def strangers(events: int) -> Work:
     """Work (c): every event another user."""
     return Work("strangers", f"(c) {events:,} events, each another user", _numbered(f"u{n}" for n in range(events)))
+
+
+def deep(events: int) -> Work:
+    """For memory: the users of work (a), however many wait."""
+    return replace(zipf(events), name=f"deep-{events}", title=f"{events:,} events waiting")
 
 
 def rows(events: int, most: int) -> Work:

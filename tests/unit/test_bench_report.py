@@ -1,5 +1,6 @@
 """The benchmark's report, from figures that were never measured."""
 
+from dataclasses import replace
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -7,11 +8,11 @@ from rich.console import Console
 
 from tests.bench.charts import charts
 from tests.bench.measure import Measurement
-from tests.bench.report import Killed, Report, medians
+from tests.bench.report import Idle, Killed, Report, medians
 
 
 def _run(peer: str, seconds: float, *, work: str = "zipf", cpu: float = 1.0, measured: int = 1_000) -> Measurement:
-    return Measurement(peer, work, 0, 1_000, measured, seconds, 20.0, cpu, 0.5, 1)
+    return Measurement(peer, work, 0, 1_000, measured, seconds, 20.0, cpu, 0.5, 0.01, 2**20)
 
 
 REPORT = Report(
@@ -30,6 +31,7 @@ REPORT = Report(
     loses={"arq": "nothing"},
     skipped={"bullmq": "no node"},
     killed=[Killed("arq", 100, 3, 2)],
+    idle=Idle(sink=0.5, forwarder=2.5),
 )
 
 
@@ -45,6 +47,17 @@ def test_ratios_are_ours_to_theirs_of_the_same_work() -> None:
     assert REPORT.cpu_ratios() == {"rows-100": pytest.approx(0.5)}
 
 
+def test_memory_is_compared_between_the_deepest_list_and_the_shallowest() -> None:
+    runs = [
+        Measurement("forwarder", f"deep-{events}", 0, events, events, 1.0, 1.0, 1.0, 1.0, trips, peak)
+        for events, trips, peak in ((100, 0.02, 50), (1_000, 0.01, 60))
+    ]
+    report = replace(REPORT, measurements=runs)
+    assert report.memory_ratio() == pytest.approx(1.2)
+    assert report.round_trips() == pytest.approx(0.02)
+    assert REPORT.memory_ratio() is None
+
+
 def test_the_report_says_what_was_skipped_extrapolated_and_lost() -> None:
     console = Console(width=200)
     with console.capture() as said:
@@ -53,6 +66,7 @@ def test_the_report_says_what_was_skipped_extrapolated_and_lost() -> None:
     assert "bullmq: no node" in text
     assert "40.0 s *" in text
     assert "20.00 ×" in text
+    assert "2.5 ms from push to 202" in text
     assert "3 of 100 missing, 2 doubled" in text
     assert "bare loop ÷ worker, 100 events: 0.50" in text
 
