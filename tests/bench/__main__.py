@@ -84,7 +84,7 @@ class Bench:
         part = (rate * seconds or _STEADY_PART) if steady else len(work.events)
         try:
             found = measure(peer, work, rate, folder, part=part, longest=_LONGEST)
-        except FailedError as error:
+        except (FailedError, UnavailableError) as error:
             self.skipped[peer.name] = f"{work.name}: {error}"
             self.console.print(f"failed  {peer.name}: {error}", highlight=False)
             return
@@ -133,7 +133,7 @@ def _kills(bench: Bench, peers: list[Peer]) -> Iterator[Killed]:
             bench.console.print(f"killing {peer.name}", style="dim")
             try:
                 yield kill_half_way(peer, bench.runs / f"kill-{peer.name}")
-            except FailedError as error:
+            except (FailedError, UnavailableError) as error:
                 bench.console.print(f"failed  {peer.name}: {error}", highlight=False)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tests.bench.peers.peer import Peer, Run, UnavailableError, install_step, run_loader
 
+_PACKAGES = ("bullmq@6.7.0", "ioredis@5.11.1", "undici@7.30.2")
 _WORKER = Path(__file__).with_name("bullmq_worker.mjs")
 
 
@@ -25,7 +26,7 @@ class BullMQ(Peer):
         folder = scratch / "bullmq"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}\n')
-        install_step(npm, "install", "--no-fund", "--no-audit", "bullmq@6.7.0", "undici@7.30.2", cwd=folder)
+        install_step(npm, "install", "--no-fund", "--no-audit", *_PACKAGES, cwd=folder)
         self._command = [node, shutil.copy(_WORKER, folder)]
 
     def load(self, run: Run) -> None:

@@ -1,13 +1,13 @@
-// Redpanda Connect with only the components that the benchmark configures.
+// Benthos with only the components that the benchmark configures.
 package main
 
 import (
 	"context"
 
-	_ "github.com/redpanda-data/benthos/v4/public/components/io"
-	_ "github.com/redpanda-data/benthos/v4/public/components/pure"
-	"github.com/redpanda-data/benthos/v4/public/service"
-	_ "github.com/redpanda-data/connect/v4/public/components/redis"
+	_ "github.com/benthosdev/benthos/v4/public/components/io"
+	_ "github.com/benthosdev/benthos/v4/public/components/pure"
+	_ "github.com/benthosdev/benthos/v4/public/components/redis"
+	"github.com/benthosdev/benthos/v4/public/service"
 )
 
 func main() {

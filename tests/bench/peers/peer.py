@@ -89,8 +89,12 @@ class Peer:
 
 def install_step(*command: str | Path, cwd: Path | None = None, timeout: float = 900) -> None:
     """Runs one step of an installation. Raises UnavailableError."""
+    _run(command, cwd=cwd, env=None, timeout=timeout)
+
+
+def _run(command: Sequence[str | Path], *, cwd: Path | None, env: dict[str, str] | None, timeout: float) -> None:
     try:
-        subprocess.run(command, cwd=cwd, check=True, capture_output=True, text=True, timeout=timeout)
+        subprocess.run(command, cwd=cwd, env=env, check=True, capture_output=True, text=True, timeout=timeout)
     except subprocess.CalledProcessError as error:
         last = (error.stderr or error.stdout or "").strip().splitlines()[-1:] or ["no output"]
         raise UnavailableError(f"{Path(command[0]).name} failed: {last[0][:200]}") from None
@@ -108,5 +112,5 @@ def install_in_venv(scratch: Path, *packages: str) -> Path:
 
 
 def run_loader(command: Sequence[str | Path], run: Run, environment: dict[str, str]) -> None:
-    """Loads by a program of the contestant's own, in its own language."""
-    subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, check=True, capture_output=True)
+    """Loads by a program of the contestant's own, in its own language. Raises UnavailableError."""
+    _run(command, cwd=ROOT, env={**os.environ, **environment}, timeout=900)
