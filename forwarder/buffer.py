@@ -12,32 +12,26 @@ groups wait for companions, and the oldest goes first; only full groups, which c
 `python -m tests.bench.scheduling` compares the orders.
 
 A user that backs off may collect more than its share of the buffer. Then its collected events are spilled:
-only their names stay, the room is free for others, and the bytes are read again when its turn comes.
+only their names stay, the room is free for others, and the bytes are read again when its turn comes. If so many users
+back off that even the batches which they try again are more than their shares, the bytes of those are released too.
 """
 
 from collections import deque
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
+from forwarder.batch import Batch
 from forwarder.event import BATCH_OVERHEAD, Event
 from forwarder.names import Names
 from forwarder.turns import Turns
 
-#: The part of the buffer that a user who backs off may hold.
-_SHARE = 100
+#: The part of the buffer that a user who backs off may hold, and the part that all of them may.
+_SHARE, _SHARE_OF_ALL = 100, 2
 #: The part of the buffer that must be free before it is worth a claim.
 _WORTH = 50
 #: How many buffers' worth of events may be claimed, spilled ones included. With the default buffer two million,
 #: whose names are 32 MB: one user may fail for long with a million events and the others flow on.
 _CLAIMED_BUFFERS = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """One POST's worth of one user's events, oldest first."""
-
-    user: str
-    events: tuple[Event, ...]
 
 
 @dataclass(slots=True)
@@ -83,6 +77,7 @@ class Buffer:
         self._taken = 0
         self._turns = Turns(max_events_per_post)
         self._groups: dict[str, _Group] = {}
+        self._backing_off = 0
         self.events = 0
         self.bytes = 0
         self.spilled = 0
@@ -155,14 +150,31 @@ class Buffer:
             self.spilled += 1
 
     def _large(self, group: _Group) -> bool:
-        return len(group.events) > self.max_events // _SHARE or group.bytes > self._max_bytes // _SHARE
+        return len(group.events) * self._shares > self.max_events or group.bytes * self._shares > self._max_bytes
 
-    def back_off(self, user: str) -> None:
-        """The user's batch in flight is being tried again: what collects behind it is spilled if it is much."""
-        group = self._groups[user]
+    @property
+    def _shares(self) -> int:
+        """Into how many parts the buffer is divided of which a user who backs off may hold one."""
+        return max(_SHARE, _SHARE_OF_ALL * self._backing_off)
+
+    def back_off(self, batch: Batch) -> None:
+        """This batch, in flight, will be tried again: what its user holds in memory beyond its share makes room.
+
+        What collects behind it is spilled. The batch itself is released if it is more than a share of what all users
+        who back off may hold; :meth:`recalled` must be told when it is here again.
+        """
+        group = self._groups[batch.user]
+        self._backing_off += not group.backing_off
         group.backing_off = True
-        if not self._large(group):
-            return
+        if self._large(group):
+            self._spill_all(group)
+        size, all_shares = sum([len(event.body) for event in batch.events]), _SHARE_OF_ALL * self._backing_off
+        if len(batch.events) * all_shares > self.max_events or size * all_shares > self._max_bytes:
+            self.decided(batch.events)
+            self.spilled += len(batch.events)
+            batch.release()
+
+    def _spill_all(self, group: _Group) -> None:
         newer, group.spilled = group.spilled, None
         self._spill(group, group.events)
         if newer is not None and group.spilled is not None:
@@ -171,6 +183,12 @@ class Buffer:
         self.decided(group.events)
         group.events.clear()
         group.bytes = 0
+
+    def recalled(self, batch: Batch) -> None:
+        """The bytes of a released batch are here again."""
+        self.spilled -= len(batch.events)
+        self.events += len(batch.events)
+        self.bytes += sum([len(event.body) for event in batch.events])
 
     def to_reload(self, user: str) -> list[tuple[int, int]]:
         """(number, stamp) of the user's oldest spilled events, if it holds no others; each is told once.
@@ -260,6 +278,7 @@ class Buffer:
     def done(self, user: str) -> None:
         """The user's batch is no longer in flight; whatever has collected since is ready at once."""
         group = self._groups[user]
+        self._backing_off -= group.backing_off
         group.in_flight = group.backing_off = False
         if group.events:
             self._turns.enter(user, self._size(group), group.events[0].number)

@@ -1,12 +1,12 @@
 """Getting a batch decided: attempts, backoff, bisecting. Every event ends in exactly one outcome."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import assert_never
 
 import structlog
 
-from forwarder.buffer import Batch
+from forwarder.batch import Batch
 from forwarder.event import Event
 from forwarder.gate import Gate
 from forwarder.judge import Accept, Again, Divide, Refuse, Stop, Tries, Verdict
@@ -46,7 +46,8 @@ class Delivery:
     Args:
         decide: told the outcome of events, as soon as it is known and once for each.
         halt: told when nothing may be sent any more.
-        backs_off: told of a user whose batch will be tried again.
+        backs_off: told of a batch that will be tried again; it may release it.
+        recall: brings the bytes of a released batch back.
     """
 
     def __init__(
@@ -56,7 +57,8 @@ class Delivery:
         *,
         decide: Callable[[Sequence[Event], Outcome], None],
         halt: Callable[[Stop], None],
-        backs_off: Callable[[str], None],
+        backs_off: Callable[[Batch], None],
+        recall: Callable[[Batch], Awaitable[None]],
     ) -> None:
         self._api = parts.api
         self._judge = parts.judge
@@ -70,6 +72,7 @@ class Delivery:
         self._decide = decide
         self._halt = halt
         self._backs_off = backs_off
+        self._recall = recall
         self._stopping = False
         self._posting: set[asyncio.Task[object] | None] = set()
 
@@ -80,11 +83,11 @@ class Delivery:
             if task not in self._posting:
                 task.cancel()
 
-    async def permit(self) -> Permit:
-        """The right to send one POST now."""
+    async def permit(self, *, again: bool = False) -> Permit:
+        """The right to send one POST now, be it a new batch's or one's that is tried again."""
         while True:
             await self._gate.opened()
-            permit = await self._pacer.permit()
+            permit = await self._pacer.permit(again=again)
             if self._gate.is_open():
                 return permit
             self._pacer.unused(permit)
@@ -94,22 +97,21 @@ class Delivery:
 
         A refused batch is halved, left half first, so that the user's order holds.
         """
-        undecided: list[tuple[Event, ...]] = [batch.events]
+        undecided = [batch]
         first: Permit | None = permit
         try:
             while undecided and (first or not self._stopping):
                 part = undecided[-1]
-                verdict = await self._verdict(batch.user, part, first)
+                verdict = await self._verdict(part, first)
                 first = None
                 match verdict:
                     case Accept():
-                        self._accepted(undecided.pop())
-                    case Divide(refusal) if len(part) > 1 and self._divisible(refusal):
+                        self._decide(undecided.pop().events, Accepted())
+                    case Divide(refusal) if len(part.events) > 1 and self._divisible(refusal):
                         self._metrics.bisections.inc()
-                        middle = len(part) // 2
-                        undecided[-1:] = [part[middle:], part[:middle]]
+                        undecided[-1:] = reversed(part.halves())
                     case Divide(refusal) | Refuse(refusal):
-                        self._decide(undecided.pop(), refusal)
+                        self._decide(undecided.pop().events, refusal)
                     case Stop():
                         self._halt(verdict)
                         return
@@ -119,38 +121,49 @@ class Delivery:
                         assert_never(verdict)
         finally:
             for part in undecided:
-                self._decide(part, Deferred())
+                self._decide(part.events, Deferred())
 
     def _divisible(self, refusal: Refused) -> bool:
         return self._bisect or refusal.reason is LetterReason.TOO_LARGE
 
-    def _accepted(self, events: tuple[Event, ...]) -> None:
-        self._decide(events, Accepted())
-
-    async def _verdict(self, user: str, events: tuple[Event, ...], first: Permit | None) -> Verdict:
+    async def _verdict(self, batch: Batch, first: Permit | None) -> Verdict:
         """Attempts until the verdict is not "again". Backing off holds no permit."""
         tries = self._judge.first_try()
-        verdict = await self._post(user, events, first or await self.permit(), tries)
-        return await self._tried_again(user, events, tries, verdict) if self._is_again(verdict) else verdict
+        verdict = await self._post(batch, first or await self.permit(), tries)
+        return await self._tried_again(batch, tries, verdict) if self._is_again(verdict) else verdict
 
     def _is_again(self, verdict: Verdict) -> bool:
         return isinstance(verdict, Again) and not self._stopping
 
-    async def _tried_again(self, user: str, events: tuple[Event, ...], tries: Tries, verdict: Verdict) -> Verdict:
+    async def _tried_again(self, batch: Batch, tries: Tries, verdict: Verdict) -> Verdict:
         async def attempt() -> Verdict:
-            return await self._post(user, events, await self.permit(), tries)
+            return await self._post(batch, await self._permit_again(batch), tries)
 
         def at_least(verdict: Verdict) -> float:
             return verdict.after if isinstance(verdict, Again) else 0.0
 
         return await self._backoff.until(verdict, attempt, again=self._is_again, at_least=at_least)
 
-    async def _post(self, user: str, events: tuple[Event, ...], permit: Permit, tries: Tries) -> Verdict:
+    async def _permit_again(self, batch: Batch) -> Permit:
+        """A permit, and then the batch's bytes: so no more is in memory than may be sent."""
+        while True:
+            permit = await self.permit(again=True)
+            try:
+                if batch.released:
+                    await self._recall(batch)
+                if self._gate.is_open():
+                    return permit
+            except asyncio.CancelledError:
+                self._pacer.unused(permit)
+                raise
+            self._pacer.unused(permit)
+
+    async def _post(self, batch: Batch, permit: Permit, tries: Tries) -> Verdict:
         task = asyncio.current_task()
         self._posting.add(task)
         started = self._clock()
         try:
-            answer = await self._api.post(user, [event.body for event in events])
+            answer = await self._api.post(batch.user, [event.body for event in batch.events])
         except asyncio.CancelledError:
             self._metrics.posts_ambiguous.inc()
             self._pacer.unused(permit)
@@ -158,11 +171,11 @@ class Delivery:
         finally:
             self._posting.discard(task)
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
-        self._pacer.returned(permit, user, _signal(answer), retry_after)
-        verdict = self._judge.judge(user, answer, tries)
+        self._pacer.returned(permit, batch.user, _signal(answer), retry_after)
+        verdict = self._judge.judge(batch.user, answer, tries)
+        self._record(batch.events, answer, verdict, self._clock() - started)
         if isinstance(verdict, Again):
-            self._backs_off(user)
-        self._record(events, answer, verdict, self._clock() - started)
+            self._backs_off(batch)
         return verdict
 
     def _record(self, events: Sequence[Event], answer: Answer, verdict: Verdict, seconds: float) -> None:

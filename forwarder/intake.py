@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from forwarder.batch import Batch
 from forwarder.buffer import Buffer
 from forwarder.errors import UnreachableError
 from forwarder.event import Event, Invalid, decode, decode_page
@@ -134,6 +135,16 @@ class Intake:
         while names := self._buffer.to_reload(user):
             elements = await self._reach.until(lambda names=names: self._claims.read(names))  # type: ignore[misc]
             self._buffer.reload(user, self._decoded(names, elements), self._clock())
+
+    async def recall(self, batch: Batch) -> bool:
+        """Reads the bytes of a released batch again; False if some are gone, and then it stays released."""
+        names = [(event.number, event.stamp) for event in batch.events]
+        events = self._decoded(names, await self._reach.until(lambda: self._claims.read(names)))
+        if len(events) < len(names):
+            return False
+        batch.recall(events)
+        self._buffer.recalled(batch)
+        return True
 
     def _decoded(self, names: Iterable[tuple[int, int]], elements: Iterable[bytes | None]) -> list[Event]:
         """Events that were valid before; one that is gone was taken by a later owner, who will say so."""

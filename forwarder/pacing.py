@@ -37,11 +37,14 @@ class Permit:
     """The right to send one POST, given back by :meth:`Pacer.returned` or :meth:`Pacer.unused`, whichever is first."""
 
     since: float
+    again: bool = False
     held: bool = True
 
 
 class Pacer:
-    """Grants permits in the order they are asked for.
+    """Grants permits in the order they are asked for; but new batches and those tried again take turns.
+
+    So the retries of many failing users leave half of the permits to the others.
 
     Args:
         concurrency: most POSTs in flight.
@@ -65,7 +68,9 @@ class Pacer:
         self._initial_pause = initial_pause
         self._longest_pause = longest_pause
         self._clock = clock
-        self._waiters: deque[asyncio.Future[Permit]] = deque()
+        self._new: deque[asyncio.Future[Permit]] = deque()
+        self._again: deque[asyncio.Future[Permit]] = deque()
+        self._line_in_turn = self._new
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight = 0
         #: Nobody sends before these: the pause of an outage, and what a Retry-After asked for.
@@ -85,10 +90,10 @@ class Pacer:
         """Most POSTs started in a second now; 0 is no limit."""
         return self._rate.value
 
-    async def permit(self) -> Permit:
+    async def permit(self, *, again: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling gives the place in the line back."""
         waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        self._waiters.append(waiter)
+        (self._again if again else self._new).append(waiter)
         self._grant()
         try:
             return await waiter
@@ -123,8 +128,9 @@ class Pacer:
 
     def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:
         now = self._clock()
-        # One user that keeps failing says nothing about the API, once the others have shown it works.
-        news = user != self._last_failing or bool(self._failing - {user})
+        # One user that keeps failing says nothing about the API, once the others have shown it works; nor do many
+        # users that keep failing, as long as the new batches of others do not.
+        news = not permit.again and (user != self._last_failing or bool(self._failing - {user}))
         self._last_failing = user
         if len(self._failing) < _OUTAGE_USERS:
             self._failing.add(user)
@@ -147,9 +153,9 @@ class Pacer:
     def _grant(self) -> None:
         """Grants what may be granted now, and sets a timer for what time alone holds up."""
         now = self._clock()
-        while self._waiters and self._in_flight < int(self.limit):
-            if self._waiters[0].done():  # cancelled while it waited
-                self._waiters.popleft()
+        while self._in_flight < int(self.limit) and (line := self._line()):
+            if line[0].done():  # cancelled while it waited
+                line.popleft()
                 continue
             start = max(self._paused_until, self._held_until, self._next_start)
             if start > now:
@@ -159,7 +165,13 @@ class Pacer:
                 interval = 1.0 / (self.rate * (1 - _CATCH_UP))
                 self._next_start = max(self._next_start, now - _CATCH_UP) + interval
             self._in_flight += 1
-            self._waiters.popleft().set_result(Permit(now))
+            line.popleft().set_result(Permit(now, again=line is self._again))
+            self._line_in_turn = self._new if line is self._again else self._again
+
+    def _line(self) -> deque[asyncio.Future[Permit]]:
+        """Whose turn it is, of those who wait; empty if nobody does."""
+        other = self._new if self._line_in_turn is self._again else self._again
+        return self._line_in_turn or other
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:

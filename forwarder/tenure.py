@@ -13,7 +13,8 @@ from typing import Any
 
 import structlog
 
-from forwarder.buffer import Batch, Buffer
+from forwarder.batch import Batch
+from forwarder.buffer import Buffer
 from forwarder.delivery import Delivery
 from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
 from forwarder.event import Event
@@ -92,7 +93,14 @@ class Tenure:
         )
         self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
         self._gate = Gate(claims, self._settler, settings.request_timeout, parts.clock)
-        self._delivery = Delivery(parts, self._gate, decide=self._decide, halt=self._halt, backs_off=self._backs_off)
+        self._delivery = Delivery(
+            parts,
+            self._gate,
+            decide=self._decide,
+            halt=self._halt,
+            backs_off=self._backs_off,
+            recall=self._recall,
+        )
         self._intake = Intake(
             parts, claims, blocking, self._buffer, self._settler, arrived=self._ready.set, halt=self._halt
         )
@@ -203,9 +211,13 @@ class Tenure:
         if not self._ending.done():
             await self._intake.reload(batch.user)
 
-    def _backs_off(self, user: str) -> None:
-        self._buffer.back_off(user)
+    def _backs_off(self, batch: Batch) -> None:
+        self._buffer.back_off(batch)
         self._intake.freed()
+
+    async def _recall(self, batch: Batch) -> None:
+        if not await self._intake.recall(batch):
+            self._end(Lost("events that were claimed are gone"))
 
     async def _observe(self) -> None:
         """Keeps the gauges fresh, and obeys a halt that somebody else wrote."""

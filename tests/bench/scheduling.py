@@ -15,7 +15,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from forwarder.buffer import Batch, Buffer
+from forwarder.batch import Batch
+from forwarder.buffer import Buffer
 from forwarder.event import Event
 from tests.bench import work
 

@@ -151,6 +151,42 @@ def test_one_failing_user_in_a_crowd() -> None:
     virtually(story(), seed=SEED)
 
 
+@pytest.mark.timeout(300)
+@fault(
+    "API",
+    "every sixth user fails for an hour, with eight buffers' worth of events",
+    "the others are served meanwhile; the bytes of what is tried again leave memory; its order holds when it recovers",
+    keeps=(1, 2, 3, 7),
+)
+def test_many_failing_users_do_not_stop_the_others() -> None:
+    buffer, users, per_post = 500, 2_000, 20
+    failing, each = users // 5, 10
+
+    def script(attempt: Attempt) -> Answer:
+        return UNAVAILABLE if attempt.user.startswith("failing") and attempt.at < HOUR else ACCEPTED
+
+    async def story() -> None:
+        world = World(script, max_buffered_events=buffer, max_events_per_post=per_post, max_retry_age=3 * HOUR)
+        pushed = [f"failing-{number}" for number in range(failing)] * each + crowd(users, 5 * each * failing)
+        random.shuffle(pushed)
+        world.push(pushed)
+        most = _Most(world)
+        watching = asyncio.create_task(most.watch())
+        served = await world.run_until(lambda: len(world.list.accepted) >= 5 * each * failing, within=HOUR)
+        print(f"the others were served after {served:.0f} s, {posts_between(world, 0, served) / served:.0f} POSTs/s")
+        assert served < HOUR / 2
+        assert not any(post.user.startswith("failing") for post in world.api.accepted)
+        await world.run_until(lambda: world.idle, within=2 * HOUR)
+        watching.cancel()
+        verdict = check(world.history())
+        assert not verdict.faults, verdict.faults
+        assert world.list.letters == []
+        in_flight = world.settings.concurrency * per_post
+        assert most.events <= buffer + in_flight, "what is read again for its next POST comes on top"
+
+    virtually(story(), seed=SEED)
+
+
 class _Most:
     """The most that a buffer ever held, as seen every second."""
 

@@ -3,7 +3,8 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from forwarder.buffer import Batch, Buffer
+from forwarder.batch import Batch
+from forwarder.buffer import Buffer
 from forwarder.event import Event, encode_batch
 
 USERS = st.sampled_from(["a", "b", "c", "d"])
@@ -25,6 +26,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
         self.now = 0.0
         self.waiting: dict[str, list[Event]] = defaultdict(list)
         self.in_flight: dict[str, list[Event]] = {}
+        self.backing_off: dict[str, Batch] = {}
         self.pushed: dict[str, list[int]] = defaultdict(list)
         self.came_out: dict[str, list[int]] = defaultdict(list)
 
@@ -64,13 +66,25 @@ class BufferAgainstModel(RuleBasedStateMachine):
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def back_off(self, data: st.DataObject) -> None:
-        self.buffer.back_off(data.draw(st.sampled_from(sorted(self.in_flight))))
+        user = data.draw(st.sampled_from(sorted(self.in_flight)))
+        self._recall(user)
+        batch = self.backing_off[user] = Batch(user, tuple(self.in_flight[user]))
+        self.buffer.back_off(batch)
+        assert [event.number for event in batch.events] == [event.number for event in self.in_flight[user]]
+
+    def _recall(self, user: str) -> None:
+        """As delivery does before each POST."""
+        batch = self.backing_off.pop(user, None)
+        if batch is not None and batch.released:
+            batch.recall(self.in_flight[user])
+            self.buffer.recalled(batch)
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
     def decide_some(self, data: st.DataObject) -> None:
         user = data.draw(st.sampled_from(sorted(self.in_flight)))
         count = data.draw(st.integers(0, len(self.in_flight[user])))
+        self._recall(user)
         self.buffer.decided(self.in_flight[user][:count])
         del self.in_flight[user][:count]
 
@@ -82,6 +96,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
 
     def _done(self, user: str, meanwhile: int = 0) -> None:
         """As delivery ends: what was spilled is read again before the user may be ready; newer events may come then."""
+        self._recall(user)
         self.buffer.decided(self.in_flight.pop(user))
         while names := self.buffer.to_reload(user):
             for _ in range(meanwhile):

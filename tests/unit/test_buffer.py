@@ -1,4 +1,5 @@
-from forwarder.buffer import Batch, Buffer
+from forwarder.batch import Batch
+from forwarder.buffer import Buffer
 from forwarder.event import BATCH_OVERHEAD, Event, encode_batch
 
 #: When nobody lingers any more.
@@ -9,9 +10,9 @@ def event(user: str, number: int = 0, size: int = 10) -> Event:
     return Event(number, 0, user, b"x" * size)
 
 
-def buffer(*, per_post: int = 100, body_bytes: int = 500_000, linger: float = 0.25) -> Buffer:
+def buffer(*, per_post: int = 100, body_bytes: int = 500_000, linger: float = 0.25, max_events: int = 10) -> Buffer:
     return Buffer(
-        max_events=10,
+        max_events=max_events,
         max_bytes=1000,
         max_events_per_post=per_post,
         max_body_bytes=body_bytes,
@@ -239,7 +240,37 @@ def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_r
     held = filled("aaaaab", per_post=2)
     batch = taken(held)
     before = held.room()[0]
-    held.back_off("a")
+    held.back_off(batch)
     assert (held.spilled, held.room()[0]) == (3, before + 3), "the batch itself stays: it is tried again"
     held.decided(batch.events)
     assert [number for number, _ in held.to_reload("a")] == [2, 3]
+
+
+def test_batches_that_back_off_are_released_when_all_of_them_are_half_of_the_buffer() -> None:
+    held = filled("aabbccddeeff", per_post=2, max_events=16)
+    batches = [taken(held) for _ in range(6)]
+    for batch in batches[:4]:
+        held.back_off(batch)
+    assert not any(batch.released for batch in batches)
+    before = held.room()
+    for batch in batches[4:]:
+        held.back_off(batch)
+    assert [batch.released for batch in batches] == [False] * 4 + [True] * 2
+    assert held.room()[0] == before[0] + 4
+    assert [event.body for event in batches[4].events] == [b"", b""]
+    bodies = [event("e", number, 2) for number in (8, 9)]
+    batches[4].recall(bodies)
+    held.recalled(batches[4])
+    assert (held.room()[0], held.spilled) == (before[0] + 2, 2)
+    held.back_off(batches[0])
+    assert batches[0].released, "an earlier one too, when it fails again"
+
+
+def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
+    held = filled("aabb", per_post=2, max_events=7)
+    first, second = taken(held), taken(held)
+    held.back_off(first)
+    held.decided(first.events)
+    held.done(first.user)
+    held.back_off(second)
+    assert not second.released

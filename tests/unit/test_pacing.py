@@ -71,6 +71,24 @@ async def test_permits_are_granted_in_the_order_they_are_asked_for() -> None:
     assert order == list(range(20))
 
 
+async def test_those_tried_again_and_new_ones_take_turns() -> None:
+    paced = pacer(concurrency=1)
+    held = await paced.permit()
+    order: list[str] = []
+
+    async def ask(*, again: bool) -> None:
+        permit = await paced.permit(again=again)
+        order.append("again" if again else "new")
+        paced.returned(permit, "u", Signal.GOOD)
+
+    asking = [asyncio.create_task(ask(again=number < 20)) for number in range(23)]
+    await asyncio.sleep(0)
+    paced.returned(held, "u", Signal.GOOD)
+    await asyncio.gather(*asking)
+    assert order[:6].count("new") == 3, "three new ones behind twenty others"
+    assert order[6:] == ["again"] * 17
+
+
 async def test_a_cancelled_waiter_leaves_its_place_to_the_next() -> None:
     paced = pacer(concurrency=1)
     held = await paced.permit()
