@@ -55,7 +55,7 @@ def measure(peer: Peer, work: Work, rate: int, folder: Path, *, part: int, longe
             cpu, redis_cpu, reads = cpu_seconds(process.pid), _redis_cpu(redis), _reads(redis)
             begun = time.time()
             peer.release(run, process)
-            _await_end(sink, given, process, longest)
+            await_end(sink, given, process, longest)
             time.sleep(0.2)  # for what is settled after the last POST
             sink.look()
             cpu, redis_cpu = cpu_seconds(process.pid) - cpu, _redis_cpu(redis) - redis_cpu
@@ -135,7 +135,8 @@ def _await_idle(pid: int) -> None:
             return
 
 
-def _await_end(sink: Sink, work: Work, process: subprocess.Popen[bytes], longest: float) -> None:
+def await_end(sink: Sink, work: Work, process: subprocess.Popen[bytes], longest: float) -> None:
+    """Until all of the backlog has arrived, the worker has died, or time is up."""
     deadline = time.monotonic() + longest
     while sink.payload < work.payload and time.monotonic() < deadline and process.poll() is None:
         time.sleep(0.05)

@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,3 +33,15 @@ def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Pat
     assert all(each["measured"] == each["events"] for each in found["medians"])
     assert set(found["bare_loop_cpu_over_workers"]) == {"rows-100", "rows-10", "rows-1"}
     assert (tmp_path / "zipf-unlimited.svg").exists()
+    _guard(found)
+
+
+def _guard(found: dict[str, Any]) -> None:
+    """Half of what was measured when this was written: it is to notice a slip into the slow, not a busy machine."""
+    for work, least in {"rows-100": 0.2, "rows-10": 0.35, "rows-1": 0.4}.items():
+        assert found["bare_loop_cpu_over_workers"][work] > least, work
+    assert found["round_trips_per_event"] < 0.05
+    ours = {each["work"]: each for each in found["medians"] if each["peer"] == "forwarder"}
+    for work, row in ours.items():
+        assert row["posts"] == found["optimum_posts"][work], "the whole backlog fits into the buffer"
+    assert ours["rows-100"]["redis_us"] < 8

@@ -1,0 +1,123 @@
+"""The ACL rules that the README gives: everything works with them, and nothing in them is too much."""
+
+import re
+from pathlib import Path
+
+import pytest
+from redis import Redis as Administrator
+
+from forwarder.embedded import EmbeddedRedis
+from forwarder.errors import QueueError
+from forwarder.queue import Claims, HaltRecord, Keys, Letter, Pusher, Records, Redis, Settlement, connect
+from forwarder.simulator import Simulator
+from tests.rig import event, eventually, running, settings
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+
+
+def rule(name: str) -> list[str]:
+    """The words of a rule in the README, after the password."""
+    found = re.search(rf"^ACL SETUSER {name} on >\S+ (.*)$", README, re.MULTILINE)
+    assert found, name
+    return found[1].split()
+
+
+def permissions(name: str) -> list[str]:
+    return [word for word in rule(name) if word.startswith(("+", "~"))]
+
+
+class Allowed:
+    """A server with users of rules, in which `events` is a list of the test's own."""
+
+    def __init__(self, server: EmbeddedRedis, queue: str) -> None:
+        self.keys = Keys(queue)
+        self._path = server.url.split("//", 1)[1]
+        self._administrator = Administrator.from_url(server.url)
+        self._users: list[str] = []
+
+    def url(self, name: str, *, without: str = "") -> str:
+        user = f"{name}-{self.keys.queue}"
+        words = [word.replace("events", self.keys.queue) for word in rule(name) if word != without]
+        self._administrator.execute_command("ACL", "SETUSER", user, "reset", "on", ">secret", *words)  # type: ignore[no-untyped-call]
+        self._administrator.script_flush()  # so that the scripts are sent again, as after a restart
+        self._users.append(user)
+        return f"redis://{user}:secret@{self._path}"
+
+    def close(self) -> None:
+        self._administrator.execute_command("ACL", "DELUSER", *self._users)  # type: ignore[no-untyped-call]
+        self._administrator.close()
+
+
+@pytest.fixture
+def allowed(each_server: EmbeddedRedis, queue_name: str) -> "Allowed":
+    return Allowed(each_server, queue_name)
+
+
+async def everything(redis: Redis, keys: Keys) -> None:
+    """Whatever a worker and an operator's commands ever do to Redis, once."""
+    records, pusher = Records(redis, keys), Pusher(redis, keys, side="left")
+    claims = Claims(redis, keys, side="left", lease_ttl=5.0)
+    assert await claims.acquire()
+    await pusher.push([event("a", 0), event("b", 1), b"x" * 300])
+    await claims.wait_for_events(redis, 1.0)
+    claimed = await claims.claim(most=10, most_bytes=10_000, most_bytes_of_one=200)
+    claims._sequence = 0
+    again = await claims.claim(most=10, most_bytes=10_000, most_bytes_of_one=200)
+    assert again.elements == claimed.elements
+    names = (await claims.claimed_fields()).take(10)
+    assert None not in await claims.read(names)
+    letter = Letter(2, claimed.stamp, "rejected", "400", "", "b", 1)
+    await claims.settle(Settlement({claimed.stamp: [1]}, [letter]))
+    await claims.renew()
+    letters = [each async for each in records.letters()]
+    assert [each.reason for each in letters] == ["invalid", "rejected"]
+    assert await records.letter(letters[1].id)
+    assert await records.replay(letters[1].id, letters[1].element, side="left")
+    await records.write_halt(HaltRecord("credentials", "", "", ""))
+    assert await records.halt()
+    assert await records.resume(allow_refusals=3)
+    assert await records.take_allowance() == 3
+    assert not any((await records.census()).imbalances.values())
+    assert await records.server()
+    await claims.release()
+
+
+async def test_a_worker_and_an_operator_need_no_more_than_the_rule(allowed: Allowed) -> None:
+    async with connect(allowed.url("forwarder")) as redis:
+        await everything(redis, allowed.keys)
+    allowed.close()
+
+
+@pytest.mark.parametrize("permission", permissions("forwarder"))
+async def test_nothing_in_the_rule_of_a_worker_can_be_spared(allowed: Allowed, permission: str) -> None:
+    async with connect(allowed.url("forwarder", without=permission)) as redis:
+        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
+            await everything(redis, allowed.keys)
+    allowed.close()
+
+
+async def test_a_producer_can_push_and_nothing_else(allowed: Allowed) -> None:
+    async with connect(allowed.url("producer")) as redis:
+        assert await Pusher(redis, allowed.keys, side="left").push([event("a", 0)]) == 1
+        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
+            await Records(redis, allowed.keys).halt()
+        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
+            await Pusher(redis, Keys(f"{{{allowed.keys.queue}}}:dead"), side="left").push([b"x"])
+    allowed.close()
+
+
+@pytest.mark.parametrize("permission", permissions("producer"))
+async def test_nothing_in_the_rule_of_a_producer_can_be_spared(allowed: Allowed, permission: str) -> None:
+    async with connect(allowed.url("producer", without=permission)) as redis:
+        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
+            await Pusher(redis, allowed.keys, side="left").push([event("a", 0)])
+    allowed.close()
+
+
+async def test_the_service_runs_as_a_user_of_the_rule(allowed: Allowed, api: Simulator) -> None:
+    async with connect(allowed.url("producer")) as redis:
+        await Pusher(redis, allowed.keys, side="left").push([event("a", number) for number in range(50)])
+    async with running(settings(allowed.url("forwarder"), allowed.keys.queue, api)) as service:
+        await eventually(lambda: api.ledger.accepted_events == 50)
+        await service.shows("forwarder_events_accepted_total 50.0")
+    allowed.close()
