@@ -16,6 +16,8 @@ import pytest
 Where = Literal["process", "connection", "Redis", "failover", "API", "input", "producer", "machine"]
 
 PROMISES = range(1, 8)
+#: By which a report tells the rows of its test.
+_PROPERTY = "fault"
 _BEGIN, _END = "<!-- faults -->\n", "<!-- /faults -->"
 
 
@@ -55,22 +57,26 @@ class FaultTable:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, str], _Row] = {}
-        self._of_test: dict[str, list[_Row]] = {}
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
-        """Reads the marks of tests."""
+        """Reads the marks of tests, and has their reports tell them: with xdist they come from other processes."""
         for item in items:
             for mark in item.iter_markers("fault"):
-                where, what, then, keeps = mark.args
-                row = self._rows.setdefault((where, what, then), _Row(where, what, then))
-                row.keeps |= set(keeps)
-                self._of_test.setdefault(item.nodeid, []).append(row)
+                self._row(*mark.args)
+                item.user_properties.append((_PROPERTY, mark.args))
+
+    def _row(self, where: str, what: str, then: str, keeps: Iterable[int]) -> _Row:
+        row = self._rows.setdefault((where, what, then), _Row(where, what, then))
+        row.keeps |= set(keeps)
+        return row
 
     def record(self, report: pytest.TestReport) -> None:
         """Takes the result of a test, or of its set-up; a skipped one proves nothing."""
-        for row in self._of_test.get(report.nodeid, []):
-            row.ran = True
-            row.broken |= not report.passed
+        for name, told in report.user_properties:
+            if name == _PROPERTY and isinstance(told, (tuple, list)):
+                row = self._row(*told)
+                row.ran = True
+                row.broken |= not report.passed
 
     def render(self) -> str:
         """The table as Markdown, in an order that does not depend on the run."""
@@ -112,6 +118,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):  # one of xdist's processes: it has seen a part of the run only
+        return
     table = session.config.stash[_TABLE].render()
     document: Path | None = session.config.option.fault_table
     if document:

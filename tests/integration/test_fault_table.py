@@ -58,6 +58,16 @@ def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> Non
     assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
 
 
+def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester: pytest.Pytester) -> None:
+    given(pytester, table="")
+    assert run(pytester, "-n", "2", "--fault-table=README.md").ret == 0
+    assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
+    assert run(pytester, "-n", "2").ret == 0
+    given(pytester, kill="assert worker < 2")
+    run(pytester, "-n", "2", "--fault-table=README.md")
+    assert between_marks((pytester.path / "README.md").read_text()).count("**broken**") == 1
+
+
 @pytest.mark.parametrize("broken", [{"outage": "False"}, {"kill": "pytest.skip()"}, {"kill": "assert worker < 2"}])
 def test_what_failed_or_was_skipped_is_not_called_kept(pytester: pytest.Pytester, broken: dict[str, str]) -> None:
     given(pytester, **broken)
