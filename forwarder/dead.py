@@ -1,12 +1,14 @@
-"""Dead letters, for people: which there are, one in full, and sending them again."""
+"""Dead letters, for people: which there are, one in full, sending them again, and taking them out."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from forwarder.errors import InvalidElementError
-from forwarder.event import dated
+from forwarder.event import dated, decode
 from forwarder.queue import DeadLetter, Records, Side
+
+_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,18 @@ def summary(letter: DeadLetter) -> dict[str, str | int]:
         "attempts": letter.attempts,
         "element": letter.element.decode(errors="backslashreplace"),
     }
+
+
+def line(letter: DeadLetter, max_bytes: int) -> bytes:
+    """A letter's element as a line that `forwarder push` takes; without a date, with the one of its first claim.
+
+    Raises:
+        InvalidElementError: it is no event.
+    """
+    element = dated(letter.element, letter.claimed_at)
+    decode(element, max_bytes=max_bytes)
+    # In JSON a line break is a blank, as in a string it would be escaped (RFC 8259, sections 2 and 7).
+    return element.translate(_ONE_LINE).strip()
 
 
 async def replay(records: Records, letter: DeadLetter, *, side: Side) -> bool:

@@ -162,7 +162,12 @@ async def letters(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
         line.append(f"{letter.user_id or '-'}  ", "cyan").append(letter.detail, "dim")
         out.print(line, soft_wrap=True)
     if not as_json:
-        out.print(f"{count:,} dead letters" if count != 1 else "1 dead letter", style="dim")
+        out.print(count_of(count), style="dim")
+
+
+def count_of(letters: int) -> str:
+    """So many dead letters, in words."""
+    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
 
 
 def letter(found: DeadLetter, *, as_json: bool) -> None:
@@ -178,7 +183,17 @@ def letter(found: DeadLetter, *, as_json: bool) -> None:
 
 def replayed(count: int, missing: int, *, dry_run: bool) -> None:
     """What `forwarder dead replay` has done, or would do."""
-    out.print(f"{'would replay' if dry_run else 'replayed'} {count:,} dead letters")
+    out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(count)}")
+    _say_missing(missing)
+
+
+def deleted(count: int, missing: int, *, dry_run: bool) -> None:
+    """What `forwarder dead delete` has done, or would do."""
+    out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(count)}")
+    _say_missing(missing)
+
+
+def _say_missing(missing: int) -> None:
     if missing:
         problem(f"{missing} of the ids are no dead letters (any more)")
 

@@ -1,11 +1,19 @@
 """`forwarder dead ...`."""
 
+import sys
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from forwarder import config, dead, show
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json, Limit, Reason, Status, User, records_of, run_to_end
+from forwarder.errors import InvalidElementError
+from forwarder.queue import Records
+
+Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...")]
+Every = Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
 
@@ -46,11 +54,16 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
     raise typer.Exit(run_to_end(work()))
 
 
+def _say_which(letter_ids: Sequence[str] | None, which: dead.Filter, *, every: bool) -> None:
+    if bool(letter_ids) == (every or which != dead.Filter()):
+        raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
+
+
 @app.command("replay")
 def dead_replay(
-    letter_ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    letter_ids: Ids = None,
     *,
-    every: Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")] = False,
+    every: Every = False,
     reason: Reason = None,
     status: Status = None,
     user: User = None,
@@ -59,8 +72,7 @@ def dead_replay(
 ) -> None:
     """Push dead letters again, oldest first, as the newest events of their list."""
     which = dead.Filter(reason, status, user, limit)
-    if bool(letter_ids) == (every or which != dead.Filter()):
-        raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
+    _say_which(letter_ids, which, every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -74,3 +86,75 @@ def dead_replay(
         return EXIT_FAILURE if missing else 0
 
     raise typer.Exit(run_to_end(work()))
+
+
+@app.command("export")
+def dead_export(
+    letter_ids: Ids = None,
+    *,
+    every: Every = False,
+    reason: Reason = None,
+    status: Status = None,
+    user: User = None,
+    limit: Limit = None,
+) -> None:
+    """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
+    which = dead.Filter(reason, status, user, limit)
+    _say_which(letter_ids, which, every=every)
+    settings = config.load()
+
+    async def work() -> int:
+        left_out = 0
+        async with records_of(settings) as records:
+            async for letter in dead.chosen(records, letter_ids, which):
+                try:
+                    sys.stdout.buffer.write(dead.line(letter, int(settings.max_event_bytes)) + b"\n")
+                except InvalidElementError as error:
+                    left_out += 1
+                    show.problem(f"{letter.id} left out: {error}")
+        sys.stdout.flush()
+        return EXIT_FAILURE if left_out else 0
+
+    raise typer.Exit(run_to_end(work()))
+
+
+@app.command("delete")
+def dead_delete(
+    letter_ids: Ids = None,
+    *,
+    every: Every = False,
+    reason: Reason = None,
+    status: Status = None,
+    user: User = None,
+    limit: Limit = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Delete dead letters for good; asks before it does."""
+    which = dead.Filter(reason, status, user, limit)
+    _say_which(letter_ids, which, every=every)
+    settings = config.load()
+
+    async def work() -> int:
+        async with records_of(settings) as records:
+            # Decided before anything is asked: what comes in meanwhile was not meant.
+            meant = [letter.id async for letter in dead.chosen(records, letter_ids, which)]
+            missing = len(letter_ids) - len(meant) if letter_ids else 0
+            if meant and not (dry_run or yes or _agreed(f"Delete {show.count_of(len(meant))} for good?")):
+                return EXIT_FAILURE
+            deleted = len(meant) if dry_run else await _delete(records, meant)
+        show.deleted(deleted, missing, dry_run=dry_run)
+        return EXIT_FAILURE if missing else 0
+
+    raise typer.Exit(run_to_end(work()))
+
+
+def _agreed(question: str) -> bool:
+    if not sys.stdin.isatty():
+        show.problem(f"{question} Nobody can be asked here; say --yes.")
+        return False
+    return typer.confirm(question, err=True)
+
+
+async def _delete(records: Records, letter_ids: Sequence[str]) -> int:
+    return sum([await records.delete(letter_id) for letter_id in letter_ids])

@@ -154,6 +154,10 @@ class Records:
         keys = [self._keys.list, self._keys.dead, self._keys.replayed]
         return bool(await scripts.run(self._redis, "replay", keys, [letter_id, element, side]))
 
+    async def delete(self, letter_id: str) -> bool:
+        """Deletes the letter for good and counts that, both or neither; False if there is no such letter."""
+        return bool(await scripts.run(self._redis, "delete", [self._keys.dead, self._keys.deleted], [letter_id]))
+
     async def server(self) -> dict[str, object]:
         """What the Redis server says of itself (INFO), for the check."""
         with translated():

@@ -113,6 +113,17 @@ async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None
     assert await redis.exists(KEYS.list, KEYS.replayed) == 0
 
 
+@fault(
+    "Redis", "full (`noeviction`) when letters are deleted to make room", "they are deleted, and counted", keeps=(1,)
+)
+async def test_a_letter_can_be_deleted_when_there_is_no_room(redis: Redis) -> None:
+    await redis.xadd(KEYS.dead, {"element": b"1"})
+    [letter] = [letter async for letter in Records(redis, KEYS).letters()]
+    await fill(redis)
+    assert await Records(redis, KEYS).delete(letter.id)
+    assert (await redis.xlen(KEYS.dead), await redis.get(KEYS.deleted)) == (0, b"1")
+
+
 async def test_waiting_is_refused_and_so_it_is_looked_again_a_second_later(redis: Redis) -> None:
     claims = contender(redis)
     await claims.acquire()

@@ -73,6 +73,7 @@ async def everything(redis: Redis, keys: Keys) -> None:
     assert [each.reason for each in letters] == ["invalid", "rejected"]
     assert await records.letter(letters[1].id)
     assert await records.replay(letters[1].id, letters[1].element, side="left")
+    assert await records.delete(letters[0].id)
     await records.write_halt(HaltRecord("credentials", "", "", ""))
     assert await records.halt()
     assert await records.resume(allow_refusals=3)

@@ -8,7 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
-from forwarder.errors import UnreachableError
+from forwarder.errors import QueueError, UnreachableError
 from forwarder.queue import Census, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -157,6 +157,27 @@ async def test_a_replay_moves_exactly_one_letter_once(redis: Redis, keys: Keys, 
     now = await records.census()
     assert (now.replayed, now.letters, now.dead_lettered) == (1, 2, 3)
     assert not any(now.imbalances.values())
+
+
+async def test_a_letter_is_deleted_once_and_counted(redis: Redis, keys: Keys, records: Records) -> None:
+    await dead_letters(redis, keys, b"1", b"2", b"3")
+    first, second, third = [letter async for letter in records.letters()]
+    assert await records.delete(second.id)
+    for nothing in (second.id, "1-1"):
+        assert not await records.delete(nothing)
+    assert [letter async for letter in records.letters()] == [first, third]
+    now = await records.census()
+    assert (now.deleted, now.letters, now.dead_lettered) == (1, 2, 3)
+    assert not any(now.imbalances.values())
+
+
+async def test_a_letter_stays_when_its_deletion_cannot_be_counted(redis: Redis, keys: Keys, records: Records) -> None:
+    await dead_letters(redis, keys, b"1")
+    [letter] = [letter async for letter in records.letters()]
+    await redis.set(keys.deleted, "text")
+    with pytest.raises(QueueError):
+        await records.delete(letter.id)
+    assert await records.letter(letter.id) == letter
 
 
 async def test_the_server_says_what_it_is(records: Records) -> None:
