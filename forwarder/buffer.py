@@ -25,8 +25,11 @@ from forwarder.event import BATCH_OVERHEAD, Event
 from forwarder.names import Names
 from forwarder.turns import Turns
 
-#: The part of the buffer that a user who backs off may hold, and the part that all of them may.
-_SHARE, _SHARE_OF_ALL = 100, 2
+#: The part of the buffer that may collect behind the batch of a user who backs off; and the parts that all their
+#: batches may be, and what collects behind them: half of the buffer in all.
+_SHARE, _SHARE_OF_ALL = 100, 4
+#: Users who may back off before no more is claimed: each takes some kilobytes, however little it holds.
+_MOST_BACKING_OFF = 10_000
 #: The part of the buffer that must be free before it is worth a claim.
 _WORTH = 50
 #: How many buffers' worth of events may be claimed, spilled ones included. With the default buffer two million,
@@ -90,12 +93,12 @@ class Buffer:
     def full(self) -> bool:
         """Whether there is less room than is worth a claim."""
         events, room_bytes = self.room()
-        return events < self._worth or room_bytes == 0
+        return events < self._worth or room_bytes == 0 or self._backing_off >= _MOST_BACKING_OFF
 
     @property
     def overdrawn(self) -> bool:
-        """Whether that is because so many events are spilled that no more may be claimed."""
-        return self._claimable < self._worth
+        """Whether that is because so many events, or so many users, are tried again that no more may be claimed."""
+        return self._claimable < self._worth or self._backing_off >= _MOST_BACKING_OFF
 
     @property
     def _worth(self) -> int:

@@ -41,12 +41,12 @@ async def select(records: Records, which: Filter) -> AsyncIterator[DeadLetter]:
 
 
 async def chosen(records: Records, letter_ids: Sequence[str] | None, which: Filter) -> AsyncIterator[DeadLetter]:
-    """The letters with these ids, or without ids those that match; an id that is no letter is passed over."""
+    """The letters with these ids, each once, or without ids those that match; other ids are passed over."""
     if letter_ids is None:
         async for letter in select(records, which):
             yield letter
         return
-    for letter_id in letter_ids:
+    for letter_id in dict.fromkeys(letter_ids):
         found = await records.letter(letter_id)
         if found is not None:
             yield found
@@ -78,19 +78,26 @@ def line(letter: DeadLetter, max_bytes: int) -> bytes:
     Raises:
         InvalidElementError: it is no event.
     """
-    element = dated(letter.element, letter.claimed_at)
+    element = _dated(letter, max_bytes)
     decode(element, max_bytes=max_bytes)
     # In JSON a line break is a blank, as in a string it would be escaped (RFC 8259, sections 2 and 7).
     return element.translate(_ONE_LINE).strip()
 
 
-async def replay(records: Records, letter: DeadLetter, *, side: Side) -> bool:
+def _dated(letter: DeadLetter, max_bytes: int) -> bytes:
+    """The element with the date of its claim, if it has none and there is room for one."""
+    element = dated(letter.element, letter.claimed_at)
+    return element if len(element) <= max_bytes else letter.element
+
+
+async def replay(records: Records, letter: DeadLetter, *, side: Side, max_bytes: int) -> bool:
     """Pushes a letter's element again, as the newest of its list; False if somebody else took the letter.
 
-    An event without a date keeps the one it was given when it was first claimed: it is pushed with it.
+    An event without a date keeps the one it was given when it was first claimed: it is pushed with it, unless that
+    would make it longer than an event may be.
     """
     try:
-        element = dated(letter.element, letter.claimed_at)
+        element = _dated(letter, max_bytes)
     except InvalidElementError:
         element = letter.element
     return await records.replay(letter.id, element, side=side)

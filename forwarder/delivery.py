@@ -153,7 +153,7 @@ class Delivery:
                     await self._recall(batch)
                 if self._gate.is_open():
                     return permit
-            except asyncio.CancelledError:
+            except BaseException:
                 self._pacer.unused(permit)
                 raise
             self._pacer.unused(permit)

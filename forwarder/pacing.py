@@ -19,6 +19,10 @@ from forwarder.retry import ceiling
 _OUTAGE_USERS = 3
 #: Seconds of nothing but 429 after which that is an outage too.
 _PUSHBACK_OUTAGE = 5.0
+#: The part of the answers that must be trouble to lower how many go at once: a few users' own trouble is less.
+_TROUBLED = 0.05
+#: Answers after which those before count half.
+_MEMORY = 200
 #: Seconds by which a late permit may be made up for; the rate is lowered by as much, so that no window of one
 #: second ever sees more POSTs than the limit.
 _CATCH_UP = 1 / 60
@@ -44,7 +48,8 @@ class Permit:
 class Pacer:
     """Grants permits in the order they are asked for; but new batches and those tried again take turns.
 
-    So the retries of many failing users leave half of the permits to the others.
+    So the retries of many failing users leave half of the permits to the others, and half of the places in flight; and
+    while new batches wait, it is theirs to tell how the API is: a user that fails again is no news.
 
     Args:
         concurrency: most POSTs in flight.
@@ -71,6 +76,7 @@ class Pacer:
         self._new: deque[asyncio.Future[Permit]] = deque()
         self._again: deque[asyncio.Future[Permit]] = deque()
         self._line_in_turn = self._new
+        self._in_flight_again = 0
         self._timer: asyncio.TimerHandle | None = None
         self._in_flight = 0
         #: Nobody sends before these: the pause of an outage, and what a Retry-After asked for.
@@ -80,6 +86,7 @@ class Pacer:
         #: Below it the limit doubles in a round, above it it grows by one (TCP's slow start threshold).
         self._threshold = float(concurrency)
         self._decreased = float("-inf")
+        self._answers = self._troubles = 0.0
         self._failing: set[str] = set()
         self._last_failing = ""
         self._rounds = 0
@@ -107,6 +114,7 @@ class Pacer:
         if permit.held:
             permit.held = False
             self._in_flight -= 1
+            self._in_flight_again -= permit.again
             self._grant()
 
     def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
@@ -120,6 +128,7 @@ class Pacer:
     def _good(self) -> None:
         self._paused_until = 0.0
         self._last_good = self._clock()
+        self._remember(trouble=False)
         self._failing.clear()
         self._rounds = 0
         step = 1.0 if self.limit < self._threshold else 1.0 / self.limit
@@ -128,27 +137,36 @@ class Pacer:
 
     def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:
         now = self._clock()
-        # One user that keeps failing says nothing about the API, once the others have shown it works; nor do many
-        # users that keep failing, as long as the new batches of others do not.
-        news = not permit.again and (user != self._last_failing or bool(self._failing - {user}))
+        if signal is Signal.PUSHBACK:
+            self._held_until = max(self._held_until, now + retry_after)
+            self._rate.pushed_back(now, permit.since)
+        if permit.again and self._new:
+            return
+        # One user that keeps failing says nothing about the API, once the others have shown it works.
+        news = user != self._last_failing or bool(self._failing - {user})
         self._last_failing = user
         if len(self._failing) < _OUTAGE_USERS:
             self._failing.add(user)
         # POSTs of one round fail together: only one that started after the last decrease is news.
         # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
+        self._remember(trouble=signal is Signal.TROUBLE)
+        news = news and self._troubles > _TROUBLED * self._answers
         if signal is Signal.TROUBLE and news and permit.since > self._decreased and self.limit > 1:
             self._decreased = now
             self._threshold = max(1.0, self.limit / 2)
             self.limit = self._threshold
-        if signal is Signal.PUSHBACK:
-            self._held_until = max(self._held_until, now + retry_after)
-            self._rate.pushed_back(now, permit.since)
         # An API that pushes back is at work, unless it does nothing else for a while.
         silent = signal is Signal.TROUBLE or now - self._last_good > _PUSHBACK_OUTAGE
         if silent and len(self._failing) >= _OUTAGE_USERS and permit.since >= self._paused_until:
             self._rounds += 1
             self.limit = 1.0
             self._paused_until = now + ceiling(self._rounds, initial=self._initial_pause, maximum=self._longest_pause)
+
+    def _remember(self, *, trouble: bool) -> None:
+        if self._answers >= _MEMORY:
+            self._answers, self._troubles = self._answers / 2, self._troubles / 2
+        self._answers += 1
+        self._troubles += trouble
 
     def _grant(self) -> None:
         """Grants what may be granted now, and sets a timer for what time alone holds up."""
@@ -165,13 +183,17 @@ class Pacer:
                 interval = 1.0 / (self.rate * (1 - _CATCH_UP))
                 self._next_start = max(self._next_start, now - _CATCH_UP) + interval
             self._in_flight += 1
+            self._in_flight_again += line is self._again
             line.popleft().set_result(Permit(now, again=line is self._again))
             self._line_in_turn = self._new if line is self._again else self._again
 
     def _line(self) -> deque[asyncio.Future[Permit]]:
         """Whose turn it is, of those who wait; empty if nobody does."""
-        other = self._new if self._line_in_turn is self._again else self._again
-        return self._line_in_turn or other
+        # In an outage new ones first: if it is not everybody's, theirs are the users that may be served.
+        crowded = self._rounds or self._in_flight_again >= max(1, int(self.limit) // 2)
+        if self._new and (self._line_in_turn is self._new or crowded):
+            return self._new
+        return self._again or self._new
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:

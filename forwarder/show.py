@@ -181,21 +181,22 @@ def letter(found: DeadLetter, *, as_json: bool) -> None:
     out.print(table)
 
 
-def replayed(count: int, missing: int, *, dry_run: bool) -> None:
+def replayed(count: int, unknown: int, *, dry_run: bool) -> None:
     """What `forwarder dead replay` has done, or would do."""
     out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(count)}")
-    _say_missing(missing)
+    missing(unknown)
 
 
-def deleted(count: int, missing: int, *, dry_run: bool) -> None:
+def deleted(count: int, unknown: int, *, dry_run: bool) -> None:
     """What `forwarder dead delete` has done, or would do."""
     out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(count)}")
-    _say_missing(missing)
+    missing(unknown)
 
 
-def _say_missing(missing: int) -> None:
-    if missing:
-        problem(f"{missing} of the ids are no dead letters (any more)")
+def missing(unknown: int) -> None:
+    """That some ids were none of letters."""
+    if unknown:
+        problem(f"{unknown} of the ids are no dead letters (any more)")
 
 
 def resumed(halt: HaltRecord | None) -> None:

@@ -144,7 +144,7 @@ def _differences(config: pytest.Config) -> list[str]:
         return []
     before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (readme, run))
     return [
-        "README.md has another table of faults; write it with: pytest -m fault --fault-table=README.md",
+        "README.md has another table of faults; write it with: pytest -n 3 -m fault --fault-table=README.md",
         *(f"- {row}" for row in sorted(before - now)),
         *(f"+ {row}" for row in sorted(now - before)),
     ]

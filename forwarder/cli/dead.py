@@ -59,6 +59,11 @@ def _say_which(letter_ids: Sequence[str] | None, which: dead.Filter, *, every: b
         raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
 
 
+def _missing(letter_ids: Sequence[str] | None, found: int) -> int:
+    """How many of the ids that were given are no letters."""
+    return len(set(letter_ids)) - found if letter_ids else 0
+
+
 @app.command("replay")
 def dead_replay(
     letter_ids: Ids = None,
@@ -79,9 +84,11 @@ def dead_replay(
         async with records_of(settings) as records:
             replayed = 0
             async for letter in dead.chosen(records, letter_ids, which):
-                done = dry_run or await dead.replay(records, letter, side=settings.consume_from)
+                done = dry_run or await dead.replay(
+                    records, letter, side=settings.consume_from, max_bytes=int(settings.max_event_bytes)
+                )
                 replayed += done
-            missing = len(letter_ids or ()) - replayed if letter_ids else 0
+            missing = _missing(letter_ids, replayed)
         show.replayed(replayed, missing, dry_run=dry_run)
         return EXIT_FAILURE if missing else 0
 
@@ -104,16 +111,19 @@ def dead_export(
     settings = config.load()
 
     async def work() -> int:
-        left_out = 0
+        found = left_out = 0
         async with records_of(settings) as records:
             async for letter in dead.chosen(records, letter_ids, which):
+                found += 1
                 try:
                     sys.stdout.buffer.write(dead.line(letter, int(settings.max_event_bytes)) + b"\n")
                 except InvalidElementError as error:
                     left_out += 1
                     show.problem(f"{letter.id} left out: {error}")
         sys.stdout.flush()
-        return EXIT_FAILURE if left_out else 0
+        missing = _missing(letter_ids, found)
+        show.missing(missing)
+        return EXIT_FAILURE if left_out or missing else 0
 
     raise typer.Exit(run_to_end(work()))
 
@@ -139,7 +149,7 @@ def dead_delete(
         async with records_of(settings) as records:
             # Decided before anything is asked: what comes in meanwhile was not meant.
             meant = [letter.id async for letter in dead.chosen(records, letter_ids, which)]
-            missing = len(letter_ids) - len(meant) if letter_ids else 0
+            missing = _missing(letter_ids, len(meant))
             if meant and not (dry_run or yes or _agreed(f"Delete {show.count_of(len(meant))} for good?")):
                 return EXIT_FAILURE
             deleted = len(meant) if dry_run else await _delete(records, meant)

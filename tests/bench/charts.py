@@ -1,7 +1,7 @@
 """Bars as SVG, readable on light and on dark pages."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 
 from tests.bench.report import Median, Report
@@ -56,6 +56,9 @@ def charts(report: Report) -> dict[str, str]:
     for work, rate in dict.fromkeys((each.work, each.rate) for each in report.measurements):
         rows = sorted(report.found(work, rate), key=lambda each: each.seconds)
         drawn = [_time_bar(report, each) if rate else _speed_bar(report, each) for each in rows]
+        if rate:
+            others = [each for each in report.found(work, 0) if each.peer in report.one_by_one]
+            drawn += [_time_bar(report, replace(each, seconds=each.events / rate)) for each in others]
         unit = f"time to drain at {rate} POSTs/s" if rate else "events a second, unlimited"
         found[f"{work}-{rate or 'unlimited'}.svg"] = bars(f"{report.works[work]}: {unit}", drawn)
     return found

@@ -3,7 +3,7 @@
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.table import Table
@@ -98,6 +98,28 @@ class Report:
     skipped: Mapping[str, str] = field(default_factory=dict)
     killed: Sequence[Killed] = ()
     idle: Idle | None = None
+    #: Who sends one event in a POST: of them it is known how many POSTs a work takes.
+    one_by_one: Sequence[str] = ()
+
+    @classmethod
+    def of_parts(cls, parts: Sequence[Mapping[str, Any]]) -> Self:
+        """One report of several, from their figures; the first one's machine and idle times."""
+        titles, works, optimum, loses, skipped = (
+            {name: value for part in reversed(parts) for name, value in part[key].items()}
+            for key in ("titles", "works", "optimum_posts", "loses_when_killed", "skipped")
+        )
+        return cls(
+            machine=parts[0]["machine"],
+            measurements=[Measurement(**run) for part in parts for run in part["runs"]],
+            titles=titles,
+            works=works,
+            optimum=optimum,
+            loses=loses,
+            skipped=skipped,
+            killed=[Killed(**each) for part in parts for each in part["killed"]],
+            idle=next((Idle(**part["idle_milliseconds"]) for part in parts if part["idle_milliseconds"]), None),
+            one_by_one=sorted({peer for part in parts for peer in part["one_by_one"]}),
+        )
 
     def found(self, work: str, rate: int) -> list[Median]:
         return [each for each in medians(self.measurements) if (each.work, each.rate) == (work, rate)]
@@ -139,6 +161,8 @@ class Report:
         return {
             "machine": dict(self.machine),
             "works": dict(self.works),
+            "titles": dict(self.titles),
+            "one_by_one": list(self.one_by_one),
             "optimum_posts": dict(self.optimum),
             "medians": [asdict(each) | {"extrapolated": each.extrapolated} for each in medians(self.measurements)],
             "ratios": self.ratios(),

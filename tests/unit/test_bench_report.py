@@ -1,6 +1,8 @@
 """The benchmark's report, from figures that were never measured."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,6 +10,7 @@ from rich.console import Console
 
 from tests.bench.charts import charts
 from tests.bench.measure import Measurement
+from tests.bench.page import between_marks, page
 from tests.bench.report import Idle, Killed, Report, medians
 
 
@@ -16,7 +19,7 @@ def _run(peer: str, seconds: float, *, work: str = "zipf", cpu: float = 1.0, mea
 
 
 REPORT = Report(
-    machine={"CPU": "2 × anything"},
+    machine={"CPU": "2 × anything", "Python": "3", "aiohttp": "3", "Redis": "7"},
     measurements=[
         _run("forwarder", 1.0),
         _run("forwarder", 9.0),
@@ -78,3 +81,24 @@ def test_the_charts_are_svg_with_a_bar_for_each_and_names_escaped() -> None:
     widths = {each.get("class"): float(each.get("width", 0)) for each in root if each.tag.endswith("rect")}
     assert widths["ours"] == pytest.approx(20 * widths["bar"])
     assert "arq &lt;64&gt;" in drawn["zipf-unlimited.svg"]
+
+
+def test_the_page_tells_speed_time_cost_and_loss() -> None:
+    told = page(replace(REPORT, one_by_one=["arq"]).figures())
+    assert "| arq <64> | 25 | 8 s | 100.00 | 1 | 3 of 100, 2 twice |" in told, "1,000 events at 120 POSTs/s"
+    assert "| forwarder | 500 | - | - | 1 | - |" in told
+    assert "by events in a POST: 0.50 with 100." in told
+    assert "2.5 ms from the push to the 202, 0.5 ms of it the POST itself" in told
+
+
+def test_a_report_is_the_same_from_its_parts() -> None:
+    early, late = REPORT.measurements[:4], REPORT.measurements[4:]
+    parts = [replace(REPORT, measurements=early).figures(), replace(REPORT, measurements=late, killed=[]).figures()]
+    assert Report.of_parts(parts).figures() == REPORT.figures()
+
+
+def test_the_readme_tells_what_was_measured() -> None:
+    """`python -m tests.bench --json tests/bench/results/bench.json --readme README.md` writes both."""
+    root = Path(__file__).parents[2]
+    figures = json.loads((root / "tests/bench/results/bench.json").read_text())
+    assert between_marks((root / "README.md").read_text()) == page(figures)

@@ -126,7 +126,7 @@ def test_every_reason_has_a_row(name: str, reasons: type[HaltReason | LetterReas
 
 @pytest.mark.parametrize(
     ("marker", "extra", "last"),
-    [("demo-command", "demo", ".venv/bin/forwarder demo"), ("test-command", "dev", ".venv/bin/pytest")],
+    [("demo-command", "demo", ".venv/bin/forwarder demo"), ("test-command", "dev", ".venv/bin/pytest -n 3")],
 )
 def test_a_fresh_machine_needs_one_line(marker: str, extra: str, last: str) -> None:
     (line,) = shell_block(marker)
