@@ -23,6 +23,9 @@ _PUSHBACK_OUTAGE = 5.0
 _TROUBLED = 0.05
 #: Answers after which those before count half.
 _MEMORY = 200
+#: The part of the places in flight that those tried again may have while new ones wait: a POST that times out has its
+#: place a hundred times as long as one that is accepted, and the first POSTs of users who fail take some too.
+_PLACES_AGAIN = 4
 #: Seconds by which a late permit may be made up for; the rate is lowered by as much, so that no window of one
 #: second ever sees more POSTs than the limit.
 _CATCH_UP = 1 / 60
@@ -48,7 +51,7 @@ class Permit:
 class Pacer:
     """Grants permits in the order they are asked for; but new batches and those tried again take turns.
 
-    So the retries of many failing users leave half of the permits to the others, and half of the places in flight; and
+    So the retries of many failing users leave half of the permits to the others, and most places in flight; and
     while new batches wait, it is theirs to tell how the API is: a user that fails again is no news.
 
     Args:
@@ -190,7 +193,7 @@ class Pacer:
     def _line(self) -> deque[asyncio.Future[Permit]]:
         """Whose turn it is, of those who wait; empty if nobody does."""
         # In an outage new ones first: if it is not everybody's, theirs are the users that may be served.
-        crowded = self._rounds or self._in_flight_again >= max(1, int(self.limit) // 2)
+        crowded = self._rounds or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)
         if self._new and (self._line_in_turn is self._new or crowded):
             return self._new
         return self._again or self._new

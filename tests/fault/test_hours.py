@@ -187,6 +187,33 @@ def test_many_failing_users_do_not_stop_the_others() -> None:
     virtually(story(), seed=SEED)
 
 
+@fault(
+    "API",
+    "one user in 140 times out, ten seconds each time",
+    "the others are served at nearly full speed",
+    keeps=(1, 2, 3),
+)
+def test_few_users_that_time_out_do_not_slow_the_others() -> None:
+    def script(attempt: Attempt) -> Answer | Reply:
+        slow = attempt.user.startswith("failing") and attempt.at < HOUR / 4
+        return Reply(Unanswered("timeout", ambiguous=False), 10.0) if slow else ACCEPTED
+
+    async def story() -> None:
+        world = World(script, max_retry_age=3 * HOUR)
+        pushed = [f"failing-{number}" for number in range(100)] + [f"u{number}" for number in range(14_000)]
+        random.shuffle(pushed)
+        world.push(pushed)
+        await world.run_until(lambda: len(world.list.accepted) >= 14_000, within=HOUR / 4)
+        speed = len(world.list.accepted) / world.clock()
+        print(f"{speed:.0f} POSTs/s of others")
+        assert speed >= 0.7 * RATE
+        await world.run_until(lambda: world.idle, within=HOUR)
+        verdict = check(world.history())
+        assert not verdict.faults, verdict.faults
+
+    virtually(story(), seed=SEED)
+
+
 class _Most:
     """The most that a buffer ever held, as seen every second."""
 

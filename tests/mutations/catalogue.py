@@ -342,6 +342,22 @@ CATALOGUE = (
         ("tests/unit/test_pacing.py", "tests/fault/test_hours.py"),
     ),
     Mutation(
+        2,
+        "retries that time out take all the places in flight",
+        "forwarder/pacing.py",
+        "self._rounds or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)",
+        "self._rounds",
+        ("tests/unit/test_pacing.py",),
+    ),
+    Mutation(
+        2,
+        "a few percent of trouble halve how many POSTs go at once",
+        "forwarder/pacing.py",
+        "_TROUBLED = 0.05\n",
+        "_TROUBLED = 0.0\n",
+        ("tests/unit/test_pacing_trouble.py",),
+    ),
+    Mutation(
         1,
         "a released batch is sent without its bodies",
         "forwarder/delivery.py",

@@ -1,3 +1,7 @@
+import itertools
+
+import pytest
+
 from forwarder.batch import Batch
 from forwarder.buffer import Buffer
 from forwarder.event import BATCH_OVERHEAD, Event, encode_batch
@@ -246,8 +250,8 @@ def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_r
     assert [number for number, _ in held.to_reload("a")] == [2, 3]
 
 
-def test_batches_that_back_off_are_released_when_all_of_them_are_half_of_the_buffer() -> None:
-    held = filled("aabbccddeeff", per_post=2, max_events=16)
+def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_the_buffer() -> None:
+    held = filled("aabbccddeeff", per_post=2, max_events=32)
     batches = [taken(held) for _ in range(6)]
     for batch in batches[:4]:
         held.back_off(batch)
@@ -267,10 +271,29 @@ def test_batches_that_back_off_are_released_when_all_of_them_are_half_of_the_buf
 
 
 def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
-    held = filled("aabb", per_post=2, max_events=7)
+    held = filled("aabb", per_post=2, max_events=8)
     first, second = taken(held), taken(held)
     held.back_off(first)
     held.decided(first.events)
     held.done(first.user)
     held.back_off(second)
     assert not second.released
+
+
+@pytest.mark.parametrize("users", [1, 3, 49, 50, 51, 200])
+def test_whoever_backs_off_leaves_half_of_the_buffer_to_the_others(users: int) -> None:
+    """Also where batches and what collects behind them are just as large as may be."""
+    held = buffer(per_post=10, max_events=1_000)
+    names = [f"u{number}" for number in range(users)]
+    most = 1_000 // users // 2
+    numbers = itertools.count()
+    batches = []
+    for name in names:
+        held.add([event(name, next(numbers)) for _ in range(min(10, most))], now=0.0)
+        batches.append(taken(held))
+        held.add([event(name, next(numbers)) for _ in range(most)], now=0.0)
+    for batch in [*batches, *batches]:
+        if not batch.released:
+            held.back_off(batch)
+    assert held.events <= 500
+    assert not held.full

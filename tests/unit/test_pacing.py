@@ -89,6 +89,21 @@ async def test_those_tried_again_and_new_ones_take_turns() -> None:
     assert order[6:] == ["again"] * 17
 
 
+async def test_those_tried_again_leave_most_places_to_new_ones() -> None:
+    """A POST that times out takes a hundred times as long as one that is accepted."""
+    paced = pacer(concurrency=8)
+    new = [asyncio.create_task(paced.permit()) for _ in range(20)]
+    again = [asyncio.create_task(paced.permit(again=True)) for _ in range(20)]
+    await asyncio.sleep(0)
+    for _ in range(12):
+        done = next(task for task in new if task.done() and task.result().held)
+        paced.returned(done.result(), "u", Signal.GOOD)
+        await asyncio.sleep(0)
+    assert sum(task.done() for task in again) == 2
+    for task in (*again, *new):
+        task.cancel()
+
+
 async def test_a_cancelled_waiter_leaves_its_place_to_the_next() -> None:
     paced = pacer(concurrency=1)
     held = await paced.permit()

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 
 import pytest
 
@@ -136,3 +137,14 @@ async def test_after_an_outage_the_full_rate_returns_within_seconds() -> None:
     back = crowd.good[0] + 3
     assert len([start for start in crowd.starts if back <= start < back + 1]) >= 0.95 * 120
     assert crowd.most_in_a_second() <= 120
+
+
+@pytest.mark.parametrize(("every", "least", "most"), [(50, 64, 64), (5, 1, 12)])
+async def test_little_trouble_leaves_how_many_at_once_alone_and_much_does_not(
+    every: int, least: float, most: float
+) -> None:
+    """A few users whose POSTs time out are their own trouble; every fifth POST is the API's."""
+    answers = itertools.count(1)
+    crowd = Crowd(pacer(), says=lambda *_: (Signal.GOOD if next(answers) % every else Signal.TROUBLE, None))
+    await crowd.run(users=128, seconds=60)
+    assert least <= crowd.pacer.limit <= most
