@@ -202,6 +202,8 @@ async def test_dead_letters_are_exported_as_lines_that_push_takes_and_deleted_wh
     code, out, err = await command("dead", "export", "--all", environment=environment(given))
     assert (code, len(out.splitlines()), "left out: not UTF-8" in err) == (1, 2, True)
     (tmp_path / "bad.ndjson").write_text(out)
+    code, out, err = await command("dead", "export", "1-1", environment=environment(given))
+    assert (code, out, "no dead letters" in err) == (1, "", True)
 
     rejected = ("dead", "delete", "--reason", "rejected")
     code, out, _ = await command(*rejected, "--dry-run", environment=environment(given))

@@ -297,3 +297,16 @@ def test_whoever_backs_off_leaves_half_of_the_buffer_to_the_others(users: int) -
             held.back_off(batch)
     assert held.events <= 500
     assert not held.full
+
+
+def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
+    held = Buffer(max_events=100_000, max_bytes=1_000_000, max_events_per_post=10, max_body_bytes=1_000, linger=0.0)
+    for number in range(10_000):
+        held.add([event(f"u{number}", number, 1)], now=0.0)
+    batches = [taken(held) for _ in range(10_000)]
+    for batch in batches:
+        assert not held.overdrawn
+        held.back_off(batch)
+    assert (held.full, held.overdrawn) == (True, True)
+    held.done(batches[0].user)
+    assert not held.overdrawn
