@@ -192,11 +192,12 @@ class Pacer:
 
     def _line(self) -> deque[asyncio.Future[Permit]]:
         """Whose turn it is, of those who wait; empty if nobody does."""
+        new, again = self._new, self._again
+        if not (new and again):
+            return new or again
         # In an outage new ones first: if it is not everybody's, theirs are the users that may be served.
         crowded = self._rounds or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)
-        if self._new and (self._line_in_turn is self._new or crowded):
-            return self._new
-        return self._again or self._new
+        return new if crowded else self._line_in_turn
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-_BEGIN, _END = "<!-- bench -->\n", "<!-- /bench -->"
 _OURS = "forwarder"
 #: The rate that the API's owner asks for.
 _RATE = 120
@@ -11,14 +10,16 @@ _RATE = 120
 Figures = Mapping[str, Any]
 
 
-def between_marks(text: str) -> str:
-    """The part of a document that the figures occupy; raises :class:`ValueError` without its two marks."""
-    return text[text.index(_BEGIN) + len(_BEGIN) : text.index(_END)]
+def between_marks(text: str, name: str = "bench") -> str:
+    """The part of a document between two marks; raises :class:`ValueError` without them."""
+    begin = f"<!-- {name} -->\n"
+    return text[text.index(begin) + len(begin) : text.index(f"<!-- /{name} -->")]
 
 
-def written(text: str, figures: Figures) -> str:
-    """The document with these figures between the marks."""
-    return text.replace(_BEGIN + between_marks(text) + _END, _BEGIN + page(figures) + _END)
+def written(text: str, name: str, part: str) -> str:
+    """The document with another part between the marks."""
+    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
+    return text.replace(begin + between_marks(text, name) + end, begin + part + end)
 
 
 def page(figures: Figures) -> str:

@@ -18,6 +18,7 @@ from rich.table import Table
 from forwarder.embedded import EmbeddedRedis
 from tests.bench.machine import cpu_seconds
 from tests.bench.measure import await_end, prepare, started
+from tests.bench.page import written
 from tests.bench.peers.forwarder_peer import ForwarderPeer
 from tests.bench.peers.peer import Peer, Run, install_in_venv
 from tests.bench.sink import Sink
@@ -37,7 +38,7 @@ def _drained(peer: Peer, work: Work, folder: Path, spy: list[str]) -> float:
         run = Run(work, 0, server.url, sink.url, folder)
         prepare(peer, run)
         with started(peer, run) as process, Redis.from_url(server.url):
-            watching = subprocess.Popen([*spy, "-p", str(process.pid)], stderr=subprocess.DEVNULL) if spy else None
+            watching = _quiet([*spy, "-p", str(process.pid)]) if spy else None
             time.sleep(1.0 if spy else 0.0)  # it needs a moment to attach
             before = cpu_seconds(process.pid)
             peer.release(run, process)
@@ -47,6 +48,10 @@ def _drained(peer: Peer, work: Work, folder: Path, spy: list[str]) -> float:
                 watching.send_signal(signal.SIGINT)
                 watching.wait()
     return used
+
+
+def _quiet(command: list[str]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def steps(samples: str) -> Counter[str]:
@@ -68,32 +73,47 @@ def _step(frames: list[str]) -> str:
     return inner[-1] if inner else "event loop"
 
 
+def _profiled(most: int, scratch: Path, spy: Path) -> dict[str, float]:
+    """Microseconds of CPU per event of each step, with so many events in a POST."""
+    work = rows(_WORKS[most], most)
+    used = _drained(ForwarderPeer(), work, scratch / f"{most}", []) / len(work.events) * 1e6
+    raw = scratch / f"{most}.txt"
+    watch = [str(spy), "record", "-r", str(_RATE), "-f", "raw", "-o", str(raw)]
+    _drained(ForwarderPeer(), work, scratch / f"{most}-watched", watch)
+    found = steps(raw.read_text())
+    return {"all": used} | {step: used * samples / found.total() for step, samples in found.items()}
+
+
+def _lines(columns: list[dict[str, float]]) -> list[list[str]]:
+    """A line for each step, what costs most first."""
+    most = {step: max(column.get(step, 0.0) for column in columns) for column in columns for step in column}
+    steps_in_order = sorted(most, key=lambda step: -most[step])
+    return [[step, *(f"{column.get(step, 0.0):.2f}" for column in columns)] for step in steps_in_order]
+
+
+def _markdown(head: list[str], lines: list[list[str]]) -> str:
+    first, *rest = ["| " + " | ".join(line) + " |" for line in (head, *lines)]
+    return "\n".join([first, "|---|" + "--:|" * (len(head) - 1), *rest, ""])
+
+
 def main() -> None:
     """Profiles the worker with 100, 10 and 1 events in each POST."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.profile", description=__doc__)
     parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "forwarder-bench")
     parser.add_argument("--events-per-post", nargs="+", type=int, choices=list(_WORKS), default=list(_WORKS))
+    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the table into this document")
     asked = parser.parse_args()
     asked.scratch.mkdir(parents=True, exist_ok=True)
     spy = install_in_venv(asked.scratch, "py-spy").with_name("py-spy")
-    table = Table("µs of CPU per event", box=None, pad_edge=False)
-    columns: dict[str, dict[int, float]] = {}
     with tempfile.TemporaryDirectory(prefix="forwarder-profile-") as scratch:
-        folder = Path(scratch)
-        for most in asked.events_per_post:
-            work = rows(_WORKS[most], most)
-            used = _drained(ForwarderPeer(), work, folder / f"{most}", [])
-            raw = folder / f"{most}.txt"
-            watch = [str(spy), "record", "-r", str(_RATE), "-f", "raw", "-o", str(raw)]
-            _drained(ForwarderPeer(), work, folder / f"{most}-watched", watch)
-            found = steps(raw.read_text())
-            for step, samples in found.items():
-                columns.setdefault(step, {})[most] = used / len(work.events) * 1e6 * samples / found.total()
-            columns.setdefault("all", {})[most] = used / len(work.events) * 1e6
-            table.add_column(f"{most} in a POST", justify="right")
-    for step, row in sorted(columns.items(), key=lambda each: -max(each[1].values())):
-        table.add_row(step, *(f"{row.get(most, 0.0):.2f}" for most in asked.events_per_post))
+        lines = _lines([_profiled(most, Path(scratch), spy) for most in asked.events_per_post])
+    head = ["µs of CPU per event", *(f"{most} in a POST" for most in asked.events_per_post)]
+    table = Table(*head, box=None, pad_edge=False)
+    for line in lines:
+        table.add_row(*line)
     Console().print(table)
+    if asked.readme:
+        asked.readme.write_text(written(asked.readme.read_text(), "profile", _markdown(head, lines)))
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ def tell(report: Report, asked: argparse.Namespace) -> None:
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n")
     if asked.readme:
-        asked.readme.write_text(page.written(asked.readme.read_text(), figures))
+        asked.readme.write_text(page.written(asked.readme.read_text(), "bench", page.page(figures)))
     if asked.charts:
         asked.charts.mkdir(parents=True, exist_ok=True)
         for name, drawn in charts.charts(report).items():
