@@ -1,6 +1,8 @@
 """The benchmark's report, from figures that were never measured."""
 
+import json
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -8,7 +10,7 @@ from rich.console import Console
 
 from tests.bench.charts import charts
 from tests.bench.measure import Measurement
-from tests.bench.page import page
+from tests.bench.page import between_marks, page
 from tests.bench.report import Idle, Killed, Report, medians
 
 
@@ -93,3 +95,10 @@ def test_a_report_is_the_same_from_its_parts() -> None:
     early, late = REPORT.measurements[:4], REPORT.measurements[4:]
     parts = [replace(REPORT, measurements=early).figures(), replace(REPORT, measurements=late, killed=[]).figures()]
     assert Report.of_parts(parts).figures() == REPORT.figures()
+
+
+def test_the_readme_tells_what_was_measured() -> None:
+    """`python -m tests.bench --json tests/bench/results/bench.json --readme README.md` writes both."""
+    root = Path(__file__).parents[2]
+    figures = json.loads((root / "tests/bench/results/bench.json").read_text())
+    assert between_marks((root / "README.md").read_text()) == page(figures)

@@ -52,7 +52,11 @@ class Connect(Peer):
 
 def _configuration(run: Run) -> dict[str, object]:
     redis = {"url": run.redis_url, "key": "events", "max_in_flight": 0, "timeout": "1s"}
-    headers = {"Content-Type": "application/json", "Authorization": _authorization()}
+    headers = {
+        "Content-Type": "application/json",
+        "Accept": "application/json",
+        "Authorization": _authorization(),
+    }
     url = run.sink_url + '/v6/users/${! metadata("user") }/events'
     output = {"url": url, "verb": "POST", "headers": headers, "max_in_flight": AT_ONCE, "timeout": "10s"}
     limits = [{"label": "api", "local": {"count": run.rate, "interval": "1s"}}] if run.rate else []
