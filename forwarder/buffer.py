@@ -37,6 +37,10 @@ _WORTH = 50
 _CLAIMED_BUFFERS = 20
 
 
+def _bytes_of(events: Iterable[Event]) -> int:
+    return sum([len(event.body) for event in events])
+
+
 @dataclass(slots=True)
 class _Group:
     events: deque[Event] = field(default_factory=deque)
@@ -139,7 +143,7 @@ class Buffer:
         return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
     def _hold(self, group: _Group, events: Sequence[Event]) -> None:
-        size = sum([len(event.body) for event in events])
+        size = _bytes_of(events)
         group.events.extend(events)
         group.bytes += size
         self.events += len(events)
@@ -171,7 +175,7 @@ class Buffer:
         group.backing_off = True
         if self._large(group):
             self._spill_all(group)
-        size, all_shares = sum([len(event.body) for event in batch.events]), _SHARE_OF_ALL * self._backing_off
+        size, all_shares = _bytes_of(batch.events), _SHARE_OF_ALL * self._backing_off
         if len(batch.events) * all_shares > self.max_events or size * all_shares > self._max_bytes:
             self.decided(batch.events)
             self.spilled += len(batch.events)
@@ -191,7 +195,7 @@ class Buffer:
         """The bytes of a released batch are here again."""
         self.spilled -= len(batch.events)
         self.events += len(batch.events)
-        self.bytes += sum([len(event.body) for event in batch.events])
+        self.bytes += _bytes_of(batch.events)
 
     def to_reload(self, user: str) -> list[tuple[int, int]]:
         """(number, stamp) of the user's oldest spilled events, if it holds no others; each is told once.
@@ -276,7 +280,7 @@ class Buffer:
     def decided(self, events: Collection[Event]) -> None:
         """These events of a batch in flight are settled or as good as: their room is free again."""
         self.events -= len(events)
-        self.bytes -= sum([len(event.body) for event in events])
+        self.bytes -= _bytes_of(events)
 
     def done(self, user: str) -> None:
         """The user's batch is no longer in flight; whatever has collected since is ready at once."""

@@ -150,10 +150,10 @@ class Pacer:
         self._last_failing = user
         if len(self._failing) < _OUTAGE_USERS:
             self._failing.add(user)
-        # POSTs of one round fail together: only one that started after the last decrease is news.
-        # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
         self._remember(trouble=signal is Signal.TROUBLE)
         news = news and self._troubles > _TROUBLED * self._answers
+        # POSTs of one round fail together: only one that started after the last decrease is news.
+        # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
         if signal is Signal.TROUBLE and news and permit.since > self._decreased and self.limit > 1:
             self._decreased = now
             self._threshold = max(1.0, self.limit / 2)

@@ -12,13 +12,14 @@ from typing import Literal, get_args
 
 import pytest
 
+from tests.marked import between_marks, written
+
 #: Where something goes wrong, in the order of the table.
 Where = Literal["process", "connection", "Redis", "failover", "API", "input", "producer", "machine"]
 
 PROMISES = range(1, 8)
 #: By which a report tells the rows of its test.
 _PROPERTY = "fault"
-_BEGIN, _END = "<!-- faults -->\n", "<!-- /faults -->"
 
 
 def fault(where: Where, what: str, then: str, *, keeps: Iterable[int]) -> pytest.MarkDecorator:
@@ -87,11 +88,6 @@ class FaultTable:
         return "\n".join(["", head, rule, *(row.line() for row in rows), "", ""])
 
 
-def between_marks(text: str) -> str:
-    """The part of a document that the table occupies; raises :class:`ValueError` without its two marks."""
-    return text[text.index(_BEGIN) + len(_BEGIN) : text.index(_END)]
-
-
 _TABLE = pytest.StashKey[FaultTable]()
 
 
@@ -123,8 +119,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     table = session.config.stash[_TABLE].render()
     document: Path | None = session.config.option.fault_table
     if document:
-        text = document.read_text()
-        document.write_text(text.replace(_BEGIN + between_marks(text), _BEGIN + table))
+        document.write_text(written(document.read_text(), "faults", table))
     elif not session.testsfailed and _differences(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -139,7 +134,7 @@ def _differences(config: pytest.Config) -> list[str]:
     """What the README says otherwise than the run, if the run was of everything."""
     if not _is_everything(config):
         return []
-    readme, run = between_marks((config.rootpath / "README.md").read_text()), config.stash[_TABLE].render()
+    readme, run = between_marks((config.rootpath / "README.md").read_text(), "faults"), config.stash[_TABLE].render()
     if readme == run:
         return []
     before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (readme, run))

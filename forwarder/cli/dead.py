@@ -9,7 +9,6 @@ import typer
 from forwarder import config, dead, show
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json, Limit, Reason, Status, User, records_of, run_to_end
 from forwarder.errors import InvalidElementError
-from forwarder.queue import Records
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...")]
 Every = Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")]
@@ -54,9 +53,11 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
     raise typer.Exit(run_to_end(work()))
 
 
-def _say_which(letter_ids: Sequence[str] | None, which: dead.Filter, *, every: bool) -> None:
+def _which(letter_ids: Sequence[str] | None, which: dead.Filter, *, every: bool) -> dead.Filter:
+    """The filter, if it is clear which letters are meant."""
     if bool(letter_ids) == (every or which != dead.Filter()):
         raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
+    return which
 
 
 def _missing(letter_ids: Sequence[str] | None, found: int) -> int:
@@ -76,8 +77,7 @@ def dead_replay(
     dry_run: DryRun = False,
 ) -> None:
     """Push dead letters again, oldest first, as the newest events of their list."""
-    which = dead.Filter(reason, status, user, limit)
-    _say_which(letter_ids, which, every=every)
+    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -106,8 +106,7 @@ def dead_export(
     limit: Limit = None,
 ) -> None:
     """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
-    which = dead.Filter(reason, status, user, limit)
-    _say_which(letter_ids, which, every=every)
+    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -141,8 +140,7 @@ def dead_delete(
     yes: Yes = False,
 ) -> None:
     """Delete dead letters for good; asks before it does."""
-    which = dead.Filter(reason, status, user, limit)
-    _say_which(letter_ids, which, every=every)
+    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -152,7 +150,7 @@ def dead_delete(
             missing = _missing(letter_ids, len(meant))
             if meant and not (dry_run or yes or _agreed(f"Delete {show.count_of(len(meant))} for good?")):
                 return EXIT_FAILURE
-            deleted = len(meant) if dry_run else await _delete(records, meant)
+            deleted = len(meant) if dry_run else sum([await records.delete(letter_id) for letter_id in meant])
         show.deleted(deleted, missing, dry_run=dry_run)
         return EXIT_FAILURE if missing else 0
 
@@ -164,7 +162,3 @@ def _agreed(question: str) -> bool:
         show.problem(f"{question} Nobody can be asked here; say --yes.")
         return False
     return typer.confirm(question, err=True)
-
-
-async def _delete(records: Records, letter_ids: Sequence[str]) -> int:
-    return sum([await records.delete(letter_id) for letter_id in letter_ids])

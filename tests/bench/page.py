@@ -10,18 +10,6 @@ _RATE = 120
 Figures = Mapping[str, Any]
 
 
-def between_marks(text: str, name: str = "bench") -> str:
-    """The part of a document between two marks; raises :class:`ValueError` without them."""
-    begin = f"<!-- {name} -->\n"
-    return text[text.index(begin) + len(begin) : text.index(f"<!-- /{name} -->")]
-
-
-def written(text: str, name: str, part: str) -> str:
-    """The document with another part between the marks."""
-    begin, end = f"<!-- {name} -->\n", f"<!-- /{name} -->"
-    return text.replace(begin + between_marks(text, name) + end, begin + part + end)
-
-
 def page(figures: Figures) -> str:
     """Markdown: the machine, a table for each backlog, and what else was measured."""
     machine = figures["machine"]

@@ -11,18 +11,17 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from redis import Redis
 from rich.console import Console
 from rich.table import Table
 
 from forwarder.embedded import EmbeddedRedis
 from tests.bench.machine import cpu_seconds
 from tests.bench.measure import await_end, prepare, started
-from tests.bench.page import written
 from tests.bench.peers.forwarder_peer import ForwarderPeer
 from tests.bench.peers.peer import Peer, Run, install_in_venv
 from tests.bench.sink import Sink
 from tests.bench.work import Work, rows
+from tests.marked import written
 
 _WORKS = {100: 2_000_000, 10: 400_000, 1: 60_000}
 #: Samples a second; py-spy stops the worker for each, so CPU is measured in a run without it.
@@ -37,7 +36,7 @@ def _drained(peer: Peer, work: Work, folder: Path, spy: list[str]) -> float:
     with EmbeddedRedis(port=None) as server, Sink(folder) as sink:
         run = Run(work, 0, server.url, sink.url, folder)
         prepare(peer, run)
-        with started(peer, run) as process, Redis.from_url(server.url):
+        with started(peer, run) as process:
             watching = _quiet([*spy, "-p", str(process.pid)]) if spy else None
             time.sleep(1.0 if spy else 0.0)  # it needs a moment to attach
             before = cpu_seconds(process.pid)

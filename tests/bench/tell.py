@@ -8,6 +8,7 @@ from rich.console import Console
 
 from tests.bench import charts, page
 from tests.bench.report import Report
+from tests.marked import written
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +24,7 @@ def tell(report: Report, asked: argparse.Namespace) -> None:
     if asked.json:
         asked.json.write_text(json.dumps(figures, indent=1) + "\n")
     if asked.readme:
-        asked.readme.write_text(page.written(asked.readme.read_text(), "bench", page.page(figures)))
+        asked.readme.write_text(written(asked.readme.read_text(), "bench", page.page(figures)))
     if asked.charts:
         asked.charts.mkdir(parents=True, exist_ok=True)
         for name, drawn in charts.charts(report).items():

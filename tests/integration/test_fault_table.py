@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults import between_marks, fault
+from tests.faults import fault
+from tests.marked import between_marks
 
 pytest_plugins = ["pytester"]
 
@@ -65,21 +66,21 @@ def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester:
     assert run(pytester, "-n", "2").ret == 0
     given(pytester, kill="assert worker < 2")
     run(pytester, "-n", "2", "--fault-table=README.md")
-    assert between_marks((pytester.path / "README.md").read_text()).count("**broken**") == 1
+    assert between_marks((pytester.path / "README.md").read_text(), "faults").count("**broken**") == 1
 
 
 @pytest.mark.parametrize("broken", [{"outage": "False"}, {"kill": "pytest.skip()"}, {"kill": "assert worker < 2"}])
 def test_what_failed_or_was_skipped_is_not_called_kept(pytester: pytest.Pytester, broken: dict[str, str]) -> None:
     given(pytester, **broken)
     run(pytester, "--fault-table=README.md")
-    table = between_marks((pytester.path / "README.md").read_text())
+    table = between_marks((pytester.path / "README.md").read_text(), "faults")
     assert table.count("**broken**") == 1
 
 
 def test_what_did_not_run_is_not_called_kept(pytester: pytest.Pytester) -> None:
     given(pytester)
     run(pytester, "--collect-only", "--fault-table=README.md")
-    table = between_marks((pytester.path / "README.md").read_text())
+    table = between_marks((pytester.path / "README.md").read_text(), "faults")
     assert (table.count("not run"), table.count("kept")) == (2, 0)
 
 

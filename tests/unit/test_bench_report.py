@@ -10,8 +10,9 @@ from rich.console import Console
 
 from tests.bench.charts import charts
 from tests.bench.measure import Measurement
-from tests.bench.page import between_marks, page
+from tests.bench.page import page
 from tests.bench.report import Idle, Killed, Report, medians
+from tests.marked import between_marks
 
 
 def _run(peer: str, seconds: float, *, work: str = "zipf", cpu: float = 1.0, measured: int = 1_000) -> Measurement:
@@ -101,4 +102,4 @@ def test_the_readme_tells_what_was_measured() -> None:
     """`python -m tests.bench --json tests/bench/results/bench.json --readme README.md` writes both."""
     root = Path(__file__).parents[2]
     figures = json.loads((root / "tests/bench/results/bench.json").read_text())
-    assert between_marks((root / "README.md").read_text()) == page(figures)
+    assert between_marks((root / "README.md").read_text(), "bench") == page(figures)
