@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -37,6 +38,12 @@ async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: st
             return value
         assert time.monotonic() < deadline, f"did not come about within {within} s: {what or holds}"
         await asyncio.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of this machine that nobody has at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return int(taken.getsockname()[1])
 
 
 def settings(url: str, queue: str, simulator: Simulator, **others: object) -> config.Settings:

@@ -1,7 +1,6 @@
 """Three Sentinels, a master and two replicas: the master dies under load, and the worker follows the new one."""
 
 import contextlib
-import socket
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from forwarder.embedded import EmbeddedRedis, find_server
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
-from tests.rig import WorkerProcess, command, environment, event, eventually, settings, settled
+from tests.rig import WorkerProcess, command, environment, event, eventually, free_port, settings, settled
 
 Servers = Callable[..., EmbeddedRedis]
 Start = Callable[[Settings], WorkerProcess]
@@ -35,11 +34,6 @@ sentinel parallel-syncs {name} 1
 
 def port(server: EmbeddedRedis) -> int:
     return int(server.url.rpartition(":")[2].partition("/")[0])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return int(taken.getsockname()[1])
 
 
 @dataclass

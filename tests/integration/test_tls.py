@@ -1,6 +1,5 @@
 """Redis by TLS, with certificates of the test's own: a CA, a server's and a client's."""
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ from forwarder.embedded import EmbeddedRedis, installed_servers
 from forwarder.errors import UnreachableError
 from forwarder.queue import Keys, Pusher, Records, connect
 from forwarder.simulator import Simulator
-from tests.rig import event, eventually, running, settings
+from tests.rig import event, eventually, free_port, running, settings
 
 
 @dataclass(frozen=True)
@@ -39,8 +38,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     issued.cert_chain_pems[0].write_to_path(str(folder / "server.pem"))
     issued.private_key_pem.write_to_path(str(folder / "server.key"))
     ca.issue_cert("client").private_key_and_cert_chain_pem.write_to_path(str(folder / "client.pem"))
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = int(taken.getsockname()[1])
+    port = free_port()
     arguments = ["--tls-port", str(port), "--tls-auth-clients", "yes"]
     for name, file in {"cert-file": "server.pem", "key-file": "server.key", "ca-cert-file": "ca.pem"}.items():
         arguments += [f"--tls-{name}", str(folder / file)]
