@@ -17,6 +17,9 @@ PREFIX = "FORWARDER_"
 #: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.
 _NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
 
+#: Characters of the admin token: so many cannot be guessed.
+_LEAST_TOKEN = 16
+
 
 def _empty_is_unset(value: object) -> object:
     return None if value == "" else value
@@ -39,6 +42,14 @@ def _api_url(url: str) -> str:
 def _redis_url(url: SecretStr) -> SecretStr:
     redis_url.check(url.get_secret_value())
     return url
+
+
+def _token(token: SecretStr | None) -> SecretStr | None:
+    text = token.get_secret_value() if token is not None else None
+    # It travels in a header: nothing else goes through every browser, proxy and program unchanged.
+    if text is not None and (len(text) < _LEAST_TOKEN or not all("!" <= c <= "~" for c in text)):
+        raise ValueError(f"must be at least {_LEAST_TOKEN} characters, ASCII without spaces")
+    return token
 
 
 def _queue(name: str) -> str:
@@ -101,8 +112,12 @@ class Settings(BaseSettings):
     lease_ttl: float = Field(30, ge=1, description="Seconds a lease lasts; must exceed the request timeout.")
     shutdown_timeout: float = Field(20, gt=0, description="Seconds that POSTs in flight get when stopping.")
     on_halt: Literal["wait", "exit"] = Field("wait", description="Whether a halt waits for a person or exits 77.")
-    admin_host: str = Field("127.0.0.1", description="Address of /metrics, /livez and /readyz.")
+    admin_host: str = Field("127.0.0.1", description="Address of the status page, /metrics, /livez and /readyz.")
     admin_port: int = Field(9464, ge=0, le=65535, description="Port of the same; 0 takes a free one.")
+    admin_token: Annotated[SecretStr | None, _EmptyIsUnset, AfterValidator(_token)] = Field(
+        None, description="Lets who knows it resume, replay and see users' data on the status page; without, nobody."
+    )
+    admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the token.")
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for eyes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
@@ -174,7 +189,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         else:
             problems.append(_unknown(name))
     values.update(overrides)
-    problems.extend(_read_redis_url(values))
+    problems.extend(_read_file(values, "redis_url"))
+    problems.extend(_read_file(values, "admin_token"))
     try:
         settings = Settings.from_values(values)
     except ConfigurationError as error:
@@ -190,23 +206,26 @@ def _unknown(name: str) -> str:
     return f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
 
 
-def _read_redis_url(values: dict[str, object]) -> Iterator[str]:
-    file = values.get("redis_url_file")
+def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
+    """Sets a secret that is given by the name of its file."""
+    name, file = PREFIX + field.upper(), values.get(f"{field}_file")
     if not file:
         return
-    if values.get("redis_url"):
-        yield f"{PREFIX}REDIS_URL: set this or {PREFIX}REDIS_URL_FILE, not both"
+    if values.get(field):
+        yield f"{name}: set this or {name}_FILE, not both"
         return
     try:
-        values["redis_url"] = Path(str(file)).read_text(encoding="utf-8").strip()
+        values[field] = Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        yield f"{PREFIX}REDIS_URL_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        yield f"{name}_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
 
 
 def secrets(settings: Settings) -> Iterator[str]:
-    """Every text that must never show: the key, and the password within the Redis URL."""
+    """Every text that must never show: the key, the token, and the password within the Redis URL."""
     if settings.api_key is not None:
         yield settings.api_key.get_secret_value()
+    if settings.admin_token is not None:
+        yield settings.admin_token.get_secret_value()
     url = settings.redis_url.get_secret_value()
     yield url
     yield from redis_url.passwords(url)

@@ -103,6 +103,15 @@ class Metrics:
         self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
         self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
 
+    def values(self) -> dict[str, dict[str, float]]:
+        """Every sample by its name, without "forwarder_", and by the value of its label: "" without one."""
+        found: dict[str, dict[str, float]] = {}
+        for family in self._registry.collect():
+            for sample in family.samples:
+                label = next(iter(sample.labels.values()), "")
+                found.setdefault(sample.name.removeprefix("forwarder_"), {})[label] = sample.value
+        return found
+
     def expose(self) -> bytes:
         """The Prometheus text format."""
         return generate_latest(self._registry)

@@ -100,6 +100,11 @@ class Pacer:
         """Most POSTs started in a second now; 0 is no limit."""
         return self._rate.value
 
+    @property
+    def in_flight(self) -> int:
+        """POSTs under way now."""
+        return self._in_flight
+
     async def permit(self, *, again: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling gives the place in the line back."""
         waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()

@@ -62,14 +62,7 @@ class Service:
             api = await stack.enter_async_context(Api.from_settings(settings, self._credentials))
             parts = build(settings, redis, self._credentials, api)
             worker = Worker(parts, self._stopping)
-            admin = await stack.enter_async_context(
-                Admin(
-                    parts.metrics,
-                    lambda: readiness(worker, parts),
-                    host=settings.admin_host,
-                    port=settings.admin_port,
-                )
-            )
+            admin = await stack.enter_async_context(Admin(parts, lambda: readiness(worker, parts, self._stopping)))
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
             if self._signals:
@@ -83,8 +76,8 @@ class Service:
             stack.callback(loop.remove_signal_handler, number)
 
 
-def readiness(worker: Worker, parts: Parts) -> Readiness:
-    """Ready: Redis serves, and this worker drains the list or stands by to do so."""
+def readiness(worker: Worker, parts: Parts, stopping: Stopping) -> Readiness:
+    """Ready: Redis serves, and this worker drains the list or stands by to do so, and was not asked to stop."""
     condition, problem = worker.condition, parts.reach.problem
     state = str(condition.state)
     if condition.halt is not None:
@@ -93,4 +86,6 @@ def readiness(worker: Worker, parts: Parts) -> Readiness:
     if problem is not None:
         advice = "look at Redis; the service goes on by itself"
         return Readiness(ready=False, state=state, reason="redis", detail=problem, remedy=advice)
+    if stopping.orderly.is_set():
+        return Readiness(ready=False, state=str(State.STOPPING))
     return Readiness(ready=condition.state in (State.DRAINING, State.STANDING_BY), state=state)

@@ -31,6 +31,7 @@ class State(StrEnum):
     STANDING_BY = "standing by"
     DRAINING = "draining"
     HALTED = "halted"
+    STOPPING = "stopping"
     STOPPED = "stopped"
 
 

@@ -149,6 +149,18 @@ class Records:
                 return
             start = "(" + found[-1][0].decode()
 
+    async def latest_letters(self, *, page: int = 100) -> AsyncIterator[DeadLetter]:
+        """All dead letters, latest first, read in pages."""
+        end = "+"
+        while True:
+            with translated():
+                found: Any = await self._redis.xrevrange(self._keys.dead, end, "-", count=page)
+            for letter_id, fields in found:
+                yield _dead_letter(letter_id, fields)
+            if len(found) < page:
+                return
+            end = "(" + found[-1][0].decode()
+
     async def replay(self, letter_id: str, element: bytes, *, side: Side) -> bool:
         """Pushes `element` and deletes the letter, both or neither; False if there is no such letter."""
         keys = [self._keys.list, self._keys.dead, self._keys.replayed]

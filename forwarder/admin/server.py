@@ -1,28 +1,22 @@
-"""Admin HTTP: /metrics for Prometheus, /livez and /readyz for whoever restarts or routes."""
+"""Listens on the admin address: probes and metrics for machines; what is for people is in ``pages``."""
 
+import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import msgspec
+import structlog
 from aiohttp import web
 
+from forwarder.admin import assets
+from forwarder.admin.pages import BODY_BYTES, Pages
+from forwarder.admin.readiness import Readiness
 from forwarder.errors import PortInUseError
-from forwarder.metrics import CONTENT_TYPE, Metrics
+from forwarder.metrics import CONTENT_TYPE
+from forwarder.parts import Parts
 
-_INDEX = "forwarder\n\n/metrics  for Prometheus\n/livez    alive\n/readyz   ready, or why not\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Readiness:
-    """Whether the service does its work, or stands by to do it; and if not, why and what to do."""
-
-    ready: bool
-    state: str
-    reason: str = ""
-    detail: str = ""
-    remedy: str = ""
+log = structlog.get_logger("forwarder.admin")
 
 
 class Admin:
@@ -32,21 +26,24 @@ class Admin:
         PortInUseError: on entering, when the address is taken or cannot be had.
     """
 
-    def __init__(self, metrics: Metrics, readiness: Callable[[], Readiness], *, host: str, port: int) -> None:
-        self._metrics = metrics
+    def __init__(self, parts: Parts, readiness: Callable[[], Readiness]) -> None:
+        self._metrics = parts.metrics
         self._readiness = readiness
-        self._host = host
-        self._port = port
-        app = web.Application()
+        self._host = parts.settings.admin_host
+        self._port = parts.settings.admin_port
+        self._pages = Pages(parts, readiness)
+        app = web.Application(client_max_size=BODY_BYTES)
+        app.on_response_prepare.append(_with_headers)
         app.add_routes(
             [
-                web.get("/", self._index),
                 web.get("/metrics", self._expose),
                 web.get("/livez", self._livez),
                 web.get("/readyz", self._readyz),
+                *self._pages.routes(),
             ]
         )
         self._runner = web.AppRunner(app, access_log=None)
+        self._remembering: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -63,15 +60,18 @@ class Admin:
                 f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
                 "is another forwarder running? Set FORWARDER_ADMIN_PORT or FORWARDER_ADMIN_HOST"
             ) from error
+        self._remembering = asyncio.create_task(self._pages.board.remember())
+        self._remembering.add_done_callback(_forgetful)
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
+        if self._remembering is not None:
+            self._remembering.cancel()
+            await asyncio.wait({self._remembering})
+        await self._pages.board.lookout.close()
         await self._runner.cleanup()
-
-    async def _index(self, _: web.Request) -> web.Response:
-        return web.Response(text=_INDEX)
 
     async def _expose(self, _: web.Request) -> web.Response:
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
@@ -87,3 +87,13 @@ class Admin:
             body=msgspec.json.encode(readiness),
             content_type="application/json",
         )
+
+
+async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(assets.HEADERS)
+
+
+def _forgetful(task: asyncio.Task[None]) -> None:
+    """The charts are not worth the service: when they end by a mistake of ours, events go on flowing."""
+    if not task.cancelled() and task.exception() is not None:
+        log.error("the status page has lost its memory", exc_info=task.exception())

@@ -1,0 +1,159 @@
+"""Puts together what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from itertools import chain
+
+from forwarder import __version__
+from forwarder.admin import words
+from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
+from forwarder.admin.lookout import Lookout, Seen
+from forwarder.admin.readiness import Readiness
+from forwarder.outcome import HaltReason, LetterReason
+from forwarder.parts import Parts
+from forwarder.worker import State
+
+_Values = dict[str, dict[str, float]]
+
+
+class Board:
+    """One per process; bounded in memory and in what it asks of Redis, however many pages are open."""
+
+    def __init__(self, parts: Parts, readiness: Callable[[], Readiness], *, actions: bool) -> None:
+        self._parts = parts
+        self._readiness = readiness
+        self._actions = actions
+        self._history = History()
+        self._started = parts.clock()
+        self.lookout = Lookout(parts.records, parts.clock)
+
+    async def remember(self) -> None:
+        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened."""
+        while True:
+            seen = await self.lookout.look(with_letters=False)
+            self._history.add(self._sample(seen, self._parts.metrics.values()))
+            await asyncio.sleep(PERIOD)
+
+    async def show(self) -> dict[str, object]:
+        """All that the page shows, ready for JSON; no user's data. Takes about a second when Redis hangs."""
+        seen = await self.lookout.look(with_letters=True)
+        values = self._parts.metrics.values()
+        sample = self._sample(seen, values)
+        readiness = self._readiness()
+        return {
+            "queue": self._parts.settings.queue,
+            "version": __version__,
+            "worker": {"name": f"{socket.gethostname()}:{os.getpid()}", "seconds": round(sample.at - self._started)},
+            "state": readiness.state,
+            "said": asdict(words.said(readiness, self._parts.settings.lease_ttl)),
+            "halted_since": seen.halt.since if seen and seen.halt and readiness.state == State.HALTED else None,
+            "brake": readiness.reason == HaltReason.DEAD_LETTER_BRAKE,
+            "notices": list(self._notices(seen, sample)),
+            "actions": self._actions,
+            "redis": {"age": self._age(seen), "problem": self.lookout.problem},
+            "now": {
+                "waiting": seen and seen.census.waiting,
+                "oldest": sample.oldest,
+                **asdict(self._history.now(sample)),
+            },
+            "notes": _notes(seen, sample, values),
+            "answers": self._history.answers(sample),
+            "limits": self._limits(),
+            "shards": self._shards(seen, sample),
+            "letters": _letters(seen),
+            "history": self._history.columns(sample.at),
+        }
+
+    def _sample(self, seen: Seen | None, values: _Values) -> Sample:
+        """What is now. What Redis said long ago is unknown now."""
+        census = seen.census if seen is not None and self._parts.clock() - seen.at <= PERIOD else None
+        return Sample(
+            at=self._parts.clock(),
+            waiting=None if census is None else census.waiting,
+            accepted=None if census is None else census.accepted,
+            oldest=values["oldest_claimed_age_seconds"][""] if self._draining else None,
+            posts=_sum(values, "posts_total"),
+            posted_events=values["post_events_sum"][""],
+            batches=values["post_events_count"][""],
+            retries=_sum(values, "retries_total"),
+            answers=values.get("posts_total", {}),
+        )
+
+    @property
+    def _draining(self) -> bool:
+        return self._readiness().state == State.DRAINING
+
+    def _age(self, seen: Seen | None) -> float | None:
+        return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
+
+    def _notices(self, seen: Seen | None, sample: Sample) -> Iterator[str]:
+        found = [words.stale(self._age(seen))]
+        if seen is not None:
+            census, before = seen.census, self._history.before(sample.at, LATELY)
+            found.append(words.unbalanced(sum(map(abs, census.imbalances.values()))))
+            accepted = None if before is None else pace(before, sample).accepted
+            if self._draining:
+                undecided = census.waiting + census.claimed
+                found.append(words.unaccepted(undecided, accepted, self._history.answers(sample)))
+        return chain.from_iterable(found)
+
+    def _limits(self) -> dict[str, dict[str, float]]:
+        pacer, settings = self._parts.pacer, self._parts.settings
+        return {
+            "concurrency": {"used": pacer.in_flight, "now": int(pacer.limit), "most": settings.concurrency},
+            "rate": {"now": round(pacer.rate, 1), "most": settings.rate_limit},
+        }
+
+    def _shards(self, seen: Seen | None, sample: Sample) -> list[dict[str, object]]:
+        """One row for each list; one list today."""
+        if seen is None:
+            return []
+        census = seen.census
+        other = f"another worker ({census.lease[:8]}…)" if census.lease else "nobody"
+        return [
+            {
+                "shard": "0",
+                "owner": "this worker" if self._draining and census.lease else other,
+                "held": census.lease is not None,
+                "lease_seconds": max(0, census.lease_milliseconds) / 1000,
+                "waiting": census.waiting,
+                "claimed": census.claimed,
+                "oldest_age": sample.oldest,
+            }
+        ]
+
+
+def _sum(values: _Values, name: str) -> float:
+    """Over all values of the metric's label."""
+    return sum(values.get(name, {}).values())
+
+
+def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]:
+    """A line below each number."""
+    ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
+    return {
+        "waiting": f"and {seen.census.claimed:,} claimed" if seen is not None else "",
+        "accepted": f"{seen.census.accepted:,} in all, by whichever worker" if seen is not None else "",
+        "posts": f"{sample.posts:,.0f} since this worker started",
+        "events_per_post": "the more, the fewer POSTs",
+        "retries": words.causes(values.get("retries_total", {})) or "none since this worker started",
+        "oldest": "since it was claimed" if sample.oldest is not None else "known to the owner of the list only",
+        "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
+        f"{halved:,.0f} batches were halved.",
+    }
+
+
+def _letters(seen: Seen | None) -> dict[str, object] | None:
+    if seen is None:
+        return None
+    latest, letters = seen.letters, seen.census.letters
+    return {
+        "said": words.kept(letters, latest.by_reason.total()),
+        "kept": letters,
+        "by_reason": {name: latest.by_reason[name] for name in (*LetterReason, "other")},
+        "latest": latest.hidden(),
+        "problem": seen.letters_problem,
+    }

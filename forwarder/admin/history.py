@@ -1,0 +1,107 @@
+"""The last 15 minutes, as numbers for charts: a ring of samples, bounded whatever happens. Pure."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+#: Seconds between two samples, and how many are kept: 15 minutes, and the one before them for the first rate.
+PERIOD = 5.0
+_SAMPLES = 181
+#: Seconds over which "now" is measured: two samples at least, so that one late sample does not show as a jump.
+_NOW = 10.0
+#: Seconds that "lately" means.
+LATELY = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Counters and gauges at one moment; None is unknown, because Redis was not there or this worker cannot know."""
+
+    #: Seconds, monotonic.
+    at: float
+    waiting: int | None = None
+    accepted: int | None = None
+    oldest: float | None = None
+    posts: float = 0.0
+    posted_events: float = 0.0
+    batches: float = 0.0
+    retries: float = 0.0
+    answers: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What happened between two samples, a second; None where it is unknown or means nothing."""
+
+    accepted: float | None = None
+    posts: float | None = None
+    events_per_post: float | None = None
+    retries: float | None = None
+
+
+def pace(before: Sample, after: Sample) -> Pace:
+    """The pace between two samples. A counter that went back, as after FLUSHALL, makes its pace unknown."""
+    seconds = after.at - before.at
+    if seconds <= 0:
+        return Pace()
+
+    def grown(old: float | None, new: float | None) -> float | None:
+        return None if old is None or new is None or new < old else new - old
+
+    def rate(old: float | None, new: float | None) -> float | None:
+        found = grown(old, new)
+        return None if found is None else found / seconds
+
+    batches = grown(before.batches, after.batches)
+    return Pace(
+        accepted=rate(before.accepted, after.accepted),
+        posts=rate(before.posts, after.posts),
+        events_per_post=(after.posted_events - before.posted_events) / batches if batches else None,
+        retries=rate(before.retries, after.retries),
+    )
+
+
+class History:
+    """Samples in the order they were taken, the oldest forgotten first."""
+
+    def __init__(self) -> None:
+        self._samples: deque[Sample] = deque(maxlen=_SAMPLES)
+
+    def add(self, sample: Sample) -> None:
+        """Remembers a sample."""
+        self._samples.append(sample)
+
+    def before(self, now: float, seconds: float) -> Sample | None:
+        """The youngest sample that is at least so old, or else the oldest there is."""
+        old = [sample for sample in self._samples if now - sample.at >= seconds]
+        return old[-1] if old else next(iter(self._samples), None)
+
+    def now(self, sample: Sample) -> Pace:
+        """The pace of the last seconds, up to a sample that need not be remembered."""
+        before = self.before(sample.at, _NOW)
+        return Pace() if before is None else pace(before, sample)
+
+    def answers(self, sample: Sample) -> dict[str, int]:
+        """How often each answer came in the last minute; the most frequent first."""
+        before = self.before(sample.at, LATELY)
+        old = {} if before is None else before.answers
+        grown = {answer: int(count - old.get(answer, 0)) for answer, count in sample.answers.items()}
+        return dict(sorted(((a, n) for a, n in grown.items() if n > 0), key=lambda item: -item[1]))
+
+    def columns(self, now: float) -> dict[str, list[float | None]]:
+        """One list for each chart, oldest first, and `age`: how many seconds ago each point is."""
+        points = [(after, pace(before, after)) for before, after in pairwise(self._samples)]
+        return {
+            "age": _rounded(now - sample.at for sample, _ in points),
+            "waiting": [sample.waiting for sample, _ in points],
+            "accepted": _rounded(each.accepted for _, each in points),
+            "posts": _rounded(each.posts for _, each in points),
+            "events_per_post": _rounded(each.events_per_post for _, each in points),
+            "retries": _rounded(each.retries for _, each in points),
+            "oldest": _rounded(sample.oldest for sample, _ in points),
+        }
+
+
+def _rounded(values: Iterable[float | None]) -> list[float | None]:
+    return [None if value is None else round(value, 2) for value in values]
