@@ -218,6 +218,9 @@ def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
         values[field] = Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         yield f"{name}_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        return
+    if not values[field]:
+        yield f"{name}_FILE: {file} is empty"
 
 
 def secrets(settings: Settings) -> Iterator[str]:
