@@ -133,13 +133,14 @@ def _sum(values: _Values, name: str) -> float:
 
 def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]:
     """A line below each number."""
+    causes = words.causes(values.get("retries_total", {}))
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
     return {
         "waiting": f"and {seen.census.claimed:,} claimed" if seen is not None else "",
         "accepted": f"{seen.census.accepted:,} in all, by whichever worker" if seen is not None else "",
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "the more, the fewer POSTs",
-        "retries": words.causes(values.get("retries_total", {})) or "none since this worker started",
+        "retries": f"{causes or 'none'} since this worker started",
         "oldest": "since it was claimed" if sample.oldest is not None else "known to the owner of the list only",
         "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
         f"{halved:,.0f} batches were halved.",

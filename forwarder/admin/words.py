@@ -89,7 +89,7 @@ def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]
 def causes(counts: Mapping[str, float]) -> str:
     """The most frequent of these, with their numbers; empty if there are none."""
     ranked = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
-    return ", ".join(f"{name} {count:,.0f}" for count, name in ranked[:_CAUSES])
+    return ", ".join(f"{name}: {count:,.0f}" for count, name in ranked[:_CAUSES])
 
 
 def kept(letters: int, counted: int) -> str:

@@ -126,11 +126,11 @@ function state(said) {
   marked($("remedy"), said.remedy);
 }
 
-function limit(node, { used, now, most }, unit) {
+function limit(node, { used, now, most }, unit, cause) {
   const top = most || now || used || 1;
   const said = now ? `${rate(used)} of ${rate(now)}${unit}` : `${rate(used)}${unit}, no limit`;
   text(node.querySelector(".said"), said);
-  text(node.querySelector(".faint"), now < most ? `lowered from ${rate(most)}${unit}: the API is not well` : most ? "not lowered" : "");
+  text(node.querySelector(".faint"), now < most ? `lowered from ${rate(most)}${unit} by ${cause}` : most ? "not lowered" : "");
   const meter = node.querySelector(".meter");
   const part = Math.min(100, Math.round((100 * used) / top));
   meter.setAttribute("aria-valuenow", part);
@@ -195,8 +195,8 @@ function render(d) {
     text(tile.note, d.notes[tile.key]);
     draw(tile, d.history);
   }
-  limit($("concurrency"), d.limits.concurrency, "");
-  limit($("rate"), { used: d.now.posts || 0, ...d.limits.rate }, "/s");
+  limit($("concurrency"), d.limits.concurrency, "", "5xx, or no answer");
+  limit($("rate"), { used: d.now.posts || 0, ...d.limits.rate }, "/s", "429");
   children($("answers"), d.answers, () => Object.entries(d.answers).flatMap(([answer, n]) => [el("dt", {}, answer), el("dd", {}, count(n))]));
   text($("totals"), d.notes.answers);
   children($("shards"), d.shards, () => d.shards.map(shard));
