@@ -67,6 +67,10 @@ class DeadLetter:
     attempts: int
 
 
+#: Digits of the microseconds since 1970, for two hundred years to come.
+_LONGEST_NUMBER = 16
+
+
 def _halt_record(text: bytes) -> HaltRecord:
     try:
         return msgspec.json.decode(text, type=HaltRecord)
@@ -79,6 +83,11 @@ def _dead_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode(errors="replace")
 
+    def number(name: bytes) -> int:
+        digits = fields.get(name, b"")
+        # Whoever writes to the stream by hand must not make the letters of all others unreadable.
+        return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else 0
+
     return DeadLetter(
         id=letter_id.decode(),
         element=fields.get(b"element", b""),
@@ -86,8 +95,8 @@ def _dead_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
         status=text(b"status"),
         detail=text(b"detail"),
         user_id=text(b"user_id"),
-        claimed_at=int(fields.get(b"claimed_at") or 0),
-        attempts=int(fields.get(b"attempts") or 0),
+        claimed_at=number(b"claimed_at"),
+        attempts=number(b"attempts"),
     )
 
 
