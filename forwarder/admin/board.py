@@ -8,11 +8,11 @@ from dataclasses import asdict
 from itertools import chain
 
 from forwarder import __version__
-from forwarder.admin import words
+from forwarder.admin import letters, words
 from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
 from forwarder.admin.lookout import Lookout, Seen
 from forwarder.admin.readiness import Readiness
-from forwarder.outcome import HaltReason, LetterReason
+from forwarder.outcome import HaltReason
 from forwarder.parts import Parts
 from forwarder.worker import State
 
@@ -150,11 +150,11 @@ def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]
 def _letters(seen: Seen | None) -> dict[str, object] | None:
     if seen is None:
         return None
-    latest, letters = seen.letters, seen.census.letters
+    latest, kept = seen.letters, seen.census.letters
     return {
-        "said": words.kept(letters, latest.by_reason.total()),
-        "kept": letters,
-        "by_reason": {name: latest.by_reason[name] for name in (*LetterReason, "other")},
-        "latest": latest.hidden(),
+        "said": words.kept(kept, latest.by_reason.total()),
+        "kept": kept,
+        "by_reason": letters.by_reason(latest),
+        "latest": letters.hidden(latest),
         "problem": seen.letters_problem,
     }

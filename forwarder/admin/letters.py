@@ -1,55 +1,38 @@
 """The dead letters as the page shows them: how many of each reason, and the latest, without users' data."""
 
-from collections import Counter
-from dataclasses import dataclass, field
-
 from forwarder.dead import claimed_at
 from forwarder.explain import explain
 from forwarder.outcome import LetterReason
-from forwarder.queue import DeadLetter, Records
+from forwarder.queue import DeadLetter, LatestLetters, Records
 
-#: How many of the latest letters are shown.
-_SHOWN = 20
-#: Reading ends after so many letters, or bytes of them: thousands of long letters must not hold up Redis.
-_COUNTED, _COUNTED_BYTES = 1_000, 2_000_000
-#: Of an element, at most so many bytes are shown; `forwarder dead show` prints all.
-_ELEMENT_BYTES = 4_000
-
-_REASONS = frozenset(LetterReason)
+#: How many of the latest letters are shown, and of how many the reasons are counted.
+_SHOWN, _COUNTED = 20, 1_000
+#: Counting ends after so many bytes of elements. Of one, so many are shown; `forwarder dead show` prints all.
+_COUNTED_BYTES, _ELEMENT_BYTES = 2_000_000, 8_000
 
 
-@dataclass(frozen=True, slots=True)
-class Latest:
-    """What was read: the latest letters, and from the latest on how many of each reason."""
-
-    letters: tuple[DeadLetter, ...] = ()
-    by_reason: Counter[str] = field(default_factory=Counter)
-
-    def hidden(self) -> list[dict[str, object]]:
-        """The latest letters without anything that the producers wrote."""
-        return [_hidden(letter) for letter in self.letters]
-
-    def revealed(self) -> list[dict[str, object]]:
-        """The latest letters with the user, the element, and an explanation that may quote them."""
-        return [_hidden(letter) | _user_data(letter) for letter in self.letters]
+async def read(records: Records) -> LatestLetters:
+    """Looks at the latest letters. Raises UnreachableError."""
+    return await records.latest_letters(full=_SHOWN, most=_COUNTED, most_bytes=_COUNTED_BYTES, cut=_ELEMENT_BYTES)
 
 
-async def read(records: Records) -> Latest:
-    """Reads the latest letters. Raises UnreachableError."""
-    shown: list[DeadLetter] = []
-    reasons: Counter[str] = Counter()
-    size = 0
-    async for letter in records.latest_letters():
-        if len(shown) < _SHOWN:
-            shown.append(letter)
-        reasons[letter.reason if letter.reason in _REASONS else "other"] += 1
-        size += len(letter.element)
-        if reasons.total() >= _COUNTED or size >= _COUNTED_BYTES:
-            break
-    return Latest(tuple(shown), reasons)
+def by_reason(found: LatestLetters) -> dict[str, int]:
+    """How many of each reason; what is none of ours is "other"."""
+    known = {reason.value: found.by_reason[reason] for reason in LetterReason}
+    return known | {"other": found.by_reason.total() - sum(known.values())}
 
 
-def _hidden(letter: DeadLetter) -> dict[str, object]:
+def hidden(found: LatestLetters) -> list[dict[str, object]]:
+    """The latest letters without anything that the producers wrote."""
+    return [_hidden(letter, length) for letter, length in found.letters]
+
+
+def revealed(found: LatestLetters) -> list[dict[str, object]]:
+    """The latest letters with the user, the element, and an explanation that may quote them."""
+    return [_hidden(letter, length) | _user_data(letter, length) for letter, length in found.letters]
+
+
+def _hidden(letter: DeadLetter, length: int) -> dict[str, object]:
     return {
         "id": letter.id,
         "reason": letter.reason,
@@ -57,15 +40,15 @@ def _hidden(letter: DeadLetter) -> dict[str, object]:
         "detail": letter.detail,
         "claimed_at": claimed_at(letter),
         "attempts": letter.attempts,
-        "bytes": len(letter.element),
+        "bytes": length,
         "explanation": explain(letter.reason, letter.status, letter.detail, b""),
     }
 
 
-def _user_data(letter: DeadLetter) -> dict[str, object]:
-    cut = " … cut here" if len(letter.element) > _ELEMENT_BYTES else ""
+def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:
+    cut = length > len(letter.element)
     return {
         "user_id": letter.user_id,
-        "element": letter.element[:_ELEMENT_BYTES].decode(errors="backslashreplace") + cut,
-        "explanation": explain(letter.reason, letter.status, letter.detail, letter.element),
+        "element": letter.element.decode(errors="backslashreplace") + (" … cut here" if cut else ""),
+        "explanation": explain(letter.reason, letter.status, letter.detail, b"" if cut else letter.element),
     }

@@ -1,15 +1,15 @@
 """What Redis knows, asked at most once a second however many pages are open, and never waited for long."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import structlog
 
 from forwarder.admin import letters
-from forwarder.admin.letters import Latest
 from forwarder.errors import ForwarderError
-from forwarder.queue import Census, HaltRecord, Records
+from forwarder.queue import Census, HaltRecord, LatestLetters, Records
 
 #: Seconds for which what was seen is new enough.
 _FRESH = 1.0
@@ -20,7 +20,7 @@ _LETTERS = 2.0
 
 log = structlog.get_logger("forwarder.admin")
 
-_NOTHING = Latest()
+_NOTHING = LatestLetters((), Counter())
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Seen:
     at: float
     census: Census
     halt: HaltRecord | None
-    letters: Latest = _NOTHING
+    letters: LatestLetters = _NOTHING
     #: When the letters were read last, how it stood then, and why they cannot be read now.
     letters_at: float = float("-inf")
     letters_stood: tuple[int, ...] = ()

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from forwarder.admin import actions, assets
+from forwarder.admin import actions, assets, letters
 from forwarder.admin.actions import Done, Replay, Resume
 from forwarder.admin.board import Board
 from forwarder.admin.guard import Guard, Refusal, host_of, is_loopback
@@ -90,7 +90,7 @@ class Pages:
 
     async def _letters(self, _: web.Request) -> web.Response:
         seen = await self.board.lookout.look(with_letters=True)
-        return _json({"letters": seen.letters.revealed() if seen is not None else []})
+        return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:
         wanted = await _body(request, Resume)

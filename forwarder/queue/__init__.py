@@ -11,7 +11,7 @@ from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlem
 from forwarder.queue.connection import connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Pusher
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Records
 
 __all__ = [
     "Census",
@@ -21,6 +21,7 @@ __all__ = [
     "DeadLetter",
     "HaltRecord",
     "Keys",
+    "LatestLetters",
     "Letter",
     "Pusher",
     "Records",

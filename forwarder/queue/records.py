@@ -1,5 +1,6 @@
 """The operator's side of a list: the census, the dead letters, the halt."""
 
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -65,6 +66,14 @@ class DeadLetter:
     user_id: str
     claimed_at: int
     attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class LatestLetters:
+    """The latest letters, each with the length of its element, which may be cut; and how many have which reason."""
+
+    letters: tuple[tuple[DeadLetter, int], ...]
+    by_reason: Counter[str]
 
 
 #: Digits of the microseconds since 1970, for two hundred years to come.
@@ -158,17 +167,21 @@ class Records:
                 return
             start = "(" + found[-1][0].decode()
 
-    async def latest_letters(self, *, page: int = 100) -> AsyncIterator[DeadLetter]:
-        """All dead letters, latest first, read in pages."""
-        end = "+"
-        while True:
-            with translated():
-                found: Any = await self._redis.xrevrange(self._keys.dead, end, "-", count=page)
-            for letter_id, fields in found:
-                yield _dead_letter(letter_id, fields)
-            if len(found) < page:
-                return
-            end = "(" + found[-1][0].decode()
+    async def latest_letters(self, *, full: int, most: int, most_bytes: int, cut: int) -> LatestLetters:
+        """A look at the latest dead letters, in one round trip that stays small however long their elements are.
+
+        Args:
+            full: letters to return.
+            most: letters whose reasons to return.
+            most_bytes: no further letter is looked at once their elements are so long.
+            cut: bytes of an element that are returned.
+        """
+        reasons, found = await scripts.run(self._redis, "latest", [self._keys.dead], [full, most, most_bytes, cut])
+        letters = [
+            (_dead_letter(letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), length)
+            for letter_id, length, fields in found
+        ]
+        return LatestLetters(tuple(letters), Counter(reason.decode(errors="replace") for reason in reasons))
 
     async def replay(self, letter_id: str, element: bytes, *, side: Side) -> bool:
         """Pushes `element` and deletes the letter, both or neither; False if there is no such letter."""

@@ -231,7 +231,12 @@ async function poll() {
   clearTimeout(timer);
   try {
     const found = await fetched("status.json");
-    if (revealed) await show();
+    if (revealed) {
+      await show().catch(({ message }) => {
+        lock();
+        say($("done"), message);
+      });
+    }
     lostAt = null;
     render(found);
   } catch (error) {
