@@ -107,7 +107,6 @@ async def pictures(minutes: float) -> None:
                 await traffic(server.url, api, 0.2)
                 await eventually(lambda: halted(service))
                 await picture(browser, service, "halted", DESK, "light", unlocked=True)
-                await picture(browser, service, "halted-phone", PHONE, "dark")
 
 
 async def halted(service: Running) -> bool:
