@@ -7,13 +7,14 @@ as they should with Debian's packages chromium and fonts-inter, and are small wi
 
 import argparse
 import asyncio
-import itertools
+import json
 import math
 import random
 import shutil
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
@@ -37,10 +38,18 @@ _FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontco
 <alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias></fontconfig>"""
 
 
+def of_the_best_customers(count: int) -> list[bytes]:
+    """The purchases of those who buy most often, so that many events are one user's."""
+    events = purchases(20_000)
+    users = [json.loads(element)["user_id"] for element in events]
+    best = {user for user, _ in Counter(users).most_common(count)}
+    return [element for user, element in zip(users, events, strict=True) if user in best]
+
+
 async def traffic(redis_url: str, api: Simulator, minutes: float) -> None:
     """Pushes in waves for so long; half way the API has a minute of trouble."""
     dice = random.Random(1)
-    events = itertools.cycle(purchases(20_000))
+    events = of_the_best_customers(300)
     begun = time.monotonic()
     async with connect(redis_url) as redis:
         pusher = Pusher(redis, Keys(QUEUE), side="left")
@@ -51,7 +60,7 @@ async def traffic(redis_url: str, api: Simulator, minutes: float) -> None:
                 refuse=[Refusal(name="refused")],
                 statuses=[RandomAnswer(status=503, rate=0.6 if troubled else 0.004)],
             )
-            batch = list(itertools.islice(events, int(90 + 60 * math.sin(part * 14) + dice.uniform(0, 30))))
+            batch = dice.choices(events, k=int(420 + 260 * math.sin(part * 14) + dice.uniform(0, 80)))
             if dice.random() < 0.03:
                 batch.append(event(f"u-{dice.randrange(999)}", 1, name="refused"))
             if dice.random() < 0.02:
