@@ -187,6 +187,37 @@ async def test_two_tabs_that_replay_the_same_replay_it_once(
     assert api.ledger.accepted_events == 30
 
 
+async def test_one_action_runs_at_a_time_and_a_redis_that_hangs_ends_it(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator
+) -> None:
+    server = own_redis(port=None)
+    async with running(settings(server.url, queue_name, api, admin_token=TOKEN)) as service:
+        await eventually(lambda: settled_on_page(service))
+        os.kill(server.pid, signal.SIGSTOP)
+        try:
+            both = await asyncio.gather(*[ask(service, "/resume", {}, **bearer()) for _ in range(2)])
+        finally:
+            os.kill(server.pid, signal.SIGCONT)
+        assert sorted(code for code, _, _ in both) == [409, 503]
+        assert (await ask(service, "/resume", {}, **bearer()))[0] == 200
+
+
+async def test_while_it_stops_it_says_so(redis_url: str, redis_client: Redis, queue_name: str, api: Simulator) -> None:
+    api.faults = Faults(latency=2)
+    async with running(settings(redis_url, queue_name, api, request_timeout=4)) as service:
+        await redis_client.rpush(queue_name, event("u", 1))
+        await eventually(lambda: in_flight(service))
+        service.service.stop()
+        found = await status(service)
+        assert (found["state"], found["said"]["title"]) == ("stopping", "Stopping")
+        assert (await service.get("/readyz"))[0] == 503
+    assert api.ledger.accepted_events == 1
+
+
+async def in_flight(service: Running) -> int:
+    return int((await status(service))["limits"]["concurrency"]["used"])
+
+
 @pytest.mark.parametrize(
     "headers",
     [
