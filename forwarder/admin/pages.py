@@ -20,6 +20,9 @@ from forwarder.parts import Parts
 #: Of a request for an action: most bytes, and seconds that they may take.
 BODY_BYTES, _BODY_SECONDS = 4_096, 5.0
 
+#: Seconds for which what the page shows is new enough.
+_SHOWN_SECONDS = 0.5
+
 T = TypeVar("T")
 _Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -34,7 +37,8 @@ class Pages:
         self._parts = parts
         self._guard = Guard(token.get_secret_value() if token is not None else None, parts.clock)
         self._at_home_only = is_loopback(parts.settings.admin_host)
-        self._acting = asyncio.Lock()
+        self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
+        self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
         self.board = Board(parts, readiness, actions=self._guard.armed)
 
@@ -86,7 +90,12 @@ class Pages:
         return web.Response(text=text, content_type=kind)
 
     async def _status(self, _: web.Request) -> web.Response:
-        return _json(await self.board.show())
+        """Put together twice a second at most, however many pages are open: this process has events to send."""
+        async with self._showing:
+            if self._parts.clock() - self._shown_at >= _SHOWN_SECONDS:
+                self._shown = msgspec.json.encode(await self.board.show())
+                self._shown_at = self._parts.clock()
+        return web.Response(body=self._shown, content_type="application/json")
 
     async def _letters(self, _: web.Request) -> web.Response:
         seen = await self.board.lookout.look(with_letters=True)
@@ -113,6 +122,7 @@ class Pages:
                 return _json(await action())
             finally:
                 self.board.lookout.forget()
+                self._shown_at = float("-inf")
 
 
 def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
