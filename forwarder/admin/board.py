@@ -3,9 +3,8 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict
-from itertools import chain
 
 from forwarder import __version__
 from forwarder.admin import letters, words
@@ -43,15 +42,16 @@ class Board:
         values = self._parts.metrics.values()
         sample = self._sample(seen, values)
         readiness = self._readiness()
+        said = words.said(readiness, self._parts.settings.lease_ttl, self._unaccepted(seen, sample))
         return {
             "queue": self._parts.settings.queue,
             "version": __version__,
             "worker": {"name": f"{socket.gethostname()}:{os.getpid()}", "seconds": round(sample.at - self._started)},
             "state": readiness.state,
-            "said": asdict(words.said(readiness, self._parts.settings.lease_ttl)),
+            "said": asdict(said),
             "halted_since": seen.halt.since if seen and seen.halt and readiness.state == State.HALTED else None,
             "brake": readiness.reason == HaltReason.DEAD_LETTER_BRAKE,
-            "notices": list(self._notices(seen, sample)),
+            "notices": self._notices(seen),
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self.lookout.problem},
             "now": {
@@ -89,16 +89,15 @@ class Board:
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
 
-    def _notices(self, seen: Seen | None, sample: Sample) -> Iterator[str]:
-        found = [words.stale(self._age(seen))]
-        if seen is not None:
-            census, before = seen.census, self._history.before(sample.at, LATELY)
-            found.append(words.unbalanced(sum(map(abs, census.imbalances.values()))))
-            accepted = None if before is None else pace(before, sample).accepted
-            if self._draining:
-                undecided = census.waiting + census.claimed
-                found.append(words.unaccepted(undecided, accepted, self._history.answers(sample)))
-        return chain.from_iterable(found)
+    def _notices(self, seen: Seen | None) -> list[str]:
+        imbalance = 0 if seen is None else sum(map(abs, seen.census.imbalances.values()))
+        return [*words.stale(self._age(seen)), *words.unbalanced(imbalance)]
+
+    def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
+        before = self._history.before(sample.at, LATELY)
+        accepted = None if before is None else pace(before, sample).accepted
+        undecided = 0 if seen is None else seen.census.waiting + seen.census.claimed
+        return words.unaccepted(undecided, accepted, self._history.answers(sample))
 
     def _limits(self) -> dict[str, dict[str, float]]:
         pacer, settings = self._parts.pacer, self._parts.settings

@@ -22,7 +22,7 @@ _KEPT = "Nothing is sent, and everything is kept in Redis."
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The state for a person. ``tone`` is good, calm (nothing to do but wait) or bad."""
+    """The state for a person. ``tone`` is good, calm (nothing to do but wait), warn (nothing to do here) or bad."""
 
     tone: str
     title: str
@@ -31,14 +31,24 @@ class Said:
     remedy: str = ""
 
 
-def said(readiness: Readiness, lease_ttl: float) -> Said:
-    """The state in words that hold no number that changes by itself: they are read aloud when they change."""
+def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
+    """The state. Title and sentence hold no number that changes by itself: they are read aloud when they change.
+
+    Args:
+        readiness: what /readyz says.
+        lease_ttl: seconds.
+        unaccepted: what :func:`unaccepted` says.
+    """
     if readiness.state == State.HALTED:
         return Said("bad", _title(readiness.reason), _KEPT, readiness.detail, readiness.remedy)
     if readiness.reason == "redis":
         sentence = "Nothing can be claimed or settled, so no POST starts. Nothing is lost."
         return Said("bad", "Redis does not serve", sentence, readiness.detail, readiness.remedy)
     match readiness.state:
+        case State.DRAINING if unaccepted:
+            sentence = "Events stay in Redis and are tried again. The service goes on by itself when the API does."
+            advice = "see whether the API has an outage, and whether this machine reaches it"
+            return Said("warn", "Draining, but the API accepts nothing", sentence, unaccepted, advice)
         case State.DRAINING:
             return Said("good", "Draining", "This worker owns the list: it claims events and sends them.")
         case State.STANDING_BY:
@@ -73,8 +83,8 @@ def unbalanced(events: int) -> Iterator[str]:
         yield f"The sums of what was claimed and decided are off by {events:,} events. Run `forwarder audit`."
 
 
-def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]) -> Iterator[str]:
-    """Whether the API accepts nothing, though there is something to accept.
+def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]) -> str:
+    """What the API answers while it accepts nothing, though there is something to accept; else empty.
 
     Args:
         undecided: events that wait or are claimed.
@@ -82,8 +92,8 @@ def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]
         lately: how often each answer came lately.
     """
     if undecided and lately and not lately.get("202") and not accepted:
-        answers = ", ".join(f"{answer} ({count:,} times)" for answer, count in lately.items())
-        yield f"The API accepted nothing in the last minute. Its answers: {answers}. Events wait, and are tried again."
+        return f"answers in the last minute: {causes(lately)}"
+    return ""
 
 
 def causes(counts: Mapping[str, float]) -> str:

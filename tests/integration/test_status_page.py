@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.queue import HaltRecord, Keys, Records, connect
-from forwarder.simulator import Faults, Refusal, Simulator
+from forwarder.simulator import Answer, Faults, Refusal, Simulator
 from tests.rig import KEY, Running, event, eventually, running, settings, settled
 
 TOKEN = "a-token-of-this-test"
@@ -427,6 +427,19 @@ async def test_a_standby_says_so_and_shows_the_list(
             (shard,) = (await status(second))["shards"]
             assert shard["owner"].startswith("another worker (")
             assert shard["oldest_age"] is None
+
+
+async def test_an_api_that_accepts_nothing_is_told(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.faults = Faults(status_all=Answer(status=503))
+    async with running(settings(redis_url, queue_name, api)) as service:
+        await redis_client.rpush(queue_name, *[event(f"u{n}", n) for n in range(9)])
+        await eventually(lambda: says(service, "Draining, but the API accepts nothing"))
+        assert "503" in (await status(service))["said"]["detail"]
+        api.faults = Faults()
+        await settled(redis_client, queue_name)
+        await eventually(lambda: says(service, "Draining"))
 
 
 async def test_what_was_done_is_logged_and_the_token_is_not(

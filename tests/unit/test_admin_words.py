@@ -59,6 +59,13 @@ def test_an_api_that_accepts_nothing_is_told(
     lately: dict[str, int],
     speaks: bool,  # noqa: FBT001
 ) -> None:
-    said = list(words.unaccepted(undecided, accepted, lately))
+    said = words.unaccepted(undecided, accepted, lately)
     assert bool(said) is speaks
-    assert not speaks or "503" in said[0]
+    assert not speaks or "503: " in said
+
+
+def test_an_owner_whose_api_accepts_nothing_is_not_shown_as_well() -> None:
+    said = words.said(Readiness(ready=True, state="draining"), 30, "answers in the last minute: 503: 9")
+    assert (said.tone, said.title) == ("warn", "Draining, but the API accepts nothing")
+    assert "503" in said.detail
+    assert words.said(Readiness(ready=True, state="standing by"), 30, "503").title == "Standing by"

@@ -112,7 +112,7 @@ function peek(tile, at) {
 
 let token = sessionStorage.getItem("token"), revealed = null, last = null, lostAt = null, timer;
 
-const GLYPHS = { good: ["M7 12.5l3.5 3.5L17 9", "#12915c"], calm: ["M8 12h8", "#667085"], bad: ["M12 6v7M12 17v.1", "#d92d20"] };
+const GLYPHS = { good: ["M7 12.5l3.5 3.5L17 9", "#12915c"], calm: ["M8 12h8", "#667085"], warn: ["M12 6v7M12 17v.1", "#b26a00"], bad: ["M12 6v7M12 17v.1", "#d92d20"] };
 function state(said) {
   const [glyph, color] = GLYPHS[said.tone];
   const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="${color}"/><path d="${glyph}" fill="none" stroke="#fff" stroke-width="3"/></svg>`;
