@@ -71,10 +71,14 @@ class Guard:
 
 
 def _same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether no header says that another site's page asks; programs that are no browser send none of these."""
-    if headers.get("Sec-Fetch-Site", "same-origin") != "same-origin":
-        return False
-    origin = headers.get("Origin")
+    """Whether no header says that another site's page asks; programs that are no browser send none of these.
+
+    Sec-Fetch-Site is the browser's own word, and right behind a proxy too, which may change the Host that Origin is
+    compared with. Old browsers, and all where there is neither TLS nor loopback, send only Origin.
+    """
+    site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
+    if site is not None:
+        return site == "same-origin"
     try:
         return origin is None or urlsplit(origin).netloc == headers.get("Host")
     except ValueError:

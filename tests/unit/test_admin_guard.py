@@ -83,6 +83,7 @@ def test_after_five_guesses_in_a_minute_nobodys_token_is_looked_at() -> None:
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
         {"Sec-Fetch-Site": "none"},
+        {"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:9464"},
         {"Origin": "http://evil.example"},
         {"Origin": "http://127.0.0.1:8080"},
         {"Origin": "null"},
@@ -98,8 +99,16 @@ def test_another_sites_page_may_neither_act_nor_guess(headers: dict[str, str]) -
     assert status(guard, RIGHT) is None
 
 
-def test_the_pages_own_requests_may() -> None:
-    own = {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:9464"}
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"Sec-Fetch-Site": "same-origin", "Origin": "http://127.0.0.1:9464"},
+        {"Sec-Fetch-Site": "same-origin", "Origin": "https://behind.a.proxy.example"},
+        {"Sec-Fetch-Site": "same-origin"},
+        {"Origin": "http://127.0.0.1:9464"},
+    ],
+)
+def test_the_pages_own_requests_may(own: dict[str, str]) -> None:
     assert status(Guard(TOKEN, Clock()), {**RIGHT, **own}) is None
 
 

@@ -133,3 +133,32 @@ def test_every_setting_is_documented() -> None:
     rows = {name: text for name, _, text in config.documented()}
     assert rows.keys() == {f"FORWARDER_{name.upper()}" for name in config.Settings.model_fields}
     assert all(text.endswith(".") for text in rows.values())
+
+
+@pytest.mark.parametrize(
+    "token", ["short", "x" * 15, "with a space in it", "nicht-ascii-é-und-lang", "tab\tin-a-long-token"]
+)
+def test_a_token_that_no_header_carries_well_or_that_can_be_guessed_is_refused(token: str) -> None:
+    (problem,) = problems(ADMIN_TOKEN=token)
+    assert problem == "FORWARDER_ADMIN_TOKEN: must be at least 16 characters, ASCII without spaces"
+    assert token not in problem
+
+
+def test_the_token_comes_from_a_file_and_is_a_secret(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("a-token-of-this-test\n")
+    found = config.load({"FORWARDER_ADMIN_TOKEN_FILE": str(file)})
+    assert "a-token-of-this-test" in list(config.secrets(found))
+    assert "a-token" not in repr(found)
+    assert config.load({"FORWARDER_ADMIN_TOKEN": ""}).admin_token is None
+
+
+def test_a_token_file_that_is_no_token_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    assert "cannot read" in problems(ADMIN_TOKEN_FILE=str(file))[0]
+    file.write_text("\n")
+    assert problems(ADMIN_TOKEN_FILE=str(file)) == (f"FORWARDER_ADMIN_TOKEN_FILE: {file} is empty",)
+    file.write_text("short")
+    assert "at least 16" in problems(ADMIN_TOKEN_FILE=str(file))[0]
+    both = problems(ADMIN_TOKEN_FILE=str(file), ADMIN_TOKEN="x" * 16)
+    assert both == ("FORWARDER_ADMIN_TOKEN: set this or FORWARDER_ADMIN_TOKEN_FILE, not both",)
