@@ -254,6 +254,15 @@ async def test_without_a_token_the_page_shows_commands_instead(
         await expect(page.locator("#version")).to_contain_text("read-only")
 
 
+async def test_a_browser_that_keeps_nothing_shows_and_unlocks_it_too(browser: Browser, service: Running) -> None:
+    async with await browser.new_context() as context:
+        await context.add_init_script("Object.defineProperty(window, 'sessionStorage', {get() { throw Error('no') }})")
+        watched = await opened(context, service)
+        await unlocked(watched.page)
+        await expect(watched.page.get_by_role("button", name="Lock actions")).to_be_visible()
+        assert not watched.complaints
+
+
 async def test_huge_numbers_and_hours_without_redis_still_fit(browser: Browser, service: Running) -> None:
     async with await browser.new_context(viewport=PHONE) as context:
         watched = Watched(await context.new_page())

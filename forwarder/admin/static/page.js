@@ -110,13 +110,23 @@ function peek(tile, at) {
   tile.cross.setAttribute("d", on ? `M${x(ages[nearest])} 0V${HEIGHT}` : "");
 }
 
-let token = sessionStorage.getItem("token"), revealed = null, last = null, lostAt = null, timer;
+let revealed = null, last = null, lostAt = null, timer;
+// A browser that keeps nothing refuses this: then the token lasts until the page is loaded again.
+const stored = (act) => {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return null;
+  }
+};
+let token = stored((store) => store.getItem("token"));
 
 const GLYPHS = { good: ["M7 12.5l3.5 3.5L17 9", "#12915c"], calm: ["M8 12h8", "#667085"], warn: ["M12 6v7M12 17v.1", "#b26a00"], bad: ["M12 6v7M12 17v.1", "#d92d20"] };
 function state(said) {
   const [glyph, color] = GLYPHS[said.tone];
   const icon = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24"><circle cx="12" cy="12" r="12" fill="${color}"/><path d="${glyph}" fill="none" stroke="#fff" stroke-width="3"/></svg>`;
-  $("icon").href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
+  const href = `data:image/svg+xml,${encodeURIComponent(icon)}`;
+  if ($("icon").href !== href) $("icon").href = href;
   $("state").dataset.tone = said.tone;
   $("glyph").setAttribute("d", glyph);
   document.title = `${said.title} · ${last ? last.queue : "forwarder"}`;
@@ -220,7 +230,7 @@ async function fetched(path, body) {
 }
 function lock() {
   token = revealed = null;
-  sessionStorage.removeItem("token");
+  stored((store) => store.removeItem("token"));
 }
 async function show() {
   const { letters } = await fetched("letters.json");
@@ -262,7 +272,7 @@ const ACTS = {
       lock();
       throw error;
     });
-    sessionStorage.setItem("token", token);
+    stored((store) => store.setItem("token", token));
   },
   resume: (refusals) => fetched("resume", { allow_refusals: Number(refusals) }),
   replay: (most, reason) => fetched("replay", { reason, limit: Number(most) }),
