@@ -86,7 +86,7 @@ def addresses(redis_url: str, api_url: str, admin: str, queue: str) -> None:
     table = Table.grid(padding=(0, 2))
     table.add_row("Redis", redis_url, f"RPUSH {queue} " + '\'{"user_id":"u-1","name":"hello"}\'')
     table.add_row("stand-in API", api_url, "GET /ledger?summary=1, PUT /faults")
-    table.add_row("worker", admin, "/metrics, /readyz, /livez")
+    table.add_row("worker", admin, "/ (status page), /metrics, /readyz, /livez")
     out.print("\nEverything is left running. Ctrl-C ends it.")
     out.print(table, soft_wrap=True)
 
