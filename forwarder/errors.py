@@ -4,7 +4,8 @@
 
     ForwarderError
     ├── ConfigurationError   a setting, or a key in Redis, that only a person can mend (exit 78)
-    │   └── WrongTypeError   a Redis key of ours holds another type than ours
+    │   ├── WrongTypeError   a Redis key of ours holds another type than ours
+    │   └── ShardsDisagreeError  the queue has another number of lists than FORWARDER_SHARDS
     ├── ServerMissingError   no redis-server to start for the demo or the tests
     ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
     ├── QueueError           Redis did not do what was asked
@@ -36,6 +37,19 @@ class WrongTypeError(ConfigurationError):
 
     def __init__(self, key: str, found: str, expected: str) -> None:
         super().__init__([f"Redis key {key!r} holds {found}, expected {expected}: is FORWARDER_QUEUE right?"])
+
+
+class ShardsDisagreeError(ConfigurationError):
+    """The queue has another number of lists than we were told; ``agreed`` is what Redis says of it."""
+
+    def __init__(self, queue: str, agreed: str, told: int) -> None:
+        if agreed.isdecimal():
+            advice = f"set FORWARDER_SHARDS={agreed}, or stop every worker and run `forwarder reshard {told}`"
+            problem = f"FORWARDER_SHARDS is {told}, but the queue {queue!r} has {agreed} shards: {advice}"
+        else:
+            problem = f"the queue {queue!r} is being resharded ({agreed}): run `forwarder reshard` again to finish it"
+        super().__init__([problem])
+        self.agreed = agreed
 
 
 class ServerMissingError(ForwarderError):

@@ -22,7 +22,7 @@ from forwarder.cli.options import (
     EXIT_HALTED,
     EXIT_USAGE,
     Json,
-    records_of,
+    lists_of,
     run_to_end,
 )
 from forwarder.credentials import Credentials
@@ -97,8 +97,8 @@ def status_command(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            found = await survey(records)
+        async with lists_of(settings) as lists:
+            found = await survey(lists)
         show.status(found, settings.queue, as_json=as_json)
         return EXIT_HALTED if found["halt"] else 0
 
@@ -111,10 +111,10 @@ def audit(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            census = await records.census()
-        show.audit(census, settings.queue, as_json=as_json)
-        return EXIT_FAILURE if any(census.imbalances.values()) else 0
+        async with lists_of(settings) as lists:
+            found = {name: await records.census() for name, records in zip(lists.names, lists, strict=True)}
+        show.audit(found, settings.queue, as_json=as_json)
+        return EXIT_FAILURE if any(any(census.imbalances.values()) for census in found.values()) else 0
 
     raise typer.Exit(run_to_end(work()))
 
@@ -125,12 +125,12 @@ def check_command(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
+        async with lists_of(settings, agree=False) as lists:
             if settings.api_key is None and settings.api_key_file is None:
-                findings = [finding async for finding in check(settings, records, None)]
+                findings = [finding async for finding in check(settings, lists, None)]
             else:
                 async with Api.from_settings(settings, Credentials.from_settings(settings)) as api:
-                    findings = [finding async for finding in check(settings, records, api)]
+                    findings = [finding async for finding in check(settings, lists, api)]
         show.findings(findings, as_json=as_json)
         return EXIT_FAILURE if any(finding.grade == "failure" for finding in findings) else 0
 
@@ -148,8 +148,8 @@ def resume(
     settings = config.load()
 
     async def work() -> None:
-        async with records_of(settings) as records:
-            show.resumed(await records.resume(allow_refusals=allow_refusals))
+        async with lists_of(settings) as lists:
+            show.resumed(await lists.resume(allow_refusals=allow_refusals))
 
     run_to_end(work())
 

@@ -2,13 +2,14 @@
 
 ``keys`` names, ``connection`` connects and translates errors, ``scripts`` loads the Lua files, ``claims`` is
 the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's (census, dead letters,
-halt), ``pushing`` the producers'.
+halt), ``pushing`` the producers', ``fleet`` what the workers of a queue know of each other.
 """
 
 from redis.asyncio import Redis
 
 from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement, Side
 from forwarder.queue.connection import connect
+from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Pusher
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
@@ -18,14 +19,18 @@ __all__ = [
     "Claimed",
     "ClaimedList",
     "Claims",
+    "Colleague",
     "DeadLetter",
+    "Fleet",
     "HaltRecord",
     "Keys",
     "Letter",
+    "Place",
     "Pusher",
     "Records",
     "Redis",
     "Settlement",
     "Side",
+    "colleagues",
     "connect",
 ]

@@ -8,7 +8,20 @@ from redis import Redis as Administrator
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import QueueError
-from forwarder.queue import Claims, HaltRecord, Keys, Letter, Pusher, Records, Redis, Settlement, connect
+from forwarder.queue import (
+    Claims,
+    Fleet,
+    HaltRecord,
+    Keys,
+    Letter,
+    Place,
+    Pusher,
+    Records,
+    Redis,
+    Settlement,
+    colleagues,
+    connect,
+)
 from forwarder.simulator import Simulator
 from tests.rig import event, eventually, running, settings
 
@@ -76,8 +89,14 @@ async def everything(redis: Redis, keys: Keys) -> None:
     assert await records.delete(letters[0].id)
     await records.write_halt(HaltRecord("credentials", "", "", ""))
     assert await records.halt()
-    assert await records.resume(allow_refusals=3)
+    await records.allow(3)
+    assert await records.resume()
     assert await records.take_allowance() == 3
+    fleet = Fleet(redis, keys, name="one", remembered=5.0)
+    assert await fleet.attend() == Place(0, 1)
+    assert [each.name for each in await colleagues(redis, keys)] == ["one"]
+    await fleet.leave()
+    assert await records.shards() == "1"
     assert not any((await records.census()).imbalances.values())
     assert await records.server()
     await claims.release()

@@ -95,7 +95,7 @@ CATALOGUE = (
         1,
         "a token is used for two acquisitions",
         "forwarder/queue/claims.py",
-        "self._token = secrets.token_hex(16)",
+        'self._token = f"{owner}-{secrets.token_hex(16)}"',
         'self._token = "always the same"',
         (_CLAIMS,),
     ),
@@ -449,9 +449,9 @@ CATALOGUE = (
         7,
         "the buffer holds all that waits",
         "forwarder/parts.py",
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         ("tests/fault/test_memory.py",),
     ),
 )
