@@ -1,15 +1,19 @@
 """What the workers of a queue know of each other: who is at work, and how many lists there are."""
 
+import re
 import secrets
 from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.errors import ShardsDisagreeError
+from forwarder.errors import RolledBackError, ShardsDisagreeError, WrongTypeError
 from forwarder.queue import scripts
 from forwarder.queue.connection import translated
 from forwarder.queue.keys import Keys
+
+#: What ``attend.lua`` writes of a worker.
+_ENTRY = re.compile(r"(?P<came>\d+) (?P<forgotten>\d+) (?P<name>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +53,15 @@ class Fleet:
 
         Raises:
             ShardsDisagreeError: the queue has another number of lists than this worker was told.
+            WrongTypeError: a key of the fleet holds another type.
             UnreachableError: Redis gave no answer.
         """
         arguments: list[str | bytes | int] = [self.id, self._remembered, self._keys.of, self._came, self._name]
         keys = [self._keys.workers, self._keys.shards]
-        verdict, told, *workers = await scripts.run(self._redis, "attend", keys, arguments)
+        try:
+            verdict, told, *workers = await scripts.run(self._redis, "attend", keys, arguments)
+        except RolledBackError as error:
+            raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
         if verdict == b"shards":
             raise ShardsDisagreeError(self._keys.queue, told.decode(errors="replace"), self._keys.of)
         self._came = told.decode()
@@ -78,7 +86,7 @@ async def colleagues(redis: Redis, keys: Keys) -> list[Colleague]:
         found: Any = await redis.hgetall(keys.workers)
     present = []
     for worker, text in found.items():
-        came, forgotten, name = text.decode(errors="replace").split(" ", 2)
-        if int(forgotten) > now * 1_000_000:
-            present.append((int(came), Colleague(worker.decode(), name)))
+        entry = _ENTRY.fullmatch(text.decode(errors="replace"))
+        if entry and int(entry["forgotten"]) > now * 1_000_000:
+            present.append((int(entry["came"]), Colleague(worker.decode(errors="replace"), entry["name"])))
     return [colleague for _, colleague in sorted(present, key=lambda each: each[0])]
