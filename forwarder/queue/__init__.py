@@ -2,30 +2,40 @@
 
 ``keys`` names, ``connection`` connects and translates errors, ``scripts`` loads the Lua files, ``claims`` is
 the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's (census, dead letters,
-halt), ``pushing`` the producers'.
+halt), ``pushing`` the producers', and ``exchange`` how they send: once.
 """
 
 from redis.asyncio import Redis
 
 from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement, Side
-from forwarder.queue.connection import connect
+from forwarder.queue.connection import ANSWER_TIMEOUT, connect, connect_blocking
+from forwarder.queue.exchange import Command, Reply, exchange, exchange_blocking
 from forwarder.queue.keys import Keys
-from forwarder.queue.pushing import Pusher
+from forwarder.queue.pushing import Durability, Ending, Fate, Target
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
 
 __all__ = [
+    "ANSWER_TIMEOUT",
     "Census",
     "Claimed",
     "ClaimedList",
     "Claims",
+    "Command",
     "DeadLetter",
+    "Durability",
+    "Ending",
+    "Fate",
     "HaltRecord",
     "Keys",
     "Letter",
-    "Pusher",
     "Records",
     "Redis",
+    "Reply",
     "Settlement",
     "Side",
+    "Target",
     "connect",
+    "connect_blocking",
+    "exchange",
+    "exchange_blocking",
 ]
