@@ -18,12 +18,12 @@ class Durability:
     Attributes:
         replicas: how many replicas must have it (``WAIT``).
         aof: it must be in the append-only file, fsynced, here and on the replicas (``WAITAOF``: Redis 7.2, Valkey).
-        within: seconds to wait for that.
+        within: seconds to wait for that. With ``appendfsync everysec`` an fsync alone may take more than one.
     """
 
     replicas: int = 0
     aof: bool = False
-    within: float = 1.0
+    within: float = 3.0
 
 
 class Ending(StrEnum):

@@ -37,7 +37,8 @@ async def test_an_event_is_pushed_as_the_contract_says(
         await producer.push("u-1", "purchase", vars={"cds": 2, "é": "\ud83d"})
         await producer.push(42, "visit", datetime(2016, 9, 11, 20, 4, 23, tzinfo=timezone(timedelta(hours=2))))
         await producer.push(user_id="u-1", name="visit", date="2016-09-11")
-    first, *others = await redis_client.lrange(queue_name, 0, -1)
+    found: list[Any] = await redis_client.lrange(queue_name, 0, -1)
+    first, *others = found
     members = json.loads(first)
     assert list(members) == ["user_id", "name", "date", "vars"]
     assert before <= datetime.fromisoformat(members["date"]) <= datetime.now(UTC)
@@ -46,7 +47,7 @@ async def test_an_event_is_pushed_as_the_contract_says(
         b'{"user_id":"42","name":"visit","date":"2016-09-11T18:04:23Z"}',
         b'{"user_id":"u-1","name":"visit","date":"2016-09-11"}',
     ]
-    assert decode(bytes(first), max_bytes=1_000).user == "u-1"
+    assert decode(first, max_bytes=1_000).user == "u-1"
 
 
 @pytest.mark.parametrize("shards", [1, 4])
