@@ -28,14 +28,15 @@ def server(own_redis: Callable[..., EmbeddedRedis]) -> EmbeddedRedis:
     return own_redis(port=free_port())
 
 
-def port(server: EmbeddedRedis) -> int:
+def port(server: EmbeddedRedis | Proxy) -> int:
     return int(server.url.rsplit(":", 1)[1].split("/")[0])
 
 
 async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: EmbeddedRedis) -> None:
     async with Proxy(port(server)) as proxy, connected(server) as redis:
         proxy.loses_reply_to = once(b"RPUSH")
-        async with Redis.from_url(proxy.url) as plain:
+        # What Redis.from_url makes does not repeat it (8.1.0).
+        async with Redis(port=port(proxy)) as plain:
             await plain.rpush("events", event("u", 1))
         assert proxy.lost == 1
         assert await redis.lrange("events", 0, -1) == [event("u", 1)] * 2
@@ -43,9 +44,7 @@ async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: E
 
 @pytest.mark.parametrize("most", [None, 10_000])
 @pytest.mark.parametrize("kind", KINDS)
-@fault(
-    "producer", "the reply to a push is lost", "nothing is sent again; an error says what may be pushed", keeps=(1, 3)
-)
+@fault("producer", "the reply to a push is lost", "nothing is sent again; it says what may be pushed", keeps=(1, 3))
 async def test_a_producer_sends_nothing_again_and_says_what_may_have_been_pushed(
     server: EmbeddedRedis, kind: Kind, most: int | None
 ) -> None:
@@ -97,9 +96,7 @@ async def interrupted(producer: Producer, seconds: float | None) -> None:
 
 
 @pytest.mark.parametrize("seconds", [None, 0.05])
-async def test_after_a_cancelled_push_no_later_one_reads_its_reply(
-    server: EmbeddedRedis, seconds: float | None
-) -> None:
+async def test_no_push_reads_the_reply_to_one_that_was_cancelled(server: EmbeddedRedis, seconds: float | None) -> None:
     async with Proxy(port(server)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
         await producer.push("u", "first")
         proxy.black_hole = True
