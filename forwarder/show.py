@@ -18,7 +18,7 @@ from rich.text import Text
 
 from forwarder import dead
 from forwarder.errors import ConfigurationError
-from forwarder.producer import Lines, Pushed
+from forwarder.lines import Lines, Pushed
 from forwarder.queue import Census, DeadLetter, HaltRecord
 from forwarder.status import Finding
 

@@ -27,8 +27,8 @@ from forwarder.cli.options import (
 )
 from forwarder.credentials import Credentials
 from forwarder.errors import ConfigurationError, ForwarderError
-from forwarder.producer import Lines, push
-from forwarder.queue import Keys, Pusher, connect
+from forwarder.lines import Lines, push
+from forwarder.producer import Producer
 from forwarder.serve import serve
 from forwarder.service import Service
 from forwarder.status import check, survey
@@ -74,14 +74,8 @@ def push_command(
 
     async def work() -> int:
         with show.lines(file) as (stream, progress), Lines(stream) as lines:
-            async with connect(settings.redis_url.get_secret_value()) as redis:
-                pushed = await push(
-                    lines,
-                    Pusher(redis, Keys(settings.queue), side=settings.consume_from),
-                    max_event_bytes=int(settings.max_event_bytes),
-                    wrong=show.WrongLines(),
-                    progress=progress,
-                )
+            async with _producer(settings) as producer:
+                pushed = await push(lines, producer, wrong=show.WrongLines(), progress=progress)
         show.pushed(pushed, settings.queue)
         if lines.stopped is not None:
             show.stopped(lines)
@@ -89,6 +83,16 @@ def push_command(
         return EXIT_FAILURE if pushed.wrong else 0
 
     raise typer.Exit(run_to_end(work()))
+
+
+def _producer(settings: config.Settings) -> Producer:
+    return Producer(
+        settings.redis_url.get_secret_value(),
+        queue=settings.queue,
+        shards=settings.shards,
+        consume_from=settings.consume_from,
+        max_event_bytes=int(settings.max_event_bytes),
+    )
 
 
 @app.command("status")

@@ -408,7 +408,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a signal does not end the read of a push",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        if self._reading:\n            raise _InterruptedError",
         "",
         (_PUSH,),
@@ -416,7 +416,7 @@ CATALOGUE = (
     Mutation(
         1,
         "an interrupted push is off by one line",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        self.given = 0",
         "        self.given = 1",
         (_PUSH,),
