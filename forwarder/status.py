@@ -84,15 +84,15 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
         yield await _api(api, settings.api_url)
 
 
-def _redis(info: dict[str, object]) -> list[Finding]:
-    version = str(info.get("redis_version", "0"))
+def _redis(info: Mapping[str, str]) -> list[Finding]:
+    version = info.get("redis_version", "0")
     number = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
     policy, aof = info.get("maxmemory_policy"), info.get("aof_enabled")
-    limit = int(str(info.get("maxmemory", 0)))
+    limit = int(info.get("maxmemory", "0"))
     return [
         Finding("redis", "ok" if number >= (6, 2) else "failure", f"version {version} (6.2 or later is needed)"),
         Finding("persistence", "ok", "append-only file")
-        if aof
+        if aof == "1"
         else Finding("persistence", "warning", "no append-only file: a restart of Redis loses recent events"),
         Finding("memory policy", "ok", f"{policy}")
         if policy == "noeviction" or not limit

@@ -1,9 +1,7 @@
 """What the workers of a queue know of each other: who is at work, and how many lists there are."""
 
-import re
 import secrets
 from dataclasses import dataclass
-from typing import Any
 
 from redis.asyncio import Redis
 
@@ -11,9 +9,6 @@ from forwarder.errors import RolledBackError, ShardsDisagreeError, WrongTypeErro
 from forwarder.queue import scripts
 from forwarder.queue.connection import translated
 from forwarder.queue.keys import Keys
-
-#: What ``attend.lua`` writes of a worker.
-_ENTRY = re.compile(r"(?P<came>\d+) (?P<forgotten>\d+) (?P<name>.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +75,7 @@ class Fleet:
 
 
 async def colleagues(redis: Redis, keys: Keys) -> list[Colleague]:
-    """The workers that are at work."""
-    with translated():
-        now, _ = await redis.time()
-        found: Any = await redis.hgetall(keys.workers)
-    present = []
-    for worker, text in found.items():
-        entry = _ENTRY.fullmatch(text.decode(errors="replace"))
-        if entry and int(entry["forgotten"]) > now * 1_000_000:
-            present.append((int(entry["came"]), Colleague(worker.decode(errors="replace"), entry["name"])))
-    return [colleague for _, colleague in sorted(present, key=lambda each: each[0])]
+    """The workers that are at work, in the order they came."""
+    found = await scripts.run(redis, "workers", [keys.workers], [])
+    texts = [text.decode(errors="replace") for text in found]
+    return [Colleague(*each) for each in zip(texts[::2], texts[1::2], strict=True)]

@@ -182,7 +182,8 @@ class Records:
         """Deletes the letter for good and counts that, both or neither; False if there is no such letter."""
         return bool(await scripts.run(self._redis, "delete", [self._keys.dead, self._keys.deleted], [letter_id]))
 
-    async def server(self) -> dict[str, object]:
-        """What the Redis server says of itself (INFO), for the check."""
-        with translated():
-            return dict(await self._redis.info())
+    async def server(self) -> dict[str, str]:
+        """What the Redis server of the list says of itself (INFO)."""
+        text: bytes = await scripts.run(self._redis, "info", [self._keys.list], [])
+        lines = [line.partition(":") for line in text.decode(errors="replace").splitlines()]
+        return {name: value for name, colon, value in lines if colon}
