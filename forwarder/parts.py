@@ -27,7 +27,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Handed down as one value. Nothing here belongs to a single ownership; `keys` and `records` are of one list."""
+    """Handed down as one value. None of it is of a single ownership; `keys`, `records` and `reach` are of one list."""
 
     settings: Settings
     metrics: Metrics
@@ -48,7 +48,7 @@ class Parts:
     def of_list(self, shard: int) -> Self:
         """The same parts, for another one of the queue's lists."""
         keys = Keys(self.keys.queue, shard, of=self.keys.of)
-        return replace(self, keys=keys, records=Records(self.redis, keys))
+        return replace(self, keys=keys, records=Records(self.redis, keys), reach=self.reach.of_list(keys.list))
 
 
 def build(
@@ -67,7 +67,7 @@ def build(
         redis=redis,
         keys=keys,
         records=Records(redis, keys),
-        reach=Reach(metrics, clock=clock),
+        reach=Reach(metrics, keys.queue, clock=clock),
         credentials=credentials,
         api=api,
         judge=Judge(credentials, api.fingerprint, settings.max_attempts, settings.max_retry_age, clock),

@@ -7,7 +7,7 @@ more of them than must. The leases alone decide who owns a list; so a wrong coun
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -61,7 +61,10 @@ class Share:
         self._target = 0
         self._tenures: dict[int, Tenure] = {}
         self._given_back: set[int] = set()
+        self._asking: dict[int, Claims] = {}
         self._news = asyncio.Event()
+        self._taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._taking.set_result(None)
         self._over: asyncio.Future[Stopped | Halted] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
@@ -81,9 +84,9 @@ class Share:
             for tenure in self._tenures.values():
                 tenure.end(Stopped() if isinstance(ending, Stopped) else Halted(None))
             # A lease that is being acquired would be nobody's if that were cancelled: it has a moment to come back.
-            await asyncio.wait({looking}, timeout=_LEAVE_TIMEOUT)
-            looking.cancel()
-            stop.cancel()
+            await asyncio.wait({looking, self._taking}, timeout=_LEAVE_TIMEOUT)
+            for task in (looking, self._taking, stop):
+                task.cancel()
             await self._leave()
 
     async def _watch(self) -> None:
@@ -117,12 +120,18 @@ class Share:
             log.info("giving a list back: more workers are at work", shard=shard, workers=place.workers)
             self._given_back.add(shard)
             self._tenures[shard].end(Stopped())
-        # Each begins with another one, so that not all of them try the same.
-        first = place.rank * self._lists // place.workers
-        for shard in (*range(first, self._lists), *range(first)):
-            if len(self._kept) < self._target and shard not in self._tenures:
-                await self._try(tasks, shard)
+        if self._taking.done():  # it may wait for a part of a cluster that is down, and this must go on
+            # Each begins with another one, so that not all of them try the same.
+            first = place.rank * self._lists // place.workers
+            self._taking = tasks.create_task(self._take(tasks, (*range(first, self._lists), *range(first))))
         self._divide()
+
+    async def _take(self, tasks: asyncio.TaskGroup, shards: Sequence[int]) -> None:
+        """Tries to own lists, as many at a time as are missing, until none is."""
+        others = [shard for shard in shards if shard not in self._tenures]
+        while others and (missing := self._target - len(self._kept)) > 0:
+            await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
+            del others[:missing]
 
     @property
     def _kept(self) -> list[int]:
@@ -131,7 +140,8 @@ class Share:
     async def _try(self, tasks: asyncio.TaskGroup, shard: int) -> None:
         """Owns a list if its lease is free."""
         settings, parts = self._parts.settings, self._parts.of_list(shard)
-        claims = Claims(
+        # If the reply was lost the lease may be ours already: the same token finds it.
+        claims = self._asking.pop(shard, None) or Claims(
             parts.redis,
             parts.keys,
             side=settings.consume_from,
@@ -139,7 +149,13 @@ class Share:
             owner=self._fleet.id,
             clock=parts.clock,
         )
-        start = await claims.acquire()
+        try:
+            start = await claims.acquire()
+        except UnreachableError as error:
+            self._asking[shard] = claims
+            parts.reach.failed(error)
+            return
+        parts.reach.forget()
         if start is None:
             return
         log.info("lease acquired", shard=shard, adopting=start.claimed, sequence=start.sequence)
@@ -162,6 +178,7 @@ class Share:
             held.set(0)
             del self._tenures[shard]
             self._given_back.discard(shard)
+            parts.reach.forget()
             gauges = parts.metrics.of_list(shard)
             gauges.buffered, gauges.oldest_age = 0, 0.0
             if not (tenure.ending.done() and isinstance(tenure.ending.result(), Halted)):
@@ -208,5 +225,7 @@ class Share:
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT):
                 await self._fleet.leave()
+                for claims in self._asking.values():
+                    await claims.release()
         except (QueueError, TimeoutError) as error:
             log.warning("could not say goodbye: the others wait until this worker is forgotten", error=str(error))
