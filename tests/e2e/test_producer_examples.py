@@ -139,7 +139,7 @@ async def test_an_example_pushes_an_event_onto_its_list(server: EmbeddedRedis, e
         assert code == 0, text
     found: dict[str, list[str]] = {}
     with Redis.from_url(server.url) as redis:
-        for key in redis.keys():
+        for key in redis.scan_iter():
             for element in redis.lrange(key, 0, -1):
                 event = decode(element, max_bytes=1_000)
                 members = json.loads(event.body)

@@ -1,4 +1,4 @@
-"""The vectors of deploy/producers/vectors.json: by Python here, by the examples in tests/e2e/test_producer_examples.py."""
+"""The vectors of deploy/producers/vectors.json, in Python; the examples in other languages are run in tests/e2e."""
 
 import json
 from itertools import product
