@@ -23,7 +23,7 @@ export const listName = (queue, shard, shards) => (shards === 1 ? queue : `${que
 export async function connect(url) {
   const { Redis } = await import("ioredis");
   // By default ioredis sends a command again when its connection was lost before the reply came: the event doubles.
-  return new Redis(url, { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 });
+  return new Redis(url, { maxRetriesPerRequest: 0 });
 }
 
 /** Pushes one event. If it throws after the command was sent, the event may have been pushed. */

@@ -424,10 +424,10 @@ CATALOGUE = (
     ),
     Mutation(
         3,
-        "a connection whose reply was not awaited is used for the next push",
+        "a connection whose reply was not read is used for the next push",
         "forwarder/queue/exchange.py",
-        "            await connection.disconnect(nowait=True)",
-        "            pass",
+        "            connection.disconnect()\n",
+        "            pass\n",
         (_REPLIES,),
     ),
     Mutation(
