@@ -38,16 +38,17 @@ Reply = Any
 async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
     """Sends the commands together, and never again; one reply for each.
 
-    A connection whose replies were not all read, also because the task was cancelled, is closed.
+    A connection whose replies were not all read, also because the task was cancelled, is closed: its next user would
+    take them for its own. Mostly redis-py has closed it already.
     """
     cancelled = _cancellations()
     pool: Any = redis.connection_pool
+    replies: list[Reply] = []
+    lost: list[Reply] = []
     try:
         connection = await pool.get_connection()
     except (RedisError, OSError) as error:
         return [Refusal(_said(error))] * len(commands)
-    replies: list[Reply] = []
-    lost: list[Reply] = []
     try:
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):
@@ -69,12 +70,12 @@ async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
 def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
     """The same, by a client that blocks its thread."""
     pool: Any = redis.connection_pool
+    replies: list[Reply] = []
+    lost: list[Reply] = []
     try:
         connection = pool.get_connection()
     except (RedisError, OSError) as error:
         return [Refusal(_said(error))] * len(commands)
-    replies: list[Reply] = []
-    lost: list[Reply] = []
     try:
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):

@@ -2,15 +2,19 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Callable, Iterator
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
-from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError
+from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError, SyncProducer
 from forwarder.embedded import EmbeddedRedis
 from forwarder.lines import push as push_lines
+from forwarder.queue import exchange_blocking
 from tests.faults import fault
 from tests.producers import KINDS, Kind, connected
 from tests.proxy import Proxy
@@ -113,6 +117,43 @@ async def test_no_push_reads_the_reply_to_one_that_was_cancelled(server: Embedde
         names = [json.loads(element)["name"] for element in await redis.lrange("events", 0, -1)]
         assert [name for name in names if name != "interrupted"] == ["first", "later", "later", "later"]
         assert names.count("interrupted") <= 1
+
+
+def test_a_push_that_a_signal_interrupts_leaves_no_reply_behind(server: EmbeddedRedis) -> None:
+    """Ctrl-C, between any two lines of the round trip: the connection may be lost by that, but not be used again."""
+    with SyncProducer(server.url) as producer:
+        pool: Any = producer._redis.connection_pool
+        producer.push("u", "n")
+        for line in range(100):
+            if not interrupted_at(line, producer):
+                break
+            for connection in pool._available_connections:
+                connection.send_command("ECHO", f"{line}")
+                assert connection.read_response() == b"%d" % line
+        assert line > 10
+
+
+def interrupted_at(line: int, producer: SyncProducer) -> bool:
+    """Interrupts a push at a line of the round trip; False if it has fewer."""
+    passed = count()
+
+    def local(_: FrameType, event: str, __: object) -> Any:
+        if event == "line" and next(passed) == line:
+            raise KeyboardInterrupt
+        return local
+
+    def calls(frame: FrameType, _: str, __: object) -> Any:
+        return local if frame.f_code is exchange_blocking.__code__ else None
+
+    before = sys.gettrace()
+    sys.settrace(calls)
+    try:
+        producer.push("u", "n")
+    except KeyboardInterrupt:
+        return True
+    finally:
+        sys.settrace(before)
+    return False
 
 
 async def test_a_task_that_is_being_cancelled_may_still_push(server: EmbeddedRedis) -> None:

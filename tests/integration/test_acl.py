@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from redis import Redis as Administrator
+from redis.exceptions import RedisError
 
 from forwarder import Durability, NotDurableError, NotPushedError, Producer
-from forwarder.embedded import EmbeddedRedis
+from forwarder.embedded import EmbeddedRedis, version_of
 from forwarder.errors import QueueError
 from forwarder.queue import (
     Claims,
@@ -54,6 +55,9 @@ class Allowed:
 
     def __init__(self, server: EmbeddedRedis, queue: str) -> None:
         self.keys = Keys(queue)
+        version = version_of(server._server)
+        assert version
+        self.version = version.numbers
         self._path = server.url.split("//", 1)[1]
         self._administrator = Administrator.from_url(server.url)
         self._users: list[str] = []
@@ -173,6 +177,20 @@ async def test_a_producer_that_waits_for_replicas_needs_one_command_more(allowed
     async with allowed.producer(*words, durability=Durability(replicas=1, within=0.01)) as producer:
         with pytest.raises(NotDurableError, match=DENIED if permission else "on 0 of 1 replicas"):
             await producer.push_many([event("a", 0)])
+    allowed.close()
+
+
+async def test_a_producer_of_several_lists_needs_their_keys_and_may_be_kept_from_writing_another(
+    allowed: Allowed,
+) -> None:
+    if allowed.version < (7, 0):
+        pytest.skip("before Redis 7 a key that may be read may be written")
+    words = ("~events:*", "%R~{events}:shards")
+    async with connect(allowed.url("producer", *words, without="~{events}:shards")) as redis:
+        with pytest.raises(RedisError, match=DENIED):
+            await redis.rpush(f"{{{allowed.keys.queue}}}:shards", "x")
+    async with allowed.producer(*words, without="~{events}:shards", shards=4) as producer:
+        await producer.push_many([event(f"u-{number}", number) for number in range(20)])
     allowed.close()
 
 

@@ -11,6 +11,7 @@ _DELIVERY = "tests/integration/test_delivery.py"
 _HALTS = "tests/integration/test_halts.py"
 _RESOURCES = "tests/fault/test_resources.py"
 _PUSH = "tests/e2e/test_push_interrupted.py"
+_REPLIES = "tests/fault/test_producer_replies.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 
 
@@ -420,6 +421,38 @@ CATALOGUE = (
         "        self.given = 0",
         "        self.given = 1",
         (_PUSH,),
+    ),
+    Mutation(
+        3,
+        "a connection whose reply was not read is used for the next push",
+        "forwarder/queue/exchange.py",
+        "            connection.disconnect()\n",
+        "            pass\n",
+        (_REPLIES,),
+    ),
+    Mutation(
+        3,
+        "a lost reply to a push counts as a refusal",
+        "forwarder/queue/exchange.py",
+        "        raise error\n    return Refusal",
+        "        return Refusal(_said(error))\n    return Refusal",
+        (_REPLIES,),
+    ),
+    Mutation(
+        2,
+        "a push goes on after a part of it was refused",
+        "forwarder/push.py",
+        "            if self._failures:\n                return\n            yield",
+        "            yield",
+        ("tests/unit/test_push.py",),
+    ),
+    Mutation(
+        1,
+        "a producer pushes to lists that nobody drains",
+        "forwarder/queue/pushing.py",
+        'shards is not None and shards != b"%d" % self.shards',
+        "False",
+        ("tests/integration/test_producer.py",),
     ),
     Mutation(
         3,
