@@ -20,15 +20,32 @@ log = structlog.get_logger("forwarder.redis")
 
 
 class Reach:
-    """One per process: counts what fails, says it when it changes and every ten seconds, and says when it is over."""
+    """One for each list: in a cluster, some may be served while others are not.
 
-    def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
+    Counts what fails, says it when it changes and every ten seconds, and says when it is over.
+    """
+
+    def __init__(self, metrics: Metrics, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
+        self._name = name
         self._clock = clock
         self._said = float("-inf")
         self._said_problem: str | None = None
+        self._all = {name: self}
         #: Why Redis does not serve now; None when the last command was answered.
         self.problem: str | None = None
+
+    def of_list(self, name: str) -> "Reach":
+        """The one for another list of the same process; the same for the same list."""
+        if name not in self._all:
+            self._all[name] = Reach(self._metrics, name, clock=self._clock)
+            self._all[name]._all = self._all  # noqa: SLF001 - its own kind
+        return self._all[name]
+
+    @property
+    def problem_of_any(self) -> str | None:
+        """Why Redis does not serve one of the process' lists."""
+        return next((each.problem for each in self._all.values() if each.problem is not None), None)
 
     async def until(self, command: Callable[[], Awaitable[T]]) -> T:
         """The command's result, however long it takes until Redis serves; other errors are raised at once."""
@@ -42,11 +59,15 @@ class Reach:
         self.problem = str(error)
         if self._clock() - self._said >= (_REMINDER if self.problem == self._said_problem else _NEWS):
             self._said, self._said_problem = self._clock(), self.problem
-            log.warning("Redis does not serve: trying on, nothing is lost", error=self.problem)
+            log.warning("Redis does not serve: trying on, nothing is lost", list=self._name, error=self.problem)
 
     def served(self) -> None:
         """A command was answered."""
         if self.problem is not None:
-            self.problem = None
-            self._said = float("-inf")
-            log.info("Redis serves again")
+            self.forget()
+            log.info("Redis serves again", list=self._name)
+
+    def forget(self) -> None:
+        """The list is no longer this process' own: nobody will ask any more."""
+        self.problem = None
+        self._said = float("-inf")

@@ -1,38 +1,60 @@
-"""What a Redis URL says, also one that names Sentinels, which redis-py's own parser does not know. Pure."""
+"""What a Redis URL says, also one that names several hosts, which redis-py's own parser does not know. Pure.
+
+Several hosts are Sentinels (``redis+sentinel://host,host/name/db``) or nodes of a cluster (``redis+cluster://host,host``).
+"""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 # Not urlsplit: several hosts are more than it takes for a URL, and the more so the newer it is.
-_SENTINEL_URL = re.compile(
+_HOSTS_URL = re.compile(
     r"""
-    redis(?P<tls>s)?\+sentinel://
+    redis(?P<tls>s)?\+(?P<kind>sentinel|cluster)://
     (?: (?P<username> [^:@/?\#]* ) (?: : (?P<password> [^@/?\#]* ) )? @ )?
     (?P<hosts> [^@/?\#]+ )
-    / (?P<name> [^/?\#]+ )
+    (?: / (?P<name> [^/?\#]* ) )?
     (?: / (?P<db> \d* ) )?
-    (?: \? sentinel_password= (?P<sentinel_password> [^&\#]+ ) )?
+    (?: \? (?P<options> [^\#]+ ) )?
     """,
     re.VERBOSE,
 )
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:,\s]+))(?::(?P<port>[1-9]\d{0,4}))?")
-#: Where a Sentinel listens if nothing else is said (sentinel.conf of Redis).
-_SENTINEL_PORT = 26379
-_FORMS = "must be redis://host:port/db, rediss://…, unix:///path or redis+sentinel://host:port,host:port/name/db"
+#: Where a Sentinel and a Redis listen if nothing else is said (sentinel.conf and redis.conf of Redis).
+_PORTS = {"sentinel": 26379, "cluster": 6379}
+#: Files for TLS, by the names that redis-py gives them in a rediss:// URL too.
+_TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
+_SENTINEL_PASSWORD = "sentinel_password"  # noqa: S105 - the name of an option
+_FORMS = (
+    "must be redis://host:port/db, rediss://…, unix:///path, redis+sentinel://host:port,host:port/name/db "
+    "or redis+cluster://host:port,host:port"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Sentinels:
-    """A master that Sentinels know by name; the first three passwords and users are the master's."""
+class Hosts:
+    """What Sentinels and clusters have in common. The password and the user are those of Redis itself."""
 
     hosts: tuple[tuple[str, int], ...]
-    name: str
-    db: int
     tls: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
+    #: For the connection: ssl_ca_certs, ssl_certfile, ssl_keyfile.
+    tls_options: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Cluster(Hosts):
+    """Some nodes of a cluster, which know the others."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentinels(Hosts):
+    """A master that Sentinels know by name."""
+
+    name: str = ""
+    db: int = 0
     #: The Sentinels' own.
     sentinel_password: str | None = field(default=None, repr=False)
 
@@ -44,25 +66,28 @@ def check(url: str) -> None:
         sound = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and parts.port != 0)
     except ValueError:
         sound = False
-    if not sound and sentinels(url) is None:
+    if not sound and hosts(url) is None:
         raise ValueError(_FORMS)
 
 
-def sentinels(url: str) -> Sentinels | None:
-    """The Sentinels that a URL names; None if it names a Redis itself, or nothing at all."""
-    found = _SENTINEL_URL.fullmatch(url)
-    hosts = [_HOST.fullmatch(host) for host in found["hosts"].split(",")] if found else []
-    if found is None or None in hosts:
+def hosts(url: str) -> Sentinels | Cluster | None:
+    """The Sentinels or the cluster that a URL names; None if it names a Redis itself, or nothing at all."""
+    found = _HOSTS_URL.fullmatch(url)
+    if found is None:
         return None
-    return Sentinels(
-        hosts=tuple((host["v6"] or host["name"], int(host["port"] or _SENTINEL_PORT)) for host in hosts if host),
-        name=unquote(found["name"]),
-        db=int(found["db"] or 0),
-        tls=found["tls"] is not None,
-        username=_plain(found["username"]),
-        password=_plain(found["password"]),
-        sentinel_password=_plain(found["sentinel_password"]),
-    )
+    each = [_HOST.fullmatch(host) for host in found["hosts"].split(",")]
+    options = dict(parse_qsl(found["options"] or "", keep_blank_values=True))
+    sentinel_password = options.pop(_SENTINEL_PASSWORD, None) if found["kind"] == "sentinel" else None
+    if None in each or not (options.keys() <= _TLS_OPTIONS) or (options and not found["tls"]):
+        return None
+    addresses = tuple((host["v6"] or host["name"], int(host["port"] or _PORTS[found["kind"]])) for host in each if host)
+    secure, username, password = found["tls"] is not None, _plain(found["username"]), _plain(found["password"])
+    name, db = unquote(found["name"] or ""), int(found["db"] or 0)
+    if found["kind"] == "sentinel":
+        sentinels = Sentinels(addresses, secure, username, password, options, name, db, sentinel_password)
+        return sentinels if name else None
+    # A cluster has but database 0.
+    return Cluster(addresses, secure, username, password, options) if name in {"", "0"} and not db else None
 
 
 def _plain(text: str | None) -> str | None:
@@ -71,8 +96,10 @@ def _plain(text: str | None) -> str | None:
 
 def passwords(url: str) -> Iterator[str]:
     """Every password in a URL, percent-encoded as it stands there, and as Redis and its errors know it."""
-    found = _SENTINEL_URL.fullmatch(url)
-    raw = (found["password"], found["sentinel_password"]) if found else (urlsplit(url).password,)
+    found = _HOSTS_URL.fullmatch(url)
+    raw = [found["password"] if found else urlsplit(url).password]
+    if found and found["options"]:
+        raw += re.findall(rf"(?:^|&){_SENTINEL_PASSWORD}=([^&]*)", found["options"])
     for password in raw:
         if password:
             yield from (password, unquote(password))

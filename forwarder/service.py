@@ -78,7 +78,7 @@ class Service:
 
 def readiness(worker: Worker, parts: Parts, stopping: Stopping) -> Readiness:
     """Ready: Redis serves, and this worker drains the list or stands by to do so, and was not asked to stop."""
-    condition, problem = worker.condition, parts.reach.problem
+    condition, problem = worker.condition, parts.reach.problem_of_any
     state = str(condition.state)
     if condition.halt is not None:
         halt = condition.halt

@@ -15,7 +15,7 @@ import pytest
 from tests.marked import between_marks, written
 
 #: Where something goes wrong, in the order of the table.
-Where = Literal["process", "connection", "Redis", "failover", "API", "input", "producer", "machine"]
+Where = Literal["process", "connection", "Redis", "failover", "cluster", "API", "input", "producer", "machine"]
 
 PROMISES = range(1, 8)
 #: By which a report tells the rows of its test.

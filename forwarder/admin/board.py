@@ -11,8 +11,10 @@ from forwarder.admin import letters, words
 from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
 from forwarder.admin.lookout import Lookout, Seen
 from forwarder.admin.readiness import Readiness
+from forwarder.lists import Lists
 from forwarder.outcome import HaltReason
 from forwarder.parts import Parts
+from forwarder.queue import Census
 from forwarder.worker import State
 
 _Values = dict[str, dict[str, float]]
@@ -27,7 +29,8 @@ class Board:
         self._actions = actions
         self._history = History()
         self._started = parts.clock()
-        self.lookout = Lookout(parts.records, parts.clock)
+        self.lists = Lists(parts.redis, parts.settings.queue, parts.settings.shards)
+        self.lookout = Lookout(self.lists, parts.clock)
 
     async def remember(self) -> None:
         """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened."""
@@ -62,7 +65,7 @@ class Board:
             "notes": _notes(seen, sample, values),
             "answers": self._history.answers(sample),
             "limits": self._limits(),
-            "shards": self._shards(seen, sample),
+            "shards": self._shards(seen),
             "letters": _letters(seen),
             "history": self._history.columns(sample.at),
         }
@@ -90,7 +93,7 @@ class Board:
         return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
 
     def _notices(self, seen: Seen | None) -> list[str]:
-        imbalance = 0 if seen is None else sum(map(abs, seen.census.imbalances.values()))
+        imbalance = sum(sum(map(abs, each.imbalances.values())) for each in (seen.censuses if seen else ()))
         return [*words.stale(self._age(seen)), *words.unbalanced(imbalance)]
 
     def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
@@ -106,23 +109,25 @@ class Board:
             "rate": {"now": round(pacer.rate, 1), "most": settings.rate_limit},
         }
 
-    def _shards(self, seen: Seen | None, sample: Sample) -> list[dict[str, object]]:
-        """One row for each list; one list today."""
-        if seen is None:
-            return []
-        census = seen.census
-        other = f"another worker ({census.lease[:8]}…)" if census.lease else "nobody"
-        return [
-            {
-                "shard": "0",
-                "owner": "this worker" if self._draining and census.lease else other,
-                "held": census.lease is not None,
-                "lease_seconds": max(0, census.lease_milliseconds) / 1000,
-                "waiting": census.waiting,
-                "claimed": census.claimed,
-                "oldest_age": sample.oldest,
-            }
-        ]
+    def _shards(self, seen: Seen | None) -> list[dict[str, object]]:
+        """One row for each list."""
+        return [] if seen is None else [self._shard(seen, *each) for each in enumerate(seen.censuses)]
+
+    def _shard(self, seen: Seen, shard: int, census: Census) -> dict[str, object]:
+        metrics = self._parts.metrics
+        mine = shard in metrics.shards and census.lease is not None
+        lease = census.lease or ""
+        # A worker that Redis has forgotten may hold its lease for some seconds more.
+        other = seen.workers.get(lease.partition("-")[0], f"another worker ({lease[:8]}…)") if lease else "nobody"
+        return {
+            "shard": str(shard),
+            "owner": "this worker" if mine else other,
+            "held": census.lease is not None,
+            "lease_seconds": max(0, census.lease_milliseconds) / 1000,
+            "waiting": census.waiting,
+            "claimed": census.claimed,
+            "oldest_age": metrics.of_list(shard).oldest_age if mine else None,
+        }
 
 
 def _sum(values: _Values, name: str) -> float:

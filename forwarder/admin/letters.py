@@ -1,9 +1,13 @@
 """The dead letters as the page shows them: how many of each reason, and the latest, without users' data."""
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 from forwarder.dead import claimed_at
 from forwarder.explain import explain
+from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
-from forwarder.queue import DeadLetter, LatestLetters, Records
+from forwarder.queue import DeadLetter
 
 #: How many of the latest letters are shown, and of how many the reasons are counted.
 _SHOWN, _COUNTED = 20, 1_000
@@ -11,29 +15,48 @@ _SHOWN, _COUNTED = 20, 1_000
 _COUNTED_BYTES, _ELEMENT_BYTES = 2_000_000, 8_000
 
 
-async def read(records: Records) -> LatestLetters:
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest letters of all lists, with keys and lengths of elements; and how many of each reason."""
+
+    letters: tuple[tuple[str, DeadLetter, int], ...] = ()
+    by_reason: Counter[str] = field(default_factory=Counter)
+
+
+async def read(lists: Lists) -> Latest:
     """Looks at the latest letters. Raises UnreachableError."""
-    return await records.latest_letters(full=_SHOWN, most=_COUNTED, most_bytes=_COUNTED_BYTES, cut=_ELEMENT_BYTES)
+    most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
+    found: list[tuple[str, DeadLetter, int]] = []
+    reasons: Counter[str] = Counter()
+    for shard, records in enumerate(lists):
+        latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_ELEMENT_BYTES)
+        # An id is unique in its list only.
+        prefix = "" if len(lists) == 1 else f"{shard}/"
+        found += [(prefix + letter.id, letter, length) for letter, length in latest.letters]
+        reasons += latest.by_reason
+    found.sort(key=lambda each: [int(part) for part in each[1].id.split("-")], reverse=True)
+    return Latest(tuple(found[:_SHOWN]), reasons)
 
 
-def by_reason(found: LatestLetters) -> dict[str, int]:
+def by_reason(found: Latest) -> dict[str, int]:
     """How many of each reason; what is none of ours is "other"."""
     known = {reason.value: found.by_reason[reason] for reason in LetterReason}
     return known | {"other": found.by_reason.total() - sum(known.values())}
 
 
-def hidden(found: LatestLetters) -> list[dict[str, object]]:
+def hidden(found: Latest) -> list[dict[str, object]]:
     """The latest letters without anything that the producers wrote."""
-    return [_hidden(letter, length) for letter, length in found.letters]
+    return [_hidden(*each) for each in found.letters]
 
 
-def revealed(found: LatestLetters) -> list[dict[str, object]]:
+def revealed(found: Latest) -> list[dict[str, object]]:
     """The latest letters with the user, the element, and an explanation that may quote them."""
-    return [_hidden(letter, length) | _user_data(letter, length) for letter, length in found.letters]
+    return [_hidden(*each) | _user_data(*each[1:]) for each in found.letters]
 
 
-def _hidden(letter: DeadLetter, length: int) -> dict[str, object]:
+def _hidden(key: str, letter: DeadLetter, length: int) -> dict[str, object]:
     return {
+        "key": key,
         "id": letter.id,
         "reason": letter.reason,
         "status": letter.status,

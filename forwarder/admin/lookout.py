@@ -1,15 +1,18 @@
 """What Redis knows, asked at most once a second however many pages are open, and never waited for long."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import structlog
 
 from forwarder.admin import letters
+from forwarder.admin.letters import Latest
 from forwarder.errors import ForwarderError
-from forwarder.queue import Census, HaltRecord, LatestLetters, Records
+from forwarder.lists import Lists
+from forwarder.queue import Census, HaltRecord
 
 #: Seconds for which what was seen is new enough.
 _FRESH = 1.0
@@ -20,7 +23,7 @@ _LETTERS = 2.0
 
 log = structlog.get_logger("forwarder.admin")
 
-_NOTHING = LatestLetters((), Counter())
+_NOTHING = Latest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,20 +31,28 @@ class Seen:
     """What Redis said, and when (monotonic)."""
 
     at: float
-    census: Census
+    #: Of each list, by shard.
+    censuses: tuple[Census, ...]
     halt: HaltRecord | None
-    letters: LatestLetters = _NOTHING
+    #: The workers' names by the beginning of their leases' tokens.
+    workers: Mapping[str, str]
+    letters: Latest = _NOTHING
     #: When the letters were read last, how it stood then, and why they cannot be read now.
     letters_at: float = float("-inf")
     letters_stood: tuple[int, ...] = ()
     letters_problem: str | None = None
 
+    @property
+    def census(self) -> Census:
+        """All lists together."""
+        return reduce(operator.add, self.censuses)
+
 
 class Lookout:
     """Asks by one command at a time: a Redis that hangs costs one connection, whatever is asked of the page."""
 
-    def __init__(self, records: Records, clock: Callable[[], float]) -> None:
-        self._records = records
+    def __init__(self, lists: Lists, clock: Callable[[], float]) -> None:
+        self._lists = lists
         self._clock = clock
         self._looking: asyncio.Task[None] | None = None
         #: None until Redis has answered for the first time.
@@ -86,20 +97,23 @@ class Lookout:
 
     async def _ask(self, *, with_letters: bool) -> None:
         try:
-            census, halt = await self._records.census(), await self._records.halt()
+            censuses = tuple([await records.census() for records in self._lists])
+            halt = await self._lists[0].halt()
+            workers = {worker.id: worker.name for worker in await self._lists.workers()}
         except ForwarderError as error:
             self.problem = str(error)
             return
         self.problem = None
         now = self._clock()
-        seen = replace(self.seen or Seen(now, census, halt), at=now, census=census, halt=halt)
+        before = self.seen or Seen(now, censuses, halt, workers)
+        seen = replace(before, at=now, censuses=censuses, halt=halt, workers=workers)
         self.seen = await self._read_letters(seen) if with_letters and self._letters_due(seen) else seen
 
     async def _read_letters(self, seen: Seen) -> Seen:
         """The letters, or why they cannot be read: a Redis user without the right to must still see the rest."""
         now = self._clock()
         try:
-            latest = await letters.read(self._records)
+            latest = await letters.read(self._lists)
         except ForwarderError as error:
             return replace(seen, letters_at=now, letters_problem=str(error))
         return replace(seen, letters=latest, letters_at=now, letters_stood=_stand(seen.census), letters_problem=None)

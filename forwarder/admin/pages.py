@@ -105,13 +105,13 @@ class Pages:
         wanted = await _body(request, Resume)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.resume(self._parts.records, wanted))
+        return await self._do(lambda: actions.resume(self.board.lists, wanted))
 
     async def _replay(self, request: web.Request) -> web.Response:
         wanted = await _body(request, Replay)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.replay(self._parts.records, self._parts.settings, wanted))
+        return await self._do(lambda: actions.replay(self.board.lists, self._parts.settings, wanted))
 
     async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
         """One action at a time: the second of two tabs is told so, rather than to wait."""

@@ -3,16 +3,20 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self, cast
 
+import redis as blocking
+import redis.retry
+import redis.sentinel
 from redis.asyncio import Redis
+from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError
+from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.errors import UnreachableError
-from forwarder.redis_url import Sentinels, sentinels
+from forwarder.redis_url import Cluster, Sentinels, hosts
 
 #: Seconds without an answer after which a command is given up. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
@@ -21,23 +25,77 @@ _SENTINEL_TIMEOUT = 1.0
 
 
 def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
-    """A client for `url` (redis://, rediss://, unix://, redis+sentinel://); connects at the first command.
+    """A client for `url` (:mod:`forwarder.redis_url` tells the forms); connects at the first command.
 
     With Sentinels every new connection asks them who the master is now. A master that has become a replica
-    refuses to be written to, which ends its connection: so the client follows a failover.
+    refuses to be written to, which ends its connection: so the client follows a failover. A client of a cluster
+    has the same commands; it learns the nodes from those that it is given, and follows redirections, which are
+    refusals.
 
     redis-py 8 re-sends a command up to ten times when its reply is lost. That is switched off: whether a
     command may be sent again is for the caller to know, who then does it itself.
     """
-    options: dict[str, Any] = {
+    options = _options(Retry(NoBackoff(), 0), answer_timeout)
+    match hosts(url):
+        case Sentinels() as through:
+            master: Redis = _manager(Sentinel, through, options).master_for(through.name, redis_class=_Master)
+            return master
+        case Cluster() as cluster:
+            return cast("Redis", _cluster(_Cluster, ClusterNode, cluster, options))
+        case None:
+            return Redis.from_url(url, **options)
+
+
+def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blocking.Redis:
+    """The same for threads: a client that any number of them may share, and that connects anew after a fork."""
+    options = _options(blocking.retry.Retry(NoBackoff(), 0), answer_timeout)
+    match hosts(url):
+        case Sentinels() as through:
+            manager = _manager(blocking.sentinel.Sentinel, through, options)
+            master: blocking.Redis = manager.master_for(through.name, redis_class=_BlockingMaster)
+            return master
+        case Cluster() as cluster:
+            raise NotImplementedError
+        case None:
+            return blocking.Redis.from_url(url, **options)
+
+
+def _options(retry: object, answer_timeout: float) -> dict[str, Any]:
+    return {
         "protocol": 2,
-        "retry": Retry(NoBackoff(), 0),
+        "retry": retry,
         "socket_timeout": answer_timeout,
         "socket_connect_timeout": answer_timeout,
         "client_name": "forwarder",
     }
-    through = sentinels(url)
-    return Redis.from_url(url, **options) if through is None else _master(through, options)
+
+
+class _Cluster(RedisCluster):
+    """Connects at the first command, not on entering; and an error that is none of redis-py's own becomes one."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def execute_command(self, *args: Any, **kwargs: Any) -> Any:
+        try:
+            return await super().execute_command(*args, **kwargs)
+        except RedisClusterException as error:  # no node answers, or a slot is nobody's
+            raise RedisError(str(error)) from error
+
+
+def _cluster(kind: type[Any], node: type[Any], cluster: Cluster, options: dict[str, Any]) -> Any:
+    return kind(
+        startup_nodes=[node(host, port) for host, port in cluster.hosts],
+        username=cluster.username,
+        password=cluster.password,
+        ssl=cluster.tls,
+        require_full_coverage=False,  # while a part of it is down, the lists of the others flow on
+        **cluster.tls_options,
+        **options,
+    )
 
 
 class _Master(Redis):
@@ -51,13 +109,24 @@ class _Master(Redis):
                 await sentinel.aclose()
 
 
-def _master(through: Sentinels, options: dict[str, Any]) -> Redis:
-    manager = Sentinel(  # type: ignore[no-untyped-call]
+class _BlockingMaster(blocking.Redis):
+    """The same for threads."""
+
+    def close(self) -> None:
+        super().close()
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.close()
+
+
+def _manager(kind: type[Any], through: Sentinels, options: dict[str, Any]) -> Any:
+    return kind(
         through.hosts,
         sentinel_kwargs={
             "password": through.sentinel_password,
             "ssl": through.tls,
-            "retry": Retry(NoBackoff(), 0),
+            **through.tls_options,
+            "retry": options["retry"],
             "socket_timeout": _SENTINEL_TIMEOUT,
             "socket_connect_timeout": _SENTINEL_TIMEOUT,
         },
@@ -65,10 +134,9 @@ def _master(through: Sentinels, options: dict[str, Any]) -> Redis:
         username=through.username,
         password=through.password,
         ssl=through.tls,
+        **through.tls_options,
         **options,
     )
-    master: Redis = manager.master_for(through.name, redis_class=_Master)
-    return master
 
 
 @contextmanager

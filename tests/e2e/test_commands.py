@@ -80,6 +80,17 @@ async def test_a_file_that_is_not_there_is_said_so(tmp_path: Path) -> None:
     assert (code, "cannot read" in err) == (78, True)
 
 
+async def test_a_push_with_another_number_of_shards_is_a_matter_of_configuration(
+    redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    await redis_client.set(f"{{{queue_name}}}:shards", "4")
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
+    code, out, err = await command("push", "-", environment=given, stdin=event("u", 1))
+    assert (code, out, err.count("\n")) == (78, "", 1)
+    assert "says 4: give the producer the number that the workers have" in err
+    assert await redis_client.exists(queue_name) == 0
+
+
 async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_the_worker(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:

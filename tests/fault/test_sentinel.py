@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from forwarder import NotPushedError
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis, find_server
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
+from tests.producers import KINDS, connected
 from tests.rig import WorkerProcess, command, environment, event, eventually, free_port, settings, settled
 
 Servers = Callable[..., EmbeddedRedis]
@@ -156,6 +159,23 @@ async def test_sentinels_are_asked_one_after_the_other(
             await settled(redis, queue_name, within=30)
             verdict = check(await observed(pushed, api, redis, queue_name))
         assert (verdict.faults, verdict.explained) == ({}, [])
+
+
+async def test_producers_find_the_master_and_are_refused_by_one_that_was_demoted(
+    own_redis: Servers, tmp_path: Path
+) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(sentinel_set(own_redis, tmp_path))
+        redis = await stack.enter_async_context(connected(servers.master))
+        producers: list[Any] = [await stack.enter_async_context(kind(servers.url)) for kind in KINDS]
+        for producer in producers:
+            await producer.push_many([event("u", number) for number in range(10)])
+        assert await redis.llen("events") == 20
+        await redis.replicaof("127.0.0.1", str(port(servers.replicas[0])))
+        for producer in producers:
+            # It surely was not pushed, though redis-py makes a broken connection of it.
+            with pytest.raises(NotPushedError, match=r"^1 not pushed: ConnectionError: .*now a slave"):
+                await producer.push("u", "n")
 
 
 async def test_no_sentinel_at_all_is_said_and_waited_for(api: Simulator, worker: Start, queue_name: str) -> None:

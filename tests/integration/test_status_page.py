@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -66,6 +67,7 @@ async def guarded(redis_url: str, queue_name: str, api: Simulator) -> AsyncItera
     """A service with a token, and an API that refuses events named `refused`."""
     api.faults = REFUSED
     async with running(settings(redis_url, queue_name, api, admin_token=TOKEN)) as service:
+        await service.shows('forwarder_lease_held{shard="0"} 1.0')
         yield service
 
 
@@ -425,8 +427,39 @@ async def test_a_standby_says_so_and_shows_the_list(
         async with running(given) as second:
             await eventually(lambda: says(second, "Standing by"))
             (shard,) = (await status(second))["shards"]
-            assert shard["owner"].startswith("another worker (")
+            assert shard["owner"] == f"{socket.gethostname()}:{os.getpid()}"
             assert shard["oldest_age"] is None
+
+
+async def test_several_lists_are_shown_and_replayed_each_and_together(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    async with running(settings(redis_url, queue_name, api, shards=3, admin_token=TOKEN)) as service:
+        for shard in range(3):
+            keys = Keys(queue_name, shard, of=3)
+            letter = {"element": event(f"user-{shard}", shard), "reason": "rejected"}
+            # The same id in every list: an id names a letter in its list only.
+            await redis_client.xadd(keys.dead, letter, id="1-1")  # type: ignore[arg-type]
+        found = await eventually(lambda: of_three(service))
+        assert [(row["shard"], row["owner"]) for row in found["shards"]] == [(f"{n}", "this worker") for n in range(3)]
+        assert sorted(letter["key"] for letter in found["letters"]["latest"]) == ["0/1-1", "1/1-1", "2/1-1"]
+        assert found["letters"]["by_reason"]["rejected"] == 3
+        one = await ask(service, "/replay", {"id": "1-1", "shard": 2}, **bearer())
+        assert one[1] == {"done": "1 dead letter replayed."}
+        await eventually(lambda: api.ledger.users() == ["user-2"])
+        nowhere = await ask(service, "/replay", {"id": "1-1", "shard": 3}, **bearer())
+        assert nowhere[1] == {"done": "There is no such dead letter any more."}
+        some = await ask(service, "/replay", {"reason": "rejected", "limit": 1}, **bearer())
+        assert some[1] == {"done": "1 dead letter replayed."}
+        rest = await ask(service, "/replay", {"reason": "rejected"}, **bearer())
+        assert rest[1] == {"done": "1 dead letter replayed."}
+        await eventually(lambda: sorted(api.ledger.users()) == ["user-0", "user-1", "user-2"])
+
+
+async def of_three(service: Running) -> dict[str, Any] | None:
+    found = await status(service)
+    owned = all(row["owner"] == "this worker" for row in found["shards"])
+    return found if owned and found["letters"] and len(found["letters"]["latest"]) == 3 else None
 
 
 async def test_an_api_that_accepts_nothing_is_told(

@@ -11,6 +11,7 @@ _DELIVERY = "tests/integration/test_delivery.py"
 _HALTS = "tests/integration/test_halts.py"
 _RESOURCES = "tests/fault/test_resources.py"
 _PUSH = "tests/e2e/test_push_interrupted.py"
+_REPLIES = "tests/fault/test_producer_replies.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 
 
@@ -95,7 +96,7 @@ CATALOGUE = (
         1,
         "a token is used for two acquisitions",
         "forwarder/queue/claims.py",
-        "self._token = secrets.token_hex(16)",
+        'self._token = f"{owner}-{secrets.token_hex(16)}"',
         'self._token = "always the same"',
         (_CLAIMS,),
     ),
@@ -408,7 +409,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a signal does not end the read of a push",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        if self._reading:\n            raise _InterruptedError",
         "",
         (_PUSH,),
@@ -416,10 +417,42 @@ CATALOGUE = (
     Mutation(
         1,
         "an interrupted push is off by one line",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        self.given = 0",
         "        self.given = 1",
         (_PUSH,),
+    ),
+    Mutation(
+        3,
+        "a connection whose reply was not read is used for the next push",
+        "forwarder/queue/exchange.py",
+        "            connection.disconnect()\n",
+        "            pass\n",
+        (_REPLIES,),
+    ),
+    Mutation(
+        3,
+        "a lost reply to a push counts as a refusal",
+        "forwarder/queue/exchange.py",
+        "        raise error\n    return Refusal",
+        "        return Refusal(_said(error))\n    return Refusal",
+        (_REPLIES,),
+    ),
+    Mutation(
+        2,
+        "a push goes on after a part of it was refused",
+        "forwarder/push.py",
+        "            if self._failures:\n                return\n            yield",
+        "            yield",
+        ("tests/unit/test_push.py",),
+    ),
+    Mutation(
+        1,
+        "a producer pushes to lists that nobody drains",
+        "forwarder/queue/pushing.py",
+        'shards is not None and shards != b"%d" % self.shards',
+        "False",
+        ("tests/integration/test_producer.py",),
     ),
     Mutation(
         3,
@@ -449,9 +482,9 @@ CATALOGUE = (
         7,
         "the buffer holds all that waits",
         "forwarder/parts.py",
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         ("tests/fault/test_memory.py",),
     ),
 )

@@ -20,10 +20,10 @@ from tempfile import TemporaryDirectory
 from typing import Literal
 
 from playwright.async_api import Browser
+from redis.asyncio import Redis
 
 from forwarder import logs
 from forwarder.embedded import EmbeddedRedis
-from forwarder.queue import Keys, Pusher, connect
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.browser import browsing, chromium
 from tests.rig import KEY, Running, event, eventually, purchases, running, settings
@@ -51,8 +51,7 @@ async def traffic(redis_url: str, api: Simulator, minutes: float) -> None:
     dice = random.Random(1)
     events = of_the_best_customers(300)
     begun = time.monotonic()
-    async with connect(redis_url) as redis:
-        pusher = Pusher(redis, Keys(QUEUE), side="left")
+    async with Redis.from_url(redis_url) as redis:
         while (part := (time.monotonic() - begun) / (60 * minutes)) < 1:
             troubled = 0.5 < part < 0.58
             api.faults = Faults(
@@ -65,7 +64,7 @@ async def traffic(redis_url: str, api: Simulator, minutes: float) -> None:
                 batch.append(event(f"u-{dice.randrange(999)}", 1, name="refused"))
             if dice.random() < 0.02:
                 batch.append(b'{"user_id":"u-7","nme":"purchase"}')
-            await pusher.push(batch)
+            await redis.rpush(QUEUE, *batch)
             await asyncio.sleep(1)
 
 

@@ -1,0 +1,219 @@
+"""The examples under deploy/producers, run as they stand: the shards they compute, what they push, and how often.
+
+Node's packages are fetched if the registry answers. Building the Go example takes most of a minute, so that is done
+only with TEST_EXAMPLES=all.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from redis import Redis
+
+from forwarder.embedded import EmbeddedRedis
+from forwarder.event import decode
+from tests.proxy import Proxy
+from tests.rig import free_port
+from tests.unit.test_shards import DEPLOY, FILE, NUMBERS
+
+EXAMPLES = DEPLOY / "producers"
+USERS = [str(vector["user_id"]) for vector in FILE["vectors"]]
+#: Stated on the page, and what the tests were last run with.
+IOREDIS, GO_REDIS = "6.0.0", "v9.23.0"
+
+
+class Example(NamedTuple):
+    command: list[str]
+    members: list[str]
+
+
+def tool(name: str) -> str:
+    return shutil.which(name) or pytest.skip(f"no {name} here")
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("examples")
+    for file in EXAMPLES.iterdir():
+        shutil.copy(file, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def ioredis(workshop: Path) -> Path:
+    """A folder with the Node example, and its package."""
+    tool("node")
+    (workshop / "package.json").write_text('{"private": true}\n')
+    fetch = [tool("npm"), "install", "--no-fund", "--no-audit", "--ignore-scripts", f"ioredis@{IOREDIS}"]
+    try:
+        subprocess.run(fetch, cwd=workshop, check=True, capture_output=True, timeout=60)
+    except (subprocess.SubprocessError, OSError) as error:
+        pytest.skip(f"npm cannot fetch ioredis: {error}")
+    return workshop
+
+
+@pytest.fixture(scope="module")
+def go_example(workshop: Path) -> str:
+    if os.environ.get("TEST_EXAMPLES") != "all":
+        pytest.skip("most of a minute: only with TEST_EXAMPLES=all")
+    go = tool("go")
+    for step in (
+        [go, "mod", "init", "example"],
+        [go, "get", f"github.com/redis/go-redis/v9@{GO_REDIS}"],
+        [go, "build", "-o", "push", "."],
+    ):
+        subprocess.run(step, cwd=workshop, check=True, capture_output=True, timeout=300)
+    return str(workshop / "push")
+
+
+@pytest.fixture(params=["shell", "node", "go"])
+def shards_by(request: pytest.FixtureRequest) -> list[str]:
+    """A command that computes shards; Node needs no package for that."""
+    match request.param:
+        case "shell":
+            return [tool("sh"), str(EXAMPLES / "push.sh")]
+        case "node":
+            return [tool("node"), str(EXAMPLES / "push.mjs")]
+    return [request.getfixturevalue("go_example")]
+
+
+@pytest.fixture(params=["shell", "node", "go"])
+def example(request: pytest.FixtureRequest) -> Example:
+    match request.param:
+        case "shell":
+            tool("redis-cli")
+            return Example([tool("sh"), str(EXAMPLES / "push.sh")], ['"n":1.10'])
+        case "node":
+            return Example([tool("node"), str(request.getfixturevalue("ioredis") / "push.mjs")], ['{"n": 1.1}'])
+    return Example([request.getfixturevalue("go_example")], [])
+
+
+@pytest.fixture
+def server(own_redis: Callable[..., EmbeddedRedis]) -> EmbeddedRedis:
+    return own_redis(port=free_port())
+
+
+async def run(*command: str, **environment: str) -> tuple[int, str]:
+    process = await asyncio.create_subprocess_exec(
+        *command,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        text, _ = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+    assert process.returncode is not None
+    return process.returncode, text.decode()
+
+
+@pytest.mark.parametrize("number", NUMBERS)
+async def test_an_example_computes_the_shards_of_the_vectors(shards_by: list[str], number: int) -> None:
+    code, text = await run(*shards_by, "--shard", str(number), *USERS)
+    assert code == 0, text
+    assert [int(line) for line in text.split()] == [v["shards"][NUMBERS.index(number)] for v in FILE["vectors"]]
+
+
+async def test_dash_computes_the_same(workshop: Path) -> None:
+    code, text = await run(tool("dash"), str(workshop / "push.sh"), "--shard", "16", *USERS)
+    assert (code, text.split()) == (0, [str(v["shards"][NUMBERS.index(16)]) for v in FILE["vectors"]])
+
+
+@pytest.mark.parametrize("shards", [1, 4])
+async def test_an_example_pushes_an_event_onto_its_list(server: EmbeddedRedis, example: Example, shards: int) -> None:
+    given = {"REDIS_URL": server.url, "QUEUE": "jobs", "SHARDS": str(shards)}
+    users = ["u-1", "u-2", "é", "🙂", 'say "hi"\\']
+    for user in users:
+        code, text = await run(*example.command, user, 'na"me', *example.members, **given)
+        assert code == 0, text
+    found: dict[str, list[str]] = {}
+    with Redis.from_url(server.url) as redis:
+        for key in redis.scan_iter():
+            for element in redis.lrange(key, 0, -1):
+                event = decode(element, max_bytes=1_000)
+                members = json.loads(event.body)
+                assert (members["name"], members.get("n", 1.1), "date" in json.loads(element)) == ('na"me', 1.1, True)
+                found.setdefault(key.decode(), []).append(event.user)
+    vectors = {str(vector["user_id"]): vector["shards"][NUMBERS.index(4)] for vector in FILE["vectors"]}
+    expected: dict[str, list[str]] = {}
+    for user in users:
+        expected.setdefault("jobs" if shards == 1 else f"jobs:{vectors[user]}", []).append(user)
+    assert found == expected
+
+
+async def test_an_example_refuses_another_number_of_shards(server: EmbeddedRedis, example: Example) -> None:
+    with Redis.from_url(server.url) as redis:
+        redis.set("{events}:shards", "8")
+        code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS="4")
+        assert (code, "8" in text, redis.dbsize()) == (1, True, 1), text
+        code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS="8")
+        assert (code, redis.dbsize()) == (0, 2), text
+
+
+@pytest.mark.parametrize("shards", ["x", "0"])
+async def test_an_example_refuses_what_is_no_number_of_shards(
+    server: EmbeddedRedis, example: Example, shards: str
+) -> None:
+    code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS=shards)
+    with Redis.from_url(server.url) as redis:
+        assert (code, redis.dbsize(), text.count("\n")) == (1, 0, 1), text
+
+
+async def losing_a_reply(server: EmbeddedRedis, *command: str) -> tuple[int, int]:
+    """Runs a command whose RPUSH gets no reply; its exit code, and how many events there are."""
+    async with Proxy(int(server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+        seen = count()
+        proxy.loses_reply_to = lambda data: b"RPUSH" in data.upper() and next(seen) == 0
+        code, text = await run(*command, REDIS_URL=proxy.url)
+        assert proxy.lost == 1, text
+    with Redis.from_url(server.url) as redis:
+        return code, redis.llen("events")
+
+
+async def test_an_example_does_not_double_an_event_whose_reply_is_lost(server: EmbeddedRedis, example: Example) -> None:
+    assert await losing_a_reply(server, *example.command, "u-1", "n") == (1, 1)
+
+
+async def test_ioredis_by_itself_doubles_it(server: EmbeddedRedis, ioredis: Path) -> None:
+    text = (ioredis / "push.mjs").read_text()
+    default = re.sub(r"new Redis\(url, \{.*\}\)", "new Redis(url)", text)
+    assert default != text
+    (ioredis / "default.mjs").write_text(default)
+    assert await losing_a_reply(server, tool("node"), str(ioredis / "default.mjs"), "u-1", "n") == (0, 2)
+
+
+async def test_go_redis_by_itself_doubles_it(server: EmbeddedRedis, workshop: Path, go_example: str) -> None:
+    folder = workshop / "default"
+    folder.mkdir()
+    text = (workshop / "push.go").read_text()
+    (folder / "main.go").write_text(text.replace("options.MaxRetries = -1", "options.MaxRetries = 0"))
+    build = [tool("go"), "build", "-o", f"{go_example}-default", "./default"]
+    subprocess.run(build, cwd=workshop, check=True, capture_output=True, timeout=300)
+    assert await losing_a_reply(server, f"{go_example}-default", "u-1", "n") == (0, 2)
+
+
+async def test_the_program_on_the_page_runs(server: EmbeddedRedis) -> None:
+    found = re.search(r"```python\n(.*?)```", (DEPLOY / "producers.md").read_text(), re.DOTALL)
+    assert found
+    program = found[1].replace("redis://127.0.0.1:6379/0", server.url)
+    assert await run(sys.executable, "-c", program) == (0, "")
+    with Redis.from_url(server.url) as redis:
+        names = [json.loads(element)["name"] for element in redis.lrange("events", 0, -1)]
+    assert names == ["purchase", "visit", "visit"]
+
+
+def test_the_page_names_the_versions_that_are_tested() -> None:
+    page = (DEPLOY / "producers.md").read_text()
+    for client, version in (("ioredis", IOREDIS), ("go-redis", GO_REDIS.removeprefix("v"))):
+        assert f"| {client} {version.rpartition('.')[0]} | doubles |" in page
