@@ -11,7 +11,7 @@ from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlem
 from forwarder.queue.connection import connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Pusher
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records, Undecided
 
 __all__ = [
     "Census",
@@ -27,5 +27,6 @@ __all__ = [
     "Redis",
     "Settlement",
     "Side",
+    "Undecided",
     "connect",
 ]
