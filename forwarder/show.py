@@ -2,7 +2,7 @@
 
 import gzip
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -14,20 +14,20 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from forwarder import dead
 from forwarder.errors import ConfigurationError
 from forwarder.producer import Lines, Pushed
-from forwarder.queue import Census, DeadLetter, HaltRecord
+from forwarder.queue import Census, HaltRecord
 from forwarder.status import Finding
 
-#: Wrong lines that are named one by one; of more only the number is said.
-_NAMED_LINES = 20
+#: So many things that are wrong are named one by one; of more only the number is said.
+NAMED = 20
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def _json(value: object) -> None:
+def as_line(value: object) -> None:
+    """JSON on one line of standard output."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
@@ -87,9 +87,9 @@ class WrongLines:
     def __call__(self, number: int, why: str) -> None:
         """Line `number` is no event."""
         self._named += 1
-        if self._named <= _NAMED_LINES:
+        if self._named <= NAMED:
             problem(f"line {number}: {why}")
-        elif self._named == _NAMED_LINES + 1:
+        elif self._named == NAMED + 1:
             problem("more lines are wrong: only counted from here on")
 
 
@@ -110,7 +110,7 @@ def stopped(lines: Lines) -> None:
 def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
     """The answer of `forwarder status`."""
     if as_json:
-        _json({"queue": queue, **found})
+        as_line({"queue": queue, **found})
         return
     table = Table.grid(padding=(0, 2))
     halt, owner = cast("dict[str, str] | None", found["halt"]), cast("dict[str, object] | None", found["owner"])
@@ -130,7 +130,7 @@ def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
 def audit(census: Census, queue: str, *, as_json: bool) -> None:
     """The answer of `forwarder audit`: each identity, and by how much it is off."""
     if as_json:
-        _json({"queue": queue, **asdict(census), "lease": None, "imbalances": census.imbalances})
+        as_line({"queue": queue, **asdict(census), "lease": None, "imbalances": census.imbalances})
         return
     pushed = census.waiting + census.sequence - census.replayed
     out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, as far as Redis knows", "default"))
@@ -142,61 +142,12 @@ def audit(census: Census, queue: str, *, as_json: bool) -> None:
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:
     """The answer of `forwarder check`."""
     if as_json:
-        _json([asdict(finding) for finding in found])
+        as_line([asdict(finding) for finding in found])
         return
     marks = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failure": ("failure", "bold red")}
     for finding in found:
         mark, style = marks[finding.grade]
         out.print(Text(mark, style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True)
-
-
-async def letters(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
-    """Dead letters, one a line."""
-    count = 0
-    async for letter in found:
-        count += 1
-        if as_json:
-            _json(dead.summary(letter))
-            continue
-        line = Text(f"{letter.id}  ", "bold").append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
-        line.append(f"{letter.user_id or '-'}  ", "cyan").append(letter.detail, "dim")
-        out.print(line, soft_wrap=True)
-    if not as_json:
-        out.print(count_of(count), style="dim")
-
-
-def count_of(letters: int) -> str:
-    """So many dead letters, in words."""
-    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
-
-
-def letter(found: DeadLetter, *, as_json: bool) -> None:
-    """One dead letter in full."""
-    if as_json:
-        _json(dead.summary(found))
-        return
-    table = Table.grid(padding=(0, 2))
-    for name, value in dead.summary(found).items():
-        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(value)))
-    out.print(table)
-
-
-def replayed(count: int, unknown: int, *, dry_run: bool) -> None:
-    """What `forwarder dead replay` has done, or would do."""
-    out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(count)}")
-    missing(unknown)
-
-
-def deleted(count: int, unknown: int, *, dry_run: bool) -> None:
-    """What `forwarder dead delete` has done, or would do."""
-    out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(count)}")
-    missing(unknown)
-
-
-def missing(unknown: int) -> None:
-    """That some ids were none of letters."""
-    if unknown:
-        problem(f"{unknown} of the ids are no dead letters (any more)")
 
 
 def resumed(halt: HaltRecord | None) -> None:
