@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 from rich.text import Text
 
 from forwarder import dead
@@ -57,10 +56,9 @@ def letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_json: b
         command = curl.decode() if isinstance(curl, bytes) else None
         as_line({**dead.summary(found), "explanation": explanation, "curl": command})
         return
-    table = Table.grid(padding=(0, 2))
     for name, value in dead.summary(found).items():
-        table.add_row(Text(name.replace("_", " "), "bold"), Text("-" if value in {None, ""} else plain(str(value))))
-    out.print(table)
+        shown = "-" if value in {None, ""} else plain(str(value))
+        out.print(Text(f"{name.replace('_', ' '):<18}", "bold").append(shown, "default"), soft_wrap=True)
     out.print()
     out.print(Text(plain(explanation), "yellow"))
     out.print()

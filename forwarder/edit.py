@@ -17,6 +17,8 @@ Edit = Callable[[bytes], Awaitable[bytes]]
 
 #: Bytes of what a program says of itself that are read.
 _MOST_COMPLAINT = 4_096
+#: Seconds that a killed program may take to be gone.
+_GRACE = 1.0
 #: What a shell says of a program that cannot be started.
 _CANNOT_RUN = frozenset({126, 127})
 
@@ -73,8 +75,6 @@ def program(command: str, *, most: int, timeout: float = 10.0) -> Edit:
             raise ProgramError(f"cannot run {command!r}: {complaint or f'exit code {code}'}")
         if code:
             raise InvalidElementError(f"the program ended with {code}" + (f": {complaint}" if complaint else ""))
-        if len(new) > most:
-            raise InvalidElementError(f"the program wrote more than {most} bytes")
         if not new:
             raise InvalidElementError("the program wrote nothing")
         return new
@@ -87,34 +87,52 @@ async def _run(command: str, element: bytes, most: int) -> tuple[int, bytes, str
     process = await asyncio.create_subprocess_shell(
         command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
-    assert process.stdout is not None  # noqa: S101 - for the type check
-    assert process.stderr is not None  # noqa: S101
+    feeding = asyncio.create_task(_feed(process, element))
+    complaining = asyncio.create_task(_start_of(process.stderr, _MOST_COMPLAINT))
     try:
-        _, new, complaint = await asyncio.gather(
-            _feed(process, element), _at_most(process.stdout, most + 1), _at_most(process.stderr, _MOST_COMPLAINT)
-        )
-        code = await process.wait()
+        new = await _start_of(process.stdout, most + 1, till_the_end=False)
+        _check_size(new, most)
+        await feeding
+        lines = (await complaining).decode(errors="replace").strip().splitlines()
+        return await process.wait(), new.strip(), lines[-1] if lines else ""
     except BaseException:
-        # All that it has started, also if itself has ended: somebody still holds a pipe open.
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
+        await _kill(process, feeding, complaining)
         raise
-    lines = complaint.decode(errors="replace").strip().splitlines()
-    return code, new.strip(), lines[-1] if lines else ""
+
+
+def _check_size(new: bytes, most: int) -> None:
+    if len(new) > most:
+        raise InvalidElementError(f"the program wrote more than {most} bytes")
+
+
+async def _kill(process: Process, *busy: "asyncio.Task[object]") -> None:
+    """Kills a program with all that it has started, also if itself has ended: somebody still holds a pipe open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    for task in busy:
+        task.cancel()
+    await asyncio.gather(*busy, return_exceptions=True)
+    # Asyncio knows of the end of a process only once its pipes are read to theirs. Who has left the session may
+    # hold one for ever: that is not waited for.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_GRACE):
+            await _start_of(process.stdout, 0)
+            await _start_of(process.stderr, 0)
+            await process.wait()
 
 
 async def _feed(process: Process, element: bytes) -> None:
-    assert process.stdin is not None  # noqa: S101
+    if process.stdin is None:
+        return
     with suppress(BrokenPipeError, ConnectionResetError):  # it need not read what it is given
         process.stdin.write(element + b"\n")
         await process.stdin.drain()
     process.stdin.close()
 
 
-async def _at_most(stream: asyncio.StreamReader, most: int) -> bytes:
-    """What comes until the end; of more than `most` bytes the rest is read and forgotten."""
+async def _start_of(stream: asyncio.StreamReader | None, most: int, *, till_the_end: bool = True) -> bytes:
+    """What comes, but of more than `most` bytes no more than that; reads on to the end, or stops there."""
     kept = bytearray()
-    while chunk := await stream.read(65_536):
+    while stream is not None and (till_the_end or len(kept) < most) and (chunk := await stream.read(65_536)):
         kept += chunk[: most - len(kept)]
     return bytes(kept)

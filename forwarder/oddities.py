@@ -11,10 +11,10 @@ from typing import Any
 
 #: From here on it is unusual. The API names no limit at all, so these are far above what events are like.
 _LONG_NAME, _LONG_STRING, _MANY_MEMBERS, _MANY_BYTES, _DEEP = 100, 4_000, 100, 32_768, 3
-#: The greatest number that every JSON reader keeps exactly (RFC 8259, section 6).
+#: Below this every JSON reader keeps a whole number exactly (RFC 8259, section 6).
 _GREATEST = 2**53
 
-_DOCUMENTED_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:\d\dZ)?", re.ASCII)
+_DOCUMENTED_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:[0-5]\dZ)?", re.ASCII)
 _DATE = re.compile(
     r"\d{4}-\d\d-\d\d(?P<between>[T ])\d\d:\d\d(?P<seconds>:\d\d)?(?P<fraction>\.\d+)?"
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?",
@@ -162,8 +162,8 @@ def _of_a_number(where: str, number: str) -> Iterator[str]:
     value = abs(float(number))
     if not value < float("inf"):  # NaN too
         yield f"{where} is a number that no double holds"
-    elif value > _GREATEST:
-        yield f"{where} is a number beyond 2^53"
+    elif value >= _GREATEST:
+        yield f"{where} is a number of 2^53 or more"
 
 
 def _of_a_string(where: str, text: str) -> Iterator[str]:
