@@ -26,6 +26,17 @@ async def bury(
     return await letters_of(redis, queue)
 
 
+async def written(redis: Redis, queue: str, elements: Sequence[bytes], users: Sequence[str]) -> None:
+    """Makes letters of these events beside whatever waits, as if they had been claimed and refused."""
+    keys = Keys(queue)
+    pipeline = redis.pipeline(transaction=True)
+    for element, user in zip(elements, users, strict=True):
+        pipeline.xadd(keys.dead, {"element": element, "reason": "rejected", "user_id": user, "claimed_at": "1"})
+    pipeline.incrby(keys.sequence, len(elements))
+    pipeline.incrby(keys.dead_lettered, len(elements))
+    await pipeline.execute()
+
+
 async def letters_of(redis: Redis, queue: str) -> list[DeadLetter]:
     """All letters of a list."""
     return [letter async for letter in Records(redis, Keys(queue)).letters()]
