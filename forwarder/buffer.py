@@ -89,6 +89,10 @@ class Buffer:
         self.bytes = 0
         self.spilled = 0
 
+    def bound(self, *, max_events: int, max_bytes: int) -> None:
+        """Other bounds from now on. What is more than they allow stays, and no more is claimed until it has left."""
+        self.max_events, self._max_bytes = max_events, max_bytes
+
     def room(self) -> tuple[int, int]:
         """How many more events, and how many more bytes of them, may be added."""
         return max(0, min(self.max_events - self.events, self._claimable)), max(0, self._max_bytes - self.bytes)

@@ -47,12 +47,6 @@ def _queue(name: str) -> str:
     return name
 
 
-def _shards(number: int) -> int:
-    if number > 1:
-        raise ValueError("more than one shard is not supported yet")
-    return number
-
-
 class Settings(BaseSettings):
     """All settings. Secrets are SecretStr: no repr and no log shows them."""
 
@@ -74,7 +68,7 @@ class Settings(BaseSettings):
     consume_from: Literal["left", "right"] = Field(
         "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
     )
-    shards: Annotated[int, AfterValidator(_shards)] = Field(1, ge=1, description="Number of lists; only 1 for now.")
+    shards: int = Field(1, ge=1, le=1024, description="Number of lists that users are spread over; the same for all.")
     max_events_per_post: int = Field(100, ge=1, description="Most events in one POST.")
     max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Most bytes of one POST's body.")
     max_event_bytes: ByteSize = Field(

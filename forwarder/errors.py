@@ -4,7 +4,8 @@
 
     ForwarderError
     ├── ConfigurationError   a setting, or a key in Redis, that only a person can mend (exit 78)
-    │   └── WrongTypeError   a Redis key of ours holds another type than ours
+    │   ├── WrongTypeError   a Redis key of ours holds another type than ours
+    │   └── ShardsDisagreeError  the queue has another number of lists than FORWARDER_SHARDS
     ├── ServerMissingError   no redis-server to start for the demo or the tests
     ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
     ├── QueueError           Redis did not do what was asked
@@ -12,7 +13,14 @@
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
-    └── PortInUseError       the admin address is taken
+    ├── PortInUseError       the admin address is taken
+    └── PushError            not every event was pushed as asked; says by position which were
+        ├── InvalidEventError    nothing was pushed: not all of it are events
+        ├── NotPushedError       Redis was not reached, or refused: what was not pushed surely was not
+        │   ├── QueueFullError       as many events wait as may wait
+        │   └── RedisFullError       Redis has no memory left
+        ├── MaybePushedError     no reply: pushing again may double events
+        └── NotDurableError      pushed, but not known to be on as many replicas or disks as asked
 
 A POST never raises: whatever happens to it is an answer, a value (see :mod:`forwarder.outcome`).
 """
@@ -37,6 +45,19 @@ class WrongTypeError(ConfigurationError):
 
     def __init__(self, key: str, found: str, expected: str) -> None:
         super().__init__([f"Redis key {key!r} holds {found}, expected {expected}: is FORWARDER_QUEUE right?"])
+
+
+class ShardsDisagreeError(ConfigurationError):
+    """The queue has another number of lists than we were told; ``agreed`` is what Redis says of it."""
+
+    def __init__(self, queue: str, agreed: str, told: int) -> None:
+        if agreed.isdecimal():
+            advice = f"set FORWARDER_SHARDS={agreed}, or stop every worker and run `forwarder reshard {told}`"
+            problem = f"FORWARDER_SHARDS is {told}, but the queue {queue!r} has {agreed} shards: {advice}"
+        else:
+            problem = f"the queue {queue!r} is being resharded ({agreed}): run `forwarder reshard` again to finish it"
+        super().__init__([problem])
+        self.agreed = agreed
 
 
 class ServerMissingError(ForwarderError):
@@ -69,3 +90,55 @@ class ProgramError(ForwarderError):
 
 class PortInUseError(ForwarderError):
     """The address asked for is already taken."""
+
+
+class PushError(ForwarderError):
+    """Not every event was pushed as asked.
+
+    Each event is named by its position among those that were given, from 0, in exactly one of three.
+
+    Attributes:
+        pushed: they are in the list.
+        uncertain: they may be in the list. Pushing them again may double them.
+        not_pushed: they are surely not in the list, and can be pushed again.
+        why: what went wrong, without these counts.
+    """
+
+    def __init__(
+        self, why: str, *, pushed: Sequence[int] = (), uncertain: Sequence[int] = (), not_pushed: Sequence[int] = ()
+    ) -> None:
+        tally = {"pushed": len(pushed), "maybe pushed": len(uncertain), "not pushed": len(not_pushed)}
+        super().__init__(f"{', '.join(f'{count:,} {what}' for what, count in tally.items() if count)}: {why}")
+        self.why = why
+        self.pushed, self.uncertain, self.not_pushed = tuple(pushed), tuple(uncertain), tuple(not_pushed)
+
+
+class InvalidEventError(PushError):
+    """At least one is no event, so none was pushed; ``problems`` has the position of each, and what is wrong."""
+
+    def __init__(self, problems: Sequence[tuple[int, str]], events: int) -> None:
+        position, why = problems[0]
+        where = f"event {position}: " if events > 1 else ""
+        others = f" (and {len(problems) - 1:,} more are wrong)" if len(problems) > 1 else ""
+        super().__init__(f"{where}{why}{others}", not_pushed=range(events))
+        self.problems = tuple(problems)
+
+
+class NotPushedError(PushError):
+    """Redis was not reached, or refused. None is uncertain: those not pushed can be pushed again."""
+
+
+class QueueFullError(NotPushedError):
+    """As many events wait in a list as may wait there."""
+
+
+class RedisFullError(NotPushedError):
+    """Redis has no memory left and refuses to take more (``OOM``)."""
+
+
+class MaybePushedError(PushError):
+    """Redis did not reply. Only the caller can say whether an event that is doubled is worse than one that is lost."""
+
+
+class NotDurableError(PushError):
+    """The pushed ones are in the master's list, but not known to be where the producer's ``durability`` wants them."""

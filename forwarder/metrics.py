@@ -1,5 +1,8 @@
 """Every metric, in a registry of its own. Label values come from closed sets, never from a user's data."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -25,11 +28,24 @@ def status_label(status: int) -> str:
     return text if text in _STATUSES else "other"
 
 
+@dataclass(slots=True)
+class ListGauges:
+    """How one of the lists stands that this process owns; what is exposed is their sum, of ages the highest."""
+
+    waiting: int = 0
+    claimed: int = 0
+    letters: int = 0
+    imbalance: int = 0
+    buffered: int = 0
+    oldest_age: float = 0.0
+
+
 class Metrics:
     """All metrics of one process; ``expose`` renders them as Prometheus text."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        self._lists: dict[int, ListGauges] = {}
         self._events()
         self._posts()
         self._state()
@@ -86,22 +102,53 @@ class Metrics:
         self.bisections = self._counter("bisections_total", "Refused batches that were halved.")
 
     def _state(self) -> None:
-        self.queue_waiting_events = self._gauge("queue_waiting_events", "Events in the list, not claimed.")
-        self.claimed_events = self._gauge("claimed_events", "Events on loan, not settled.")
-        self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
-        self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
-        self.imbalance = self._gauge(
-            "imbalance_events", "By how many events the sums of what was claimed and decided are off; must be 0."
+        self.queue_waiting_events = self._sum(
+            "queue_waiting_events", "Events in this worker's lists, not claimed.", lambda x: x.waiting
+        )
+        self.claimed_events = self._sum(
+            "claimed_events", "Events of this worker's lists on loan, not settled.", lambda x: x.claimed
+        )
+        self.buffered_events = self._sum(
+            "buffered_events", "Claimed events in this worker's memory.", lambda x: x.buffered
+        )
+        self.dead_letters = self._sum(
+            "dead_letters", "Dead letters of this worker's lists kept in Redis.", lambda x: x.letters
+        )
+        self.imbalance = self._sum(
+            "imbalance_events",
+            "By how many events the sums of what was claimed and decided are off; must be 0.",
+            lambda x: x.imbalance,
         )
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
         )
+        self.oldest_claimed_age.set_function(
+            lambda: max((each.oldest_age for each in self._lists.values()), default=0.0)
+        )
         self.concurrency_limit = self._gauge("concurrency_limit", "How many POSTs may be in flight now.")
         self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
         self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
-        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list.", "shard")
+        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list of the shard.", "shard")
         self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
         self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
+
+    def _sum(self, name: str, text: str, of: Callable[[ListGauges], int]) -> Gauge:
+        gauge = self._gauge(name, text)
+        gauge.set_function(lambda: sum(of(each) for each in self._lists.values()))
+        return gauge
+
+    @property
+    def shards(self) -> list[int]:
+        """The lists that are counted here."""
+        return list(self._lists)
+
+    def of_list(self, shard: int) -> ListGauges:
+        """The gauges of one list, to be kept fresh; the same for the same list."""
+        return self._lists.setdefault(shard, ListGauges())
+
+    def forget_list(self, shard: int) -> None:
+        """Another worker may own the list: it is no longer counted here."""
+        self._lists.pop(shard, None)
 
     def expose(self) -> bytes:
         """The Prometheus text format."""

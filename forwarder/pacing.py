@@ -73,6 +73,7 @@ class Pacer:
     ) -> None:
         self._concurrency = concurrency
         self._rate = Rate(rate, clock())
+        self._share = 1.0
         self._initial_pause = initial_pause
         self._longest_pause = longest_pause
         self._clock = clock
@@ -99,6 +100,11 @@ class Pacer:
     def rate(self) -> float:
         """Most POSTs started in a second now; 0 is no limit."""
         return self._rate.value
+
+    def share(self, part: float) -> None:
+        """From now on the rate is this part of the whole fleet's; at first it is all of it."""
+        self._rate.scale(part / self._share)
+        self._share = part
 
     async def permit(self, *, again: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling gives the place in the line back."""

@@ -2,7 +2,8 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 from forwarder.api import Api
 from forwarder.brake import Brake
@@ -26,7 +27,7 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Handed down as one value. Nothing here belongs to a single ownership of the list."""
+    """Handed down as one value. Nothing here belongs to a single ownership; `keys` and `records` are of one list."""
 
     settings: Settings
     metrics: Metrics
@@ -44,6 +45,11 @@ class Parts:
     clock: Callable[[], float]
     trust: Trust = field(default_factory=Trust)
 
+    def of_list(self, shard: int) -> Self:
+        """The same parts, for another one of the queue's lists."""
+        keys = Keys(self.keys.queue, shard, of=self.keys.of)
+        return replace(self, keys=keys, records=Records(self.redis, keys))
+
 
 def build(
     settings: Settings,
@@ -54,7 +60,7 @@ def build(
     clock: Callable[[], float] = time.monotonic,
 ) -> Parts:
     """Builds the rest from the settings; nothing is contacted."""
-    keys, metrics = Keys(settings.queue), Metrics()
+    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()
     return Parts(
         settings=settings,
         metrics=metrics,

@@ -49,6 +49,12 @@ class Rate:
         self._second = now
         self._accepted = self._accepted_before = self._refused = 0
 
+    def scale(self, factor: float) -> None:
+        """Another part of the API's rate is ours from now on: so many times what it was."""
+        self._ceiling *= factor
+        self.value *= factor
+        self._guess *= factor
+
     def accepted(self, now: float) -> None:
         """A POST was accepted."""
         self._turn(now)

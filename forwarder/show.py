@@ -1,12 +1,14 @@
 """What a person reads in a terminal. What a script reads is JSON on standard output, problems go to the other."""
 
 import gzip
+import operator
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import reduce
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 from rich.console import Console
@@ -15,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.errors import ConfigurationError
-from forwarder.producer import Lines, Pushed
+from forwarder.lines import Lines, Pushed
 from forwarder.queue import Census, HaltRecord
 from forwarder.status import Finding
 
@@ -112,31 +114,55 @@ def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
     if as_json:
         as_line({"queue": queue, **found})
         return
+    lists = cast("list[dict[str, Any]]", found["lists"])
     table = Table.grid(padding=(0, 2))
-    halt, owner = cast("dict[str, str] | None", found["halt"]), cast("dict[str, object] | None", found["owner"])
+    halt, owned = cast("dict[str, str] | None", found["halt"]), sum(each["owner"] is not None for each in lists)
     if halt:
         table.add_row("state", Text(f"halted: {halt['reason']} since {halt['since']}", "bold red"))
         table.add_row("", halt["detail"])
-    elif owner:
-        table.add_row("state", Text(f"owned by {owner['token']}, for {owner['lease_seconds']} s more", "green"))
+    elif owned == len(lists):
+        table.add_row("state", Text("at work", "green"))
+    elif owned:
+        table.add_row("state", Text(f"{len(lists) - owned} of {len(lists)} lists have no owner", "yellow"))
     else:
-        table.add_row("state", Text("nobody owns the list: no worker is running", "yellow"))
+        whose = "the list" if len(lists) == 1 else "the lists"
+        table.add_row("state", Text(f"nobody owns {whose}: no worker is running", "yellow"))
     for name in ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted"):
         table.add_row(name.replace("_", " "), f"{found[name]:,}")
     out.print(Text(queue, "bold"))
     out.print(table)
+    out.print(_owners(lists))
 
 
-def audit(census: Census, queue: str, *, as_json: bool) -> None:
-    """The answer of `forwarder audit`: each identity, and by how much it is off."""
+def _owners(lists: list[dict[str, Any]]) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    table.add_column("list")
+    for number in ("waiting", "claimed", "letters"):
+        table.add_column(number, justify="right")
+    table.add_column("owner")
+    for each in lists:
+        owner = each["owner"]
+        told = (
+            Text(f"{owner['worker']}, for {owner['lease_seconds']:.0f} s more") if owner else Text("nobody", "yellow")
+        )
+        table.add_row(each["list"], f"{each['waiting']:,}", f"{each['claimed']:,}", f"{each['letters']:,}", told)
+    return table
+
+
+def audit(found: Mapping[str, Census], queue: str, *, as_json: bool) -> None:
+    """The answer of `forwarder audit`: each identity, over all lists, and by how much it is off in which."""
+    total = reduce(operator.add, found.values())
     if as_json:
-        as_line({"queue": queue, **asdict(census), "lease": None, "imbalances": census.imbalances})
+        lists = {name: {**census.counts, "imbalances": census.imbalances} for name, census in found.items()}
+        as_line({"queue": queue, **total.counts, "imbalances": total.imbalances, "lists": lists})
         return
-    pushed = census.waiting + census.sequence - census.replayed
+    pushed = total.waiting + total.sequence - total.replayed
     out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, as far as Redis knows", "default"))
-    for identity, off in census.imbalances.items():
-        mark = Text("✔ ", "bold green") if off == 0 else Text("✘ ", "bold red")
-        out.print(mark.append(identity + (f", off by {off:+,}" if off else ""), "default"), soft_wrap=True)
+    for identity in total.imbalances:
+        off = {name: census.imbalances[identity] for name, census in found.items() if census.imbalances[identity]}
+        mark = Text("✘ ", "bold red") if off else Text("✔ ", "bold green")
+        by = ", ".join(f"{name} off by {number:+,}" for name, number in off.items())
+        out.print(mark.append(identity + (f": {by}" if by else ""), "default"), soft_wrap=True)
 
 
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:

@@ -1,14 +1,17 @@
 """What an operator asks first: how it stands (`status`), and whether it can work here (`check`)."""
 
-from collections.abc import AsyncIterator
-from dataclasses import asdict, dataclass
+import operator
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import reduce
 from typing import Literal
 
 from forwarder.api import Api
 from forwarder.config import Settings
-from forwarder.errors import UnreachableError
+from forwarder.errors import ShardsDisagreeError, UnreachableError
+from forwarder.lists import Lists
 from forwarder.outcome import Declined, Meaning, Registered, Unanswered
-from forwarder.queue import Keys, Records
+from forwarder.queue import Census
 
 #: A user that is never created: the request that names it has no events, which the API refuses with a 400.
 _NOBODY = "forwarder-check"
@@ -25,38 +28,54 @@ class Finding:
     detail: str
 
 
-async def survey(records: Records) -> dict[str, object]:
-    """Everything countable of the list, its owner and its halt, as one JSON-ready object."""
-    census, halt = await records.census(), await records.halt()
-    counts = asdict(census)
-    lease, milliseconds = counts.pop("lease"), counts.pop("lease_milliseconds")
+async def survey(lists: Lists) -> dict[str, object]:
+    """Everything countable of a queue, who owns its lists, and its halt, as one JSON-ready object."""
+    halt = await lists[0].halt()
+    workers = {worker.id: worker.name for worker in await lists.workers()}
+    found = [await records.census() for records in lists]
     return {
-        **counts,
-        "owner": lease and {"token": lease[:8], "lease_seconds": milliseconds / 1000},
+        **reduce(operator.add, found).counts,
+        "lists": [
+            {"shard": shard, "list": name, **census.counts, "owner": _owner(census, workers)}
+            for shard, (name, census) in enumerate(zip(lists.names, found, strict=True))
+        ],
+        "workers": list(workers.values()),
         "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
-        "balanced": not any(census.imbalances.values()),
+        "balanced": not any(any(census.imbalances.values()) for census in found),
     }
 
 
-async def check(settings: Settings, records: Records, api: Api | None) -> AsyncIterator[Finding]:
+def _owner(census: Census, workers: Mapping[str, str]) -> dict[str, object] | None:
+    if census.lease is None:
+        return None
+    # A worker that Redis has forgotten may hold its lease for some seconds more.
+    name = workers.get(census.lease.partition("-")[0], census.lease[:8])
+    return {"worker": name, "lease_seconds": census.lease_milliseconds / 1000}
+
+
+async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncIterator[Finding]:
     """Looks at Redis and at the API, one finding at a time; changes nothing.
 
     Args:
         settings: already valid.
-        records: of the queue.
+        lists: of the queue.
         api: entered; None when there is no API key to try.
     """
     yield Finding("settings", "ok", "valid")
     try:
-        info = await records.server()
-        census = await records.census()
+        info = await lists[0].server()
+        await lists.agree()
+        found = [await records.census() for records in lists]
     except UnreachableError as error:
         yield Finding("redis", "failure", str(error))
+    except ShardsDisagreeError as error:
+        yield Finding("shards", "failure", str(error))
     else:
         for finding in _redis(info):
             yield finding
-        yield Finding("queue", "ok", f"{Keys(settings.queue).list}: {census.waiting} waiting, {census.claimed} claimed")
-        halt = await records.halt()
+        for name, census in zip(lists.names, found, strict=True):
+            yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
+        halt = await lists[0].halt()
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
     if api is None:

@@ -1,4 +1,4 @@
-"""One ownership of the list: adopt, claim, dispatch, settle, and one way out.
+"""One ownership of a list: adopt, claim, dispatch, settle, and one way out.
 
 Everything here is forgotten at the end: what is not settled stays claimed in Redis, and the next owner,
 often this same process, adopts it. So a crash needs no path of its own.
@@ -25,7 +25,7 @@ from forwarder.judge import Stop
 from forwarder.outcome import Accepted, Deferred, Outcome
 from forwarder.pacing import Permit
 from forwarder.parts import Parts
-from forwarder.queue import Claims, Redis
+from forwarder.queue import Census, Claims, Redis
 from forwarder.settlement import Settler
 
 #: Seconds between two looks at what belongs to everybody: the counts and the halt.
@@ -74,14 +74,29 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.wait(running, timeout=0.1)
 
 
-class Tenure:
-    """Runs one ownership, from just after the lease was acquired until it is released or lost."""
+async def count(parts: Parts) -> Census:
+    """Counts a list, for its gauges too."""
+    census, gauges = await parts.records.census(), parts.metrics.of_list(parts.keys.shard)
+    gauges.waiting, gauges.claimed, gauges.letters = census.waiting, census.claimed, census.letters
+    gauges.imbalance = sum(map(abs, census.imbalances.values()))
+    return census
 
-    def __init__(self, parts: Parts, claims: Claims, blocking: Redis) -> None:
+
+class Tenure:
+    """Runs one ownership, from just after the lease was acquired until it is released or lost.
+
+    Args:
+        blocking: a client of its own, for waiting.
+        lists: among how many lists the process divides its memory.
+    """
+
+    def __init__(self, parts: Parts, claims: Claims, blocking: Redis, *, lists: int = 1) -> None:
         settings = parts.settings
         self._parts = parts
         self._claims = claims
-        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._gauges = parts.metrics.of_list(parts.keys.shard)
+        #: Done as soon as the ownership must end; :meth:`run` then winds it down.
+        self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._ready = asyncio.Event()
         self._deliveries: set[asyncio.Task[None]] = set()
         self._buffer = Buffer(
@@ -91,6 +106,7 @@ class Tenure:
             max_body_bytes=int(settings.max_body_bytes),
             linger=settings.linger,
         )
+        self.bound(lists)
         self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
         self._gate = Gate(claims, self._settler, settings.request_timeout, parts.clock)
         self._delivery = Delivery(
@@ -105,13 +121,22 @@ class Tenure:
             parts, claims, blocking, self._buffer, self._settler, arrived=self._ready.set, halt=self._halt
         )
 
-    def _end(self, ending: Ending) -> None:
+    def bound(self, lists: int) -> None:
+        """From now on the process divides its memory among so many lists."""
+        settings = self._parts.settings
+        self._buffer.bound(
+            max_events=max(1, settings.max_buffered_events // lists),
+            max_bytes=max(1, int(settings.max_buffered_bytes) // lists),
+        )
+
+    def end(self, ending: Ending) -> None:
+        """Ends the ownership, unless something else has: no POST starts any more."""
         self._gate.close()
-        if not self._ending.done():
-            self._ending.set_result(ending)
+        if not self.ending.done():
+            self.ending.set_result(ending)
 
     def _halt(self, stop: Stop) -> None:
-        self._end(Halted(stop))
+        self.end(Halted(stop))
 
     def _settled(self) -> None:
         self._gate.changed()
@@ -135,7 +160,7 @@ class Tenure:
                 tasks.create_task(self._guarded(coroutine))
                 for coroutine in (self._intake.run(), self._dispatch(tasks), self._observe(), self._watch(stopping))
             ]
-            ending = await self._ending
+            ending = await self.ending
             await _cancelled(others)
             if not isinstance(ending, Lost):
                 await self._wind_down(settling, stopping)
@@ -150,7 +175,7 @@ class Tenure:
             await work
         except (LeaseLostError, RolledBackError) as error:
             self._parts.metrics.lease_lost.inc()
-            self._end(Lost(str(error)))
+            self.end(Lost(str(error)))
 
     async def _renew(self) -> None:
         settings = self._parts.settings
@@ -163,7 +188,7 @@ class Tenure:
 
     async def _watch(self, stopping: Stopping) -> None:
         await stopping.orderly.wait()
-        self._end(Stopped())
+        self.end(Stopped())
 
     async def _dispatch(self, tasks: asyncio.TaskGroup) -> None:
         """Starts a delivery whenever a user is due and a POST may start.
@@ -208,7 +233,7 @@ class Tenure:
 
     async def _deliver(self, batch: Batch, permit: Permit) -> None:
         await self._delivery.deliver(batch, permit)
-        if not self._ending.done():
+        if not self.ending.done():
             await self._intake.reload(batch.user)
 
     def _backs_off(self, batch: Batch) -> None:
@@ -217,7 +242,7 @@ class Tenure:
 
     async def _recall(self, batch: Batch) -> None:
         if not await self._intake.recall(batch):
-            self._end(Lost("events that were claimed are gone"))
+            self.end(Lost("events that were claimed are gone"))
 
     async def _observe(self) -> None:
         """Keeps the gauges fresh, and obeys a halt that somebody else wrote."""
@@ -234,20 +259,16 @@ class Tenure:
             log.info("more of the same", line=each.line, status=each.status, times=each.times, in_seconds=each.seconds)
 
     async def _look(self) -> None:
-        parts, metrics = self._parts, self._parts.metrics
-        census = await parts.records.census()
-        metrics.queue_waiting_events.set(census.waiting)
-        metrics.claimed_events.set(census.claimed)
-        metrics.dead_letters.set(census.letters)
-        metrics.imbalance.set(sum(map(abs, census.imbalances.values())))
-        metrics.buffered_events.set(self._buffer.events)
-        metrics.concurrency_limit.set(int(parts.pacer.limit))
-        metrics.rate_limit.set(parts.pacer.rate)
+        parts, gauges = self._parts, self._gauges
+        await count(parts)
+        gauges.buffered = self._buffer.events
         oldest = self._settler.oldest_stamp
-        metrics.oldest_claimed_age.set(max(0.0, time.time() - oldest / 1e6) if oldest else 0.0)
+        gauges.oldest_age = max(0.0, time.time() - oldest / 1e6) if oldest else 0.0
+        parts.metrics.concurrency_limit.set(int(parts.pacer.limit))
+        parts.metrics.rate_limit.set(parts.pacer.rate)
         halt = await parts.records.halt()
         if halt is not None and halts(halt, parts):
-            self._end(Halted(None))
+            self.end(Halted(None))
 
     async def _wind_down(self, settling: asyncio.Task[None], stopping: Stopping) -> None:
         """Lets POSTs in flight finish, for a while, and settles every outcome there is."""

@@ -1,23 +1,29 @@
-"""The life of a worker on one list: stand by, own it, halt, and over again until it is asked to stop."""
+"""The life of a worker: own a share of the lists or stand by, halt, and over again until it is asked to stop."""
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeVar, assert_never
+from typing import TypeVar
 
 import structlog
 
+from forwarder.errors import UnreachableError
 from forwarder.halt import halts, record, remedy
 from forwarder.judge import Stop
 from forwarder.outcome import HaltReason
 from forwarder.parts import Parts
-from forwarder.queue import Claims, HaltRecord, connect
-from forwarder.tenure import Ending, Halted, Lost, Stopped, Stopping, Tenure
+from forwarder.queue import Fleet, HaltRecord
+from forwarder.share import Share
+from forwarder.tenure import Stopping, count
 
-#: Seconds between two looks at a lease that another worker holds, and at a halt.
+#: Seconds between two looks at a halt.
 _LOOK = 1.0
+#: Seconds after which the others forget a worker that is silent, at least: some of its looks may be late.
+_REMEMBERED = 3.0
 
 T = TypeVar("T")
 
@@ -51,7 +57,7 @@ class HaltedForGoodError(Exception):
 
 
 class Worker:
-    """Runs on one list, with any number of others beside it: whoever holds the lease drains it.
+    """Runs on the lists of one queue, with any number of others beside it: whoever holds a lease drains that list.
 
     Args:
         parts: what the process has built.
@@ -61,13 +67,22 @@ class Worker:
     def __init__(self, parts: Parts, stopping: Stopping) -> None:
         self._parts = parts
         self._stopping = stopping
+        self._fleet = Fleet(
+            parts.redis,
+            parts.keys,
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            remembered=min(parts.settings.lease_ttl, max(_REMEMBERED, parts.settings.lease_ttl / 3)),
+        )
         self.condition = Condition()
+        for shard in range(parts.keys.of):
+            parts.metrics.lease_held.labels(str(shard)).set(0)
 
     async def run(self) -> None:
         """Works until asked to stop.
 
         Raises:
-            WrongTypeError: a Redis key of the list holds another type.
+            WrongTypeError: a Redis key of a list holds another type; also inside an ExceptionGroup.
+            ShardsDisagreeError: the queue has another number of lists than FORWARDER_SHARDS; as above.
             HaltedForGoodError: halted, with on_halt=exit.
         """
         while not self._stopping.orderly.is_set():
@@ -76,7 +91,7 @@ class Worker:
                 await self._halted(halt)
             elif not self._stopping.orderly.is_set():
                 self._resumed()
-                await self._own()
+                await self._work()
         self._be(State.STOPPED)
 
     async def _served(self, command: Callable[[], Awaitable[T]]) -> T | None:
@@ -100,46 +115,15 @@ class Worker:
         if state is not self.condition.state:
             log.info(str(state), queue=self._parts.settings.queue)
         self.condition = Condition(state, halt)
-        self._parts.metrics.lease_held.labels("0").set(state is State.DRAINING)
         for reason in HaltReason:
             self._parts.metrics.halted.labels(reason).set(halt is not None and halt.reason == reason)
 
-    async def _own(self) -> None:
-        """Takes the lease if it is free, and owns the list until something ends that."""
-        settings = self._parts.settings
-        claims = Claims(
-            self._parts.redis,
-            self._parts.keys,
-            side=settings.consume_from,
-            lease_ttl=settings.lease_ttl,
-            clock=self._parts.clock,
-        )
-        start = await self._served(claims.acquire)
-        if start is None:
-            self._be(State.STANDING_BY)
-            await self._pause()
-            return
-        self._be(State.DRAINING)
-        log.info("lease acquired", adopting=start.claimed, sequence=start.sequence)
-        self._parts.brake.allow(await self._served(self._parts.records.take_allowance) or 0)
-        blocking = connect(settings.redis_url.get_secret_value())
-        try:
-            ending = await Tenure(self._parts, claims, blocking).run(self._stopping)
-        finally:
-            await blocking.aclose()
-        await self._ended(ending)
+    async def _work(self) -> None:
+        """Owns a share of the lists, until asked to stop or halted."""
+        await Share(self._parts, self._fleet, self._stopping, changed=self._owns, halt=self._halt).run()
 
-    async def _ended(self, ending: Ending) -> None:
-        match ending:
-            case Stopped():
-                pass
-            case Lost(why):
-                log.warning("lease lost: forgetting everything, what is claimed is adopted", why=why)
-            case Halted(stop):
-                if stop is not None:
-                    await self._halt(stop)
-            case _:
-                assert_never(ending)
+    def _owns(self, lists: int) -> None:
+        self._be(State.DRAINING if lists else State.STANDING_BY)
 
     async def _halt(self, stop: Stop) -> None:
         halt = record(stop)
@@ -170,7 +154,20 @@ class Worker:
         self._be(State.HALTED, halt)
         if self._parts.settings.on_halt == "exit":
             raise HaltedForGoodError(halt)
+        await self._count()
         await self._pause()
+
+    async def _count(self) -> None:
+        """Keeps counting the lists that were this worker's, or after a start all: somebody must see what waits."""
+        metrics, lists = self._parts.metrics, range(self._parts.keys.of)
+        for shard in metrics.shards or lists:
+            try:
+                census = await count(self._parts.of_list(shard))
+            except UnreachableError as error:
+                self._parts.reach.failed(error)
+                return
+            if census.lease is not None:
+                metrics.forget_list(shard)
 
     def _resumed(self) -> None:
         """If a halt is over: whoever ended it has looked, so what led to it is no longer news."""

@@ -142,8 +142,7 @@ async def observed(
     pushed: Iterable[bytes],
     simulator: Simulator,
     redis: Redis,
-    queue: str,
-    *,
+    *lists: str,
     bad: Mapping[int, str] | None = None,
     disturbances: Sequence[float] = (),
     uncertain: Collection[int] = (),
@@ -163,8 +162,10 @@ async def observed(
         )
         for post in simulator.ledger.accepted
     ]
-    dead: Any = await redis.xrange(f"{{{queue}}}:dead")
-    letters = [(json.loads(fields[b"element"])["n"], fields[b"reason"].decode()) for _, fields in dead]
-    waiting = [json.loads(element)["n"] for element in await redis.lrange(queue, 0, -1)]
-    claimed = [json.loads(element)["n"] for element in await redis.hvals(f"{{{queue}}}:claimed")]
+    letters, waiting, claimed = [], [], []
+    for name in lists:
+        dead: Any = await redis.xrange(f"{{{name}}}:dead")
+        letters += [(json.loads(fields[b"element"])["n"], fields[b"reason"].decode()) for _, fields in dead]
+        waiting += [json.loads(element)["n"] for element in await redis.lrange(name, 0, -1)]
+        claimed += [json.loads(element)["n"] for element in await redis.hvals(f"{{{name}}}:claimed")]
     return History(order, posts, letters, waiting, claimed, bad or {}, disturbances, uncertain, unsettled)

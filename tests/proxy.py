@@ -31,6 +31,7 @@ class Proxy:
     Attributes:
         loses: asked before each script that passes, counted from 1 over all connections; when it says so, the
             script runs, and its reply is lost with the connection.
+        loses_reply_to: the same, but asked of each piece of what is sent, whatever it is.
         black_hole: while true nothing is forwarded in either direction; connections stay open.
         scripts: how many scripts have passed.
         lost: how many replies were lost.
@@ -45,6 +46,7 @@ class Proxy:
         self._light = asyncio.Event()
         self._light.set()
         self.loses: Callable[[int], bool] = lambda _: False
+        self.loses_reply_to: Callable[[bytes], bool] = lambda _: False
         self.scripts = 0
         self.lost = 0
         self.reached = asyncio.Event()
@@ -132,6 +134,8 @@ class Proxy:
                 if self.loses(self.scripts):
                     line.doomed = True
                 await self._stopped(line, _NAMES[digest])
+            if self.loses_reply_to(data):
+                line.doomed = True
             sink.write(data)
             await sink.drain()
 

@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from importlib.resources import files
 from itertools import islice
 from pathlib import Path
@@ -20,7 +20,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from forwarder import config
-from forwarder.queue import Census, Keys, Records
+from forwarder.queue import Census, Keys, Records, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
 
@@ -180,6 +180,11 @@ def body(element: bytes) -> bytes:
     members = json.loads(element)
     del members["user_id"]
     return json.dumps(members).encode()
+
+
+async def push(redis: Redis, queue: str, elements: Sequence[bytes], side: Side = "left") -> int:
+    """Pushes as any language may, whatever the bytes; returns how many events now wait."""
+    return int(await (redis.rpush if side == "left" else redis.lpush)(queue, *elements))
 
 
 async def census(redis: Redis, queue: str) -> Census:

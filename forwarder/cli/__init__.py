@@ -22,13 +22,13 @@ from forwarder.cli.options import (
     EXIT_HALTED,
     EXIT_USAGE,
     Json,
-    records_of,
+    lists_of,
     run_to_end,
 )
 from forwarder.credentials import Credentials
 from forwarder.errors import ConfigurationError, ForwarderError
-from forwarder.producer import Lines, push
-from forwarder.queue import Keys, Pusher, connect
+from forwarder.lines import Lines, push
+from forwarder.producer import Producer
 from forwarder.serve import serve
 from forwarder.service import Service
 from forwarder.status import check, survey
@@ -74,14 +74,8 @@ def push_command(
 
     async def work() -> int:
         with show.lines(file) as (stream, progress), Lines(stream) as lines:
-            async with connect(settings.redis_url.get_secret_value()) as redis:
-                pushed = await push(
-                    lines,
-                    Pusher(redis, Keys(settings.queue), side=settings.consume_from),
-                    max_event_bytes=int(settings.max_event_bytes),
-                    wrong=show.WrongLines(),
-                    progress=progress,
-                )
+            async with _producer(settings) as producer:
+                pushed = await push(lines, producer, wrong=show.WrongLines(), progress=progress)
         show.pushed(pushed, settings.queue)
         if lines.stopped is not None:
             show.stopped(lines)
@@ -91,14 +85,24 @@ def push_command(
     raise typer.Exit(run_to_end(work()))
 
 
+def _producer(settings: config.Settings) -> Producer:
+    return Producer(
+        settings.redis_url.get_secret_value(),
+        queue=settings.queue,
+        shards=settings.shards,
+        consume_from=settings.consume_from,
+        max_event_bytes=int(settings.max_event_bytes),
+    )
+
+
 @app.command("status")
 def status_command(*, as_json: Json = False) -> None:
     """Show what waits, what is claimed, who owns the list, and whether it is halted (then exit 77)."""
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            found = await survey(records)
+        async with lists_of(settings) as lists:
+            found = await survey(lists)
         show.status(found, settings.queue, as_json=as_json)
         return EXIT_HALTED if found["halt"] else 0
 
@@ -111,10 +115,10 @@ def audit(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            census = await records.census()
-        show.audit(census, settings.queue, as_json=as_json)
-        return EXIT_FAILURE if any(census.imbalances.values()) else 0
+        async with lists_of(settings) as lists:
+            found = {name: await records.census() for name, records in zip(lists.names, lists, strict=True)}
+        show.audit(found, settings.queue, as_json=as_json)
+        return EXIT_FAILURE if any(any(census.imbalances.values()) for census in found.values()) else 0
 
     raise typer.Exit(run_to_end(work()))
 
@@ -125,12 +129,12 @@ def check_command(*, as_json: Json = False) -> None:
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
+        async with lists_of(settings, agree=False) as lists:
             if settings.api_key is None and settings.api_key_file is None:
-                findings = [finding async for finding in check(settings, records, None)]
+                findings = [finding async for finding in check(settings, lists, None)]
             else:
                 async with Api.from_settings(settings, Credentials.from_settings(settings)) as api:
-                    findings = [finding async for finding in check(settings, records, api)]
+                    findings = [finding async for finding in check(settings, lists, api)]
         show.findings(findings, as_json=as_json)
         return EXIT_FAILURE if any(finding.grade == "failure" for finding in findings) else 0
 
@@ -148,8 +152,8 @@ def resume(
     settings = config.load()
 
     async def work() -> None:
-        async with records_of(settings) as records:
-            show.resumed(await records.resume(allow_refusals=allow_refusals))
+        async with lists_of(settings) as lists:
+            show.resumed(await lists.resume(allow_refusals=allow_refusals))
 
     run_to_end(work())
 

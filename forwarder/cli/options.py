@@ -9,7 +9,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from forwarder.config import Settings
-from forwarder.queue import Keys, Records, connect
+from forwarder.lists import Lists
+from forwarder.queue import Records, connect
 
 T = TypeVar("T")
 
@@ -41,10 +42,24 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 
 @asynccontextmanager
+async def lists_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[Lists]:
+    """The operator's side of the settings' queue.
+
+    Raises:
+        ShardsDisagreeError: on entering, with `agree`; the queue has another number of lists than the settings.
+    """
+    async with connect(settings.redis_url.get_secret_value()) as redis:
+        lists = Lists(redis, settings.queue, settings.shards)
+        if agree:
+            await lists.agree()
+        yield lists
+
+
+@asynccontextmanager
 async def records_of(settings: Settings) -> AsyncIterator[Records]:
     """The operator's side of the settings' list."""
-    async with connect(settings.redis_url.get_secret_value()) as redis:
-        yield Records(redis, Keys(settings.queue))
+    async with lists_of(settings) as lists:
+        yield lists[0]
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:

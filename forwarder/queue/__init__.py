@@ -2,31 +2,47 @@
 
 ``keys`` names, ``connection`` connects and translates errors, ``scripts`` loads the Lua files, ``claims`` is
 the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's (census, dead letters,
-halt), ``pushing`` the producers'.
+halt), ``pushing`` the producers' and ``exchange`` how they send (once), ``fleet`` what the workers of a queue know
+of each other.
 """
 
 from redis.asyncio import Redis
 
 from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement, Side
-from forwarder.queue.connection import connect
+from forwarder.queue.connection import ANSWER_TIMEOUT, connect, connect_blocking
+from forwarder.queue.exchange import Command, Reply, exchange, exchange_blocking
+from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
-from forwarder.queue.pushing import Pusher
+from forwarder.queue.pushing import Durability, Ending, Fate, Target
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records, Undecided
 
 __all__ = [
+    "ANSWER_TIMEOUT",
     "Census",
     "Claimed",
     "ClaimedList",
     "Claims",
+    "Colleague",
+    "Command",
     "DeadLetter",
+    "Durability",
+    "Ending",
+    "Fate",
+    "Fleet",
     "HaltRecord",
     "Keys",
     "Letter",
-    "Pusher",
+    "Place",
     "Records",
     "Redis",
+    "Reply",
     "Settlement",
     "Side",
+    "Target",
     "Undecided",
+    "colleagues",
     "connect",
+    "connect_blocking",
+    "exchange",
+    "exchange_blocking",
 ]

@@ -75,7 +75,7 @@ class Settlement:
 
 
 class Claims:
-    """One acquisition of one list, by a token that is drawn once and never used again.
+    """One acquisition of one list, by a token that is drawn once and never used again; it begins with `owner`.
 
     Not safe for concurrent claims or concurrent settlements: one of each at a time, which is what makes
     their numbering an answer to lost replies. Every method may be called again after
@@ -89,6 +89,7 @@ class Claims:
         *,
         side: Side,
         lease_ttl: float,
+        owner: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
@@ -96,7 +97,7 @@ class Claims:
         self._side = side
         self._ttl = lease_ttl
         self._clock = clock
-        self._token = secrets.token_hex(16)
+        self._token = f"{owner}-{secrets.token_hex(16)}"
         self._sequence = 0
         self._settlement = 0
         #: When the lease ends at the earliest, on `clock`: counted from before the command that set it was sent.

@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import redis as blocking
+import redis.retry
+import redis.sentinel
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
@@ -29,15 +32,33 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
     redis-py 8 re-sends a command up to ten times when its reply is lost. That is switched off: whether a
     command may be sent again is for the caller to know, who then does it itself.
     """
-    options: dict[str, Any] = {
+    options = _options(Retry(NoBackoff(), 0), answer_timeout)
+    through = sentinels(url)
+    if through is None:
+        return Redis.from_url(url, **options)
+    master: Redis = _manager(Sentinel, through, options).master_for(through.name, redis_class=_Master)
+    return master
+
+
+def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blocking.Redis:
+    """The same for threads: a client that any number of them may share, and that connects anew after a fork."""
+    options = _options(blocking.retry.Retry(NoBackoff(), 0), answer_timeout)
+    through = sentinels(url)
+    if through is None:
+        return blocking.Redis.from_url(url, **options)
+    manager = _manager(blocking.sentinel.Sentinel, through, options)
+    master: blocking.Redis = manager.master_for(through.name, redis_class=_BlockingMaster)
+    return master
+
+
+def _options(retry: object, answer_timeout: float) -> dict[str, Any]:
+    return {
         "protocol": 2,
-        "retry": Retry(NoBackoff(), 0),
+        "retry": retry,
         "socket_timeout": answer_timeout,
         "socket_connect_timeout": answer_timeout,
         "client_name": "forwarder",
     }
-    through = sentinels(url)
-    return Redis.from_url(url, **options) if through is None else _master(through, options)
 
 
 class _Master(Redis):
@@ -51,13 +72,23 @@ class _Master(Redis):
                 await sentinel.aclose()
 
 
-def _master(through: Sentinels, options: dict[str, Any]) -> Redis:
-    manager = Sentinel(  # type: ignore[no-untyped-call]
+class _BlockingMaster(blocking.Redis):
+    """The same for threads."""
+
+    def close(self) -> None:
+        super().close()
+        pool: Any = self.connection_pool
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.close()
+
+
+def _manager(kind: type[Any], through: Sentinels, options: dict[str, Any]) -> Any:
+    return kind(
         through.hosts,
         sentinel_kwargs={
             "password": through.sentinel_password,
             "ssl": through.tls,
-            "retry": Retry(NoBackoff(), 0),
+            "retry": options["retry"],
             "socket_timeout": _SENTINEL_TIMEOUT,
             "socket_connect_timeout": _SENTINEL_TIMEOUT,
         },
@@ -67,8 +98,6 @@ def _master(through: Sentinels, options: dict[str, Any]) -> Redis:
         ssl=through.tls,
         **options,
     )
-    master: Redis = manager.master_for(through.name, redis_class=_Master)
-    return master
 
 
 @contextmanager

@@ -1,18 +1,41 @@
-"""Names of the Redis keys of one list."""
+"""Names of the Redis keys of one list, and of those that all lists of a queue share."""
 
 from dataclasses import dataclass, field
+
+from forwarder.shards import list_name
+
+_OF_THE_LIST = (
+    "claimed",
+    "lease",
+    "sequence",
+    "settlement",
+    "accepted",
+    "dead_lettered",
+    "replayed",
+    "deleted",
+    "dead",
+    "allowance",
+)
+_OF_THE_QUEUE = ("halt", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """Every key that belongs to one list.
+    """Every key that belongs to one list, and those of the whole queue.
 
-    The auxiliary keys carry the list's name in braces, so that Redis Cluster keeps them in the list's own
+    The auxiliary keys carry a list's name in braces, so that Redis Cluster keeps them in the list's own
     hash slot and a script may touch them all (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/,
-    "Hash tags").
+    "Hash tags"). The keys of the queue carry the queue's name, and are in another slot when there are several shards.
+
+    Args:
+        queue: its name.
+        shard: which of its lists.
+        of: how many lists it has.
     """
 
     queue: str
+    shard: int = 0
+    of: int = 1
     list: str = field(init=False)
     claimed: str = field(init=False)
     lease: str = field(init=False)
@@ -23,13 +46,17 @@ class Keys:
     replayed: str = field(init=False)
     deleted: str = field(init=False)
     dead: str = field(init=False)
-    halt: str = field(init=False)
     allowance: str = field(init=False)
+    halt: str = field(init=False)
+    shards: str = field(init=False)
+    workers: str = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "list", self.queue)
-        for name in self.__slots__[2:]:
-            object.__setattr__(self, name, f"{{{self.queue}}}:{name}")
+        name = list_name(self.queue, self.shard, self.of)
+        object.__setattr__(self, "list", name)
+        for tag, keys in ((name, _OF_THE_LIST), (self.queue, _OF_THE_QUEUE)):
+            for key in keys:
+                object.__setattr__(self, key, f"{{{tag}}}:{key}")
 
     @property
     def of_the_list(self) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """The operator's side of a list: the census, the dead letters, the halt."""
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Any, Self
 
 import msgspec
 from redis.asyncio import Redis
@@ -11,6 +11,8 @@ from forwarder.queue import scripts
 from forwarder.queue.claims import Side
 from forwarder.queue.connection import translated
 from forwarder.queue.keys import Keys
+
+_NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,16 @@ class Census:
     replayed: int
     deleted: int
     letters: int
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What can be added up over lists."""
+        return {name: value for name, value in asdict(self).items() if name not in _NOT_COUNTS}
+
+    def __add__(self, other: Self) -> "Census":
+        """The two lists together, as if they were one that nobody owns."""
+        mine, its = self.counts, other.counts
+        return Census(lease=None, lease_milliseconds=0, settlement=0, **{name: mine[name] + its[name] for name in mine})
 
     @property
     def imbalances(self) -> dict[str, int]:
@@ -124,16 +136,28 @@ class Records:
         arguments: list[str | bytes | int] = [text, halt.reason, halt.fingerprint]
         return _halt_record(await scripts.run(self._redis, "halt", [self._keys.halt], arguments))
 
-    async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
-        """Ends the halt in force and returns it; lets so many refusals through the dead-letter brake."""
-        keys = [self._keys.halt, self._keys.allowance]
-        ended = await scripts.run(self._redis, "resume", keys, ["", allow_refusals])
-        return _halt_record(ended) if ended else None
+    async def shards(self) -> str | None:
+        """How many lists the queue has, as it was agreed; None before any worker came. Other text: not now."""
+        with translated():
+            agreed: Any = await self._redis.get(self._keys.shards)
+        return agreed.decode(errors="replace") if agreed is not None else None
+
+    async def resume(self) -> HaltRecord | None:
+        """Ends the halt in force and returns it."""
+        return await self._end_halt("")
 
     async def end_halt(self, halt: HaltRecord) -> bool:
         """Ends this halt and no other; False if it is not in force any more."""
-        keys = [self._keys.halt, self._keys.allowance]
-        return bool(await scripts.run(self._redis, "resume", keys, [msgspec.json.encode(halt), 0]))
+        return await self._end_halt(msgspec.json.encode(halt)) is not None
+
+    async def _end_halt(self, text: str | bytes) -> HaltRecord | None:
+        ended = await scripts.run(self._redis, "resume", [self._keys.halt], [text])
+        return _halt_record(ended) if ended else None
+
+    async def allow(self, refusals: int) -> None:
+        """Lets the next owner of the list pass so many refusals through the dead-letter brake."""
+        with translated():
+            await self._redis.set(self._keys.allowance, refusals)
 
     async def take_allowance(self) -> int:
         """How many refusals an operator has let through since this was last asked."""

@@ -64,22 +64,22 @@ async def test_an_interrupted_push_names_the_line_to_go_on_with(
 
 
 @fault("producer", "Redis dies half way through `forwarder push`", "names the lines that are uncertain", keeps=(1,))
-async def test_a_push_that_loses_its_redis_names_the_lines_that_are_uncertain(
+async def test_a_push_that_loses_its_redis_says_what_became_of_which_lines(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str
 ) -> None:
     server = own_redis(port=None, appendonly=True, arguments=["--appendfsync", "always"])
     process = await pushing(server.url, queue_name)
     server.kill()
     _, problem = await asyncio.wait_for(process.communicate(b"".join(LINES[3_500:])), 30)
-    found = re.search(r"(\d+) events were pushed; those of lines (\d+) to (\d+)", problem.decode())
+    found = re.search(r"(\d+) events were pushed; those of lines (\d+) to (\d+) (were not|may)", problem.decode())
     assert found, problem
     assert process.returncode == 1
-    sure, first, last = map(int, found.groups())
+    sure, first, last = map(int, found.groups()[:3])
     server.restart()
     async with Redis.from_url(server.url) as redis:
         there = await redis.lrange(queue_name, 0, -1)
     assert first == sure + 1
-    assert there in (ELEMENTS[:sure], ELEMENTS[:last]), "all of the uncertain lines, or none"
+    assert there in (ELEMENTS[:sure], ELEMENTS[: last if found[4] == "may" else sure]), "all of them, or none"
 
 
 @fault("producer", "a damaged gzip file is pushed", "pushes what can be read, names the next line", keeps=(1,))

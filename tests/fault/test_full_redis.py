@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import AsyncIterator, Callable
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import pytest_asyncio
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
+from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
-from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Pusher, Records, Settlement, connect
+from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
 from tests.faults import fault
-from tests.rig import census
+from tests.rig import census, event, push
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 100}
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -23,11 +25,16 @@ KEYS = Keys("events")
 SERVERS: list[Path | None] = [*installed_servers()]
 
 
-@pytest_asyncio.fixture(params=SERVERS or [None], ids=lambda path: str(path and version_of(path)))
-async def redis(request: pytest.FixtureRequest, own_redis: Callable[..., EmbeddedRedis]) -> AsyncIterator[Redis]:
+@pytest.fixture(params=SERVERS or [None], ids=lambda path: str(path and version_of(path)))
+def server(request: pytest.FixtureRequest, own_redis: Callable[..., EmbeddedRedis]) -> EmbeddedRedis:
     """A server of the test's own, with room as yet, that has seen none of our scripts."""
-    server: Path | None = request.param
-    async with connect(own_redis(server=server).url) as client:
+    path: Path | None = request.param
+    return own_redis(server=path)
+
+
+@pytest_asyncio.fixture
+async def redis(server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    async with connect(server.url) as client:
         yield client
 
 
@@ -45,7 +52,7 @@ def contender(redis: Redis) -> Claims:
 async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     elements = [b"%d" % number for number in range(5_000)]
     elements[17] = elements[4_017] = b"x" * 101
-    await Pusher(redis, KEYS, side="left").push(elements)
+    await push(redis, KEYS.list, elements)
     await fill(redis)
     claims, drained = contender(redis), list[bytes | None]()
     assert await claims.acquire() == ClaimedList(0, 0, 0)
@@ -63,7 +70,7 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
 
 @fault("Redis", "full (`noeviction`) when the owner dies", "the next worker adopts and goes on", keeps=(1, 3))
 async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
-    await Pusher(redis, KEYS, side="left").push([b"1", b"2", b"3"])
+    await push(redis, KEYS.list, [b"1", b"2", b"3"])
     dead = contender(redis)
     await dead.acquire()
     lost = await dead.claim(**LIMITS | {"most": 2})
@@ -93,12 +100,17 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
 
 
 @fault("producer", "pushes to a full Redis", "the push is refused as a whole and says so", keeps=(1,))
-async def test_a_push_is_refused_and_pushes_nothing(redis: Redis) -> None:
+async def test_a_push_is_refused_and_pushes_nothing(server: EmbeddedRedis, redis: Redis) -> None:
     await redis.rpush(KEYS.list, b"1")
     await fill(redis)
-    for side in ("left", "right"):
-        with pytest.raises(UnreachableError):
-            await Pusher(redis, KEYS, side=side).push([b"2", b"3"])
+    sides: tuple[Side, ...] = ("left", "right")
+    for side, most in product(sides, (None, 100)):
+        async with Producer(server.url, consume_from=side, max_waiting=most) as producer:
+            with pytest.raises(RedisFullError, match="2 not pushed") as refused:
+                await producer.push_many([event("u", 2), event("u", 3)])
+        assert (refused.value.not_pushed, refused.value.uncertain) == ((0, 1), ())
+        with SyncProducer(server.url, max_waiting=most) as blocking, pytest.raises(RedisFullError):
+            blocking.push("u", "test")
     assert await redis.lrange(KEYS.list, 0, -1) == [b"1"]
 
 

@@ -166,7 +166,7 @@ async def test_of_five_workers_one_drains_and_the_next_takes_over(
     pushed: list[bytes] = []
 
     def owner() -> WorkerProcess | None:
-        return next((each for each in running if each.lines() and each.lines()[-1]["event"] == "lease acquired"), None)
+        return next((each for each in running if each.lines() and each.lines()[-1]["event"] == "draining"), None)
 
     async def push_and_count() -> None:
         more = [event(f"u{n % 300}", n) for n in range(len(pushed), len(pushed) + 2_000)]

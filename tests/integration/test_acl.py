@@ -2,17 +2,33 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from redis import Redis as Administrator
 
+from forwarder import Durability, NotDurableError, NotPushedError, Producer
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import QueueError
-from forwarder.queue import Claims, HaltRecord, Keys, Letter, Pusher, Records, Redis, Settlement, connect
+from forwarder.queue import (
+    Claims,
+    Fleet,
+    HaltRecord,
+    Keys,
+    Letter,
+    Place,
+    Records,
+    Redis,
+    Settlement,
+    colleagues,
+    connect,
+)
 from forwarder.simulator import Simulator
 from tests.rig import event, eventually, running, settings
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
+PAGE = (Path(__file__).parents[2] / "deploy" / "producers.md").read_text()
+DENIED = r"(?i)permission|can't run this command"
 
 
 def rule(name: str) -> list[str]:
@@ -26,6 +42,13 @@ def permissions(name: str) -> list[str]:
     return [word for word in rule(name) if word.startswith(("+", "~"))]
 
 
+def more(what: str) -> list[str]:
+    """The words that the page about producers adds to the rule, for what it says."""
+    found = re.search(rf"^ACL SETUSER producer (.*) # {what}$", PAGE, re.MULTILINE)
+    assert found, what
+    return found[1].split()
+
+
 class Allowed:
     """A server with users of rules, in which `events` is a list of the test's own."""
 
@@ -35,13 +58,19 @@ class Allowed:
         self._administrator = Administrator.from_url(server.url)
         self._users: list[str] = []
 
-    def url(self, name: str, *, without: str = "") -> str:
+    def url(self, name: str, *more: str, without: str = "") -> str:
         user = f"{name}-{self.keys.queue}"
-        words = [word.replace("events", self.keys.queue) for word in rule(name) if word != without]
+        words = [word.replace("events", self.keys.queue) for word in [*rule(name), *more] if word != without]
         self._administrator.execute_command("ACL", "SETUSER", user, "reset", "on", ">secret", *words)  # type: ignore[no-untyped-call]
         self._administrator.script_flush()  # so that the scripts are sent again, as after a restart
         self._users.append(user)
         return f"redis://{user}:secret@{self._path}"
+
+    def producer(self, *more: str, without: str = "", **options: Any) -> Producer:
+        return Producer(self.url("producer", *more, without=without), queue=self.keys.queue, **options)
+
+    def push(self, elements: list[bytes]) -> None:
+        self._administrator.rpush(self.keys.list, *elements)
 
     def close(self) -> None:
         self._administrator.execute_command("ACL", "DELUSER", *self._users)  # type: ignore[no-untyped-call]
@@ -53,12 +82,12 @@ def allowed(each_server: EmbeddedRedis, queue_name: str) -> "Allowed":
     return Allowed(each_server, queue_name)
 
 
-async def everything(redis: Redis, keys: Keys) -> None:
+async def everything(redis: Redis, allowed: Allowed) -> None:
     """Whatever a worker and an operator's commands ever do to Redis, once."""
-    records, pusher = Records(redis, keys), Pusher(redis, keys, side="left")
+    keys, records = allowed.keys, Records(redis, allowed.keys)
     claims = Claims(redis, keys, side="left", lease_ttl=5.0)
     assert await claims.acquire()
-    await pusher.push([event("a", 0), event("b", 1), b"x" * 300])
+    allowed.push([event("a", 0), event("b", 1), b"x" * 300])
     await claims.wait_for_events(redis, 1.0)
     claimed = await claims.claim(most=10, most_bytes=10_000, most_bytes_of_one=200)
     claims._sequence = 0
@@ -76,8 +105,14 @@ async def everything(redis: Redis, keys: Keys) -> None:
     assert await records.delete(letters[0].id)
     await records.write_halt(HaltRecord("credentials", "", "", ""))
     assert await records.halt()
-    assert await records.resume(allow_refusals=3)
+    await records.allow(3)
+    assert await records.resume()
     assert await records.take_allowance() == 3
+    fleet = Fleet(redis, keys, name="one", remembered=5.0)
+    assert await fleet.attend() == Place(0, 1)
+    assert [each.name for each in await colleagues(redis, keys)] == ["one"]
+    await fleet.leave()
+    assert await records.shards() == "1"
     assert not any((await records.census()).imbalances.values())
     assert await records.server()
     await claims.release()
@@ -85,39 +120,65 @@ async def everything(redis: Redis, keys: Keys) -> None:
 
 async def test_a_worker_and_an_operator_need_no_more_than_the_rule(allowed: Allowed) -> None:
     async with connect(allowed.url("forwarder")) as redis:
-        await everything(redis, allowed.keys)
+        await everything(redis, allowed)
+    async with Producer(allowed.url("forwarder"), queue=allowed.keys.queue) as producer:  # `forwarder push`
+        await producer.push_many([event("a", 0)])
     allowed.close()
 
 
 @pytest.mark.parametrize("permission", permissions("forwarder"))
 async def test_nothing_in_the_rule_of_a_worker_can_be_spared(allowed: Allowed, permission: str) -> None:
     async with connect(allowed.url("forwarder", without=permission)) as redis:
-        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
-            await everything(redis, allowed.keys)
+        with pytest.raises(QueueError, match=DENIED):
+            await everything(redis, allowed)
     allowed.close()
 
 
 async def test_a_producer_can_push_and_nothing_else(allowed: Allowed) -> None:
     async with connect(allowed.url("producer")) as redis:
-        assert await Pusher(redis, allowed.keys, side="left").push([event("a", 0)]) == 1
-        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
+        with pytest.raises(QueueError, match=DENIED):
             await Records(redis, allowed.keys).halt()
-        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
-            await Pusher(redis, Keys(f"{{{allowed.keys.queue}}}:dead"), side="left").push([b"x"])
+    async with allowed.producer() as producer:
+        await producer.push_many([event("a", 0)])
+    async with Producer(allowed.url("producer"), queue=f"{allowed.keys.queue}-other") as producer:
+        with pytest.raises(NotPushedError, match=DENIED):
+            await producer.push_many([event("a", 0)])
     allowed.close()
 
 
 @pytest.mark.parametrize("permission", permissions("producer"))
 async def test_nothing_in_the_rule_of_a_producer_can_be_spared(allowed: Allowed, permission: str) -> None:
-    async with connect(allowed.url("producer", without=permission)) as redis:
-        with pytest.raises(QueueError, match=r"(?i)permission|can't run this command"):
-            await Pusher(redis, allowed.keys, side="left").push([event("a", 0)])
+    async with allowed.producer(without=permission) as producer:
+        with pytest.raises(NotPushedError, match=DENIED) as refused:
+            await producer.push_many([event("a", 0)])
+    assert refused.value.not_pushed == (0,)
+    allowed.close()
+
+
+@pytest.mark.parametrize("permission", ["", *more("a bound")])
+async def test_a_producer_that_leaves_room_needs_two_commands_more(allowed: Allowed, permission: str) -> None:
+    words = [word for word in more("a bound") if word != permission]
+    async with allowed.producer(*words, max_waiting=10) as producer:
+        if permission:
+            with pytest.raises(NotPushedError, match=DENIED):
+                await producer.push_many([event("a", 0)])
+        else:
+            await producer.push_many([event("a", 0)])
+    allowed.close()
+
+
+@pytest.mark.parametrize("permission", ["", *more("replicas")])
+async def test_a_producer_that_waits_for_replicas_needs_one_command_more(allowed: Allowed, permission: str) -> None:
+    words = [word for word in more("replicas") if word != permission]
+    async with allowed.producer(*words, durability=Durability(replicas=1, within=0.01)) as producer:
+        with pytest.raises(NotDurableError, match=DENIED if permission else "on 0 of 1 replicas"):
+            await producer.push_many([event("a", 0)])
     allowed.close()
 
 
 async def test_the_service_runs_as_a_user_of_the_rule(allowed: Allowed, api: Simulator) -> None:
-    async with connect(allowed.url("producer")) as redis:
-        await Pusher(redis, allowed.keys, side="left").push([event("a", number) for number in range(50)])
+    async with allowed.producer() as producer:
+        await producer.push_many([event("a", number) for number in range(50)])
     async with running(settings(allowed.url("forwarder"), allowed.keys.queue, api)) as service:
         await eventually(lambda: api.ledger.accepted_events == 50)
         await service.shows("forwarder_events_accepted_total 50.0")

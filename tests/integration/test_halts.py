@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.queue import Keys, Records
+from forwarder.lists import Lists
+from forwarder.queue import Census, Keys, Records
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
 from forwarder.worker import HaltedForGoodError
 from tests.faults import fault
@@ -26,8 +27,14 @@ async def halted(service: Running) -> dict[str, str]:
 
 
 async def untouched(redis: Redis, queue: str, events: int) -> None:
-    now = await census(redis, queue)
-    assert (now.waiting + now.claimed, now.letters, now.lease) == (events, 0, None), now
+    """Waits until the list has been given back, which a halted worker does when its POSTs have come to their end."""
+
+    async def given_back() -> Census | None:
+        now = await census(redis, queue)
+        return now if now.lease is None else None
+
+    now = await eventually(given_back, what="the lease is free")
+    assert (now.waiting + now.claimed, now.letters) == (events, 0), now
     assert not any(now.imbalances.values()), now
 
 
@@ -123,8 +130,8 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
         assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
         assert now.waiting + now.claimed == 921
 
-        records = Records(redis_client, Keys(queue_name))
-        await records.resume(allow_refusals=200)
+        records, lists = Records(redis_client, Keys(queue_name)), Lists(redis_client, queue_name, 1)
+        await lists.resume(allow_refusals=200)
 
         async def again() -> bool:
             now = await census(redis_client, queue_name)

@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Pusher, Settlement, Side, connect
-from tests.rig import census, eventually
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Settlement, Side, connect
+from tests.rig import census, eventually, push
 
 LIMITS = {"most": 10_000, "most_bytes": 10_000_000, "most_bytes_of_one": 100}
 
@@ -41,8 +41,8 @@ def numbered(start: int, end: int) -> list[bytes]:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 async def test_the_oldest_events_are_claimed_first(redis: Redis, queue_name: str, side: Side) -> None:
-    await Pusher(redis, Keys(queue_name), side=side).push(numbered(0, 60))
-    assert await Pusher(redis, Keys(queue_name), side=side).push(numbered(60, 100)) == 100
+    await push(redis, queue_name, numbered(0, 60), side)
+    assert await push(redis, queue_name, numbered(60, 100), side) == 100
     claims = await owner(redis, queue_name, side=side)
     first = await claims.claim(**LIMITS | {"most": 30})
     rest = await claims.claim(**LIMITS)
@@ -118,7 +118,7 @@ async def repeated(claims: Claims, lost: Claimed) -> Claimed:
 
 @pytest.mark.parametrize("side", ["left", "right"])
 async def test_a_repeated_claim_is_answered_with_the_same_events(redis: Redis, queue_name: str, side: Side) -> None:
-    await Pusher(redis, Keys(queue_name), side=side).push([*numbered(0, 3), b"x" * 101, *numbered(4, 20)])
+    await push(redis, queue_name, [*numbered(0, 3), b"x" * 101, *numbered(4, 20)], side)
     claims = await owner(redis, queue_name, side=side)
     await claims.claim(**LIMITS | {"most": 2})
     lost = await claims.claim(**LIMITS | {"most": 5})

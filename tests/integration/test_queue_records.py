@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
+from forwarder.lists import Lists
 from forwarder.queue import Census, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -93,14 +94,16 @@ async def test_ending_a_halt_ends_that_one_alone(records: Records) -> None:
     assert await records.take_allowance() == 0
 
 
-async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(records: Records) -> None:
-    assert await records.resume(allow_refusals=7) is None
-    assert await records.take_allowance() == 0, "where nothing was halted nothing is allowed"
-    await records.write_halt(HALT)
-    assert await records.resume(allow_refusals=7) == HALT
-    assert await records.halt() is None
-    assert await records.take_allowance() == 7
-    assert await records.take_allowance() == 0
+async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redis, queue_name: str) -> None:
+    lists = Lists(redis, queue_name, 3)
+    assert await lists.resume(allow_refusals=7) is None
+    assert [await each.take_allowance() for each in lists] == [0, 0, 0], "where nothing was halted nothing is allowed"
+    await lists[0].write_halt(HALT)
+    assert await lists[2].halt() == HALT, "a halt is the whole queue's"
+    assert await lists.resume(allow_refusals=7) == HALT
+    assert await lists[0].halt() is None
+    assert [await each.take_allowance() for each in lists] == [3, 2, 2]
+    assert [await each.take_allowance() for each in lists] == [0, 0, 0]
 
 
 @pytest.mark.parametrize("text", [b"stop!", b"\xff\xfe", b'"a string"', b"[1]", b'{"reason": 1}', b"{}", b"null"])

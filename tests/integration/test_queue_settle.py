@@ -12,8 +12,8 @@ from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
-from forwarder.queue import Claims, HaltRecord, Keys, Letter, Pusher, Records, Settlement, connect
-from tests.rig import census, eventually
+from forwarder.queue import Claims, HaltRecord, Keys, Letter, Records, Settlement, connect
+from tests.rig import census, eventually, push
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 1_000}
 #: Every byte there is: dead letters keep what was pushed, whatever it was.
@@ -164,7 +164,7 @@ async def test_waiting_ends_with_a_push(redis: Redis, queue_name: str) -> None:
         return any(client["cmd"] == "blmove" and "b" in client["flags"] for client in await redis.client_list())
 
     await eventually(blocked)
-    await Pusher(redis, Keys(queue_name), side="left").push([b"1", b"2"])
+    await push(redis, queue_name, [b"1", b"2"])
     async with asyncio.timeout(2):
         await waits
     assert await redis.lrange(queue_name, 0, -1) == [b"1", b"2"]

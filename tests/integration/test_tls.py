@@ -9,9 +9,9 @@ import trustme
 
 from forwarder.embedded import EmbeddedRedis, installed_servers
 from forwarder.errors import UnreachableError
-from forwarder.queue import Keys, Pusher, Records, connect
+from forwarder.queue import Keys, Records, connect
 from forwarder.simulator import Simulator
-from tests.rig import event, eventually, free_port, running, settings
+from tests.rig import event, eventually, free_port, push, running, settings
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ async def test_the_service_runs_by_tls_with_its_own_ca_and_a_clients_certificate
     secured: Secured, queue_name: str, api: Simulator
 ) -> None:
     async with connect(secured.url()) as redis:
-        await Pusher(redis, Keys(queue_name), side="left").push([event("a", number) for number in range(50)])
+        await push(redis, queue_name, [event("a", number) for number in range(50)])
     async with running(settings(secured.url(), queue_name, api)):
         await eventually(lambda: api.ledger.accepted_events == 50)
 

@@ -95,7 +95,7 @@ CATALOGUE = (
         1,
         "a token is used for two acquisitions",
         "forwarder/queue/claims.py",
-        "self._token = secrets.token_hex(16)",
+        'self._token = f"{owner}-{secrets.token_hex(16)}"',
         'self._token = "always the same"',
         (_CLAIMS,),
     ),
@@ -408,7 +408,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a signal does not end the read of a push",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        if self._reading:\n            raise _InterruptedError",
         "",
         (_PUSH,),
@@ -416,7 +416,7 @@ CATALOGUE = (
     Mutation(
         1,
         "an interrupted push is off by one line",
-        "forwarder/producer.py",
+        "forwarder/lines.py",
         "        self.given = 0",
         "        self.given = 1",
         (_PUSH,),
@@ -449,9 +449,9 @@ CATALOGUE = (
         7,
         "the buffer holds all that waits",
         "forwarder/parts.py",
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
-        "    keys, metrics = Keys(settings.queue), Metrics()",
+        "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         ("tests/fault/test_memory.py",),
     ),
 )

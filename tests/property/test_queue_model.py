@@ -20,8 +20,9 @@ from hypothesis.stateful import (
 
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Letter, Pusher, Records, Settlement, Side, connect
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Letter, Records, Settlement, Side, connect
 from tests.list_model import ListModel
+from tests.rig import push
 
 LONGEST = 12
 SIZES = st.lists(st.integers(8, LONGEST + 2), min_size=1, max_size=6)
@@ -62,7 +63,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
     def push(self, sizes: list[int]) -> None:
         elements = [b"%0*d" % (size, self.model.pushed + i) for i, size in enumerate(sizes)]
         self.model.push(elements)
-        assert self.do(Pusher(self.redis, self.keys, side=self.side).push(elements)) == len(self.model.waiting)
+        assert self.do(push(self.redis, self.keys.list, elements, self.side)) == len(self.model.waiting)
         self.everything.update(elements)
 
     @precondition(lambda self: self.model.letters)

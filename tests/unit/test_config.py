@@ -35,7 +35,7 @@ def problems(**environment: str) -> tuple[str, ...]:
         ("ADMIN_PORT", "65536"),
         ("ADMIN_PORT", "http"),
         ("SHARDS", "0"),
-        ("SHARDS", "2"),
+        ("SHARDS", "1025"),
         ("BISECT", "perhaps"),
         ("ON_HALT", "panic"),
         ("LOG_LEVEL", "loud"),

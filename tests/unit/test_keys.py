@@ -10,7 +10,7 @@ from forwarder.queue.keys import Keys
 
 def every_key(queue: str) -> dict[str, str]:
     keys = Keys(queue)
-    return {field.name: getattr(keys, field.name) for field in fields(keys) if field.name != "queue"}
+    return {field.name: getattr(keys, field.name) for field in fields(keys) if not field.init}
 
 
 def test_the_keys_are_those_of_the_contract() -> None:
@@ -25,14 +25,17 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "replayed": "{events}:replayed",
         "deleted": "{events}:deleted",
         "dead": "{events}:dead",
-        "halt": "{events}:halt",
         "allowance": "{events}:allowance",
+        "halt": "{events}:halt",
+        "shards": "{events}:shards",
+        "workers": "{events}:workers",
     }
 
 
-def test_a_shards_list_is_named_as_it_is() -> None:
-    keys = Keys("events:3")
-    assert (keys.list, keys.claimed) == ("events:3", "{events:3}:claimed")
+def test_a_shards_keys_are_its_own_but_for_those_of_the_queue() -> None:
+    keys = Keys("events", 3, of=8)
+    assert (keys.list, keys.claimed, keys.allowance) == ("events:3", "{events:3}:claimed", "{events:3}:allowance")
+    assert (keys.halt, keys.shards, keys.workers) == ("{events}:halt", "{events}:shards", "{events}:workers")
 
 
 def test_the_scripts_get_the_list_first_and_each_key_once() -> None:

@@ -1,13 +1,12 @@
 -- Ends a halt.
 --
--- KEYS  halt, allowance
--- ARGV  the halt to end (its JSON, or '' for whichever is in force), refusals to let through (0: none)
+-- KEYS  halt
+-- ARGV  the halt to end (its JSON, or '' for whichever is in force)
 -- reply the halt that was ended, or nil if there was none such
 --
 -- Safe to repeat: the second call finds nothing to end.
 
 local present = redis.call('GET', KEYS[1])
 if not present or (ARGV[1] ~= '' and ARGV[1] ~= present) then return false end
-if tonumber(ARGV[2]) > 0 then redis.call('SET', KEYS[2], ARGV[2]) end
 redis.call('DEL', KEYS[1])
 return present

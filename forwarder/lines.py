@@ -1,0 +1,146 @@
+"""Pushing NDJSON: one event a line, in order, each pushed once."""
+
+import signal
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from types import FrameType
+from typing import Self
+
+from forwarder.errors import ForwarderError, InvalidEventError, PushError
+from forwarder.producer import Producer
+
+#: Lines pushed in one round trip.
+_BATCH = 1_000
+
+
+@dataclass(slots=True)
+class Pushed:
+    """What became of the lines."""
+
+    events: int = 0
+    wrong: list[tuple[int, str]] = field(default_factory=list)
+
+
+class _InterruptedError(Exception):
+    """A signal came while a line was awaited."""
+
+
+class Lines:
+    """Lines until they end, SIGINT or SIGTERM comes, or they cannot be read on; what was read is pushed all the same.
+
+    A signal ends a read at once, but not a push that is under way: whether that is done would be unknown.
+    Use as a context manager, in the main thread.
+
+    Attributes:
+        given: how many lines were handed out.
+        stopped: why there are no more, if they had not simply ended.
+        signal: the signal that came.
+    """
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._lines = iter(lines)
+        self._reading = False
+        self.given = 0
+        self.stopped: str | None = None
+        self.signal: int | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self._came) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _came(self, number: int, _: FrameType | None) -> None:
+        self.signal = number
+        if self._reading:
+            raise _InterruptedError
+
+    def __iter__(self) -> Iterator[bytes]:
+        while (line := self._next()) is not None:
+            self.given += 1
+            yield line
+
+    def _next(self) -> bytes | None:
+        line = None
+        try:
+            # Set before the look: a signal in between would be seen by neither.
+            self._reading = True
+            if self.signal is None:
+                line = next(self._lines, None)
+            self._reading = False
+        except _InterruptedError:
+            self._reading = False
+        except (OSError, EOFError, zlib.error) as error:
+            self._reading = False
+            self.stopped = f"cannot be read on: {error}"
+        if self.signal is not None:
+            self.stopped = "interrupted"
+            return None
+        return line
+
+
+async def push(
+    lines: Iterable[bytes],
+    producer: Producer,
+    *,
+    wrong: Callable[[int, str], None],
+    progress: Callable[[int], None],
+) -> Pushed:
+    """Pushes every line that is an event; blank lines are passed over, wrong ones named and skipped.
+
+    Args:
+        lines: NDJSON, with or without line ends.
+        producer: where to.
+        wrong: told the number (from 1) of a line that is no event, and why.
+        progress: told how many bytes were read, a batch at a time.
+
+    Raises:
+        ForwarderError: a push that was not done in full; the message says how many events were pushed, and which
+            lines may or may not have been, or were not. None is sent again: only a person can say whether it may be
+            doubled.
+    """
+    pushed = Pushed()
+    numbered = enumerate(lines, 1)
+    while batch := list(islice(numbered, _BATCH)):
+        events = [(number, element) for number, line in batch if (element := line.strip())]
+        pushed.events += len(await _push(events, producer, pushed, wrong))
+        progress(sum(len(line) for _, line in batch))
+    return pushed
+
+
+async def _push(
+    events: list[tuple[int, bytes]], producer: Producer, pushed: Pushed, wrong: Callable[[int, str], None]
+) -> list[tuple[int, bytes]]:
+    """Those that were pushed: all but the wrong ones."""
+    while True:
+        try:
+            await producer.push_many([element for _, element in events])
+        except InvalidEventError as error:
+            why = dict(error.problems)
+            for position, problem in error.problems:
+                pushed.wrong.append((events[position][0], problem))
+                wrong(events[position][0], problem)
+            events = [event for position, event in enumerate(events) if position not in why]
+        except PushError as error:
+            raise ForwarderError(_how_far(error, pushed.events, [number for number, _ in events])) from error
+        else:
+            return events
+
+
+def _how_far(error: PushError, before: int, numbers: Sequence[int]) -> str:
+    parts = [f"{before + len(error.pushed)} events were pushed"]
+    if error.uncertain:
+        parts.append(f"{_of_lines(error.uncertain, numbers)} may or may not have been")
+    if error.not_pushed:
+        parts.append(f"{_of_lines(error.not_pushed, numbers)} were not")
+    return f"{'; '.join(parts)}: {error.why}"
+
+
+def _of_lines(positions: Sequence[int], numbers: Sequence[int]) -> str:
+    first, last = positions[0], positions[-1]
+    those = "those" if len(positions) == last - first + 1 else f"{len(positions)} of those"  # several shards
+    return f"{those} of lines {numbers[first]} to {numbers[last]}"

@@ -1,0 +1,92 @@
+"""What a producer pushes: events as list elements, checked by the rule that the worker has. Pure."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from forwarder.errors import InvalidElementError, InvalidEventError
+from forwarder.event import Event, decode_page
+
+_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+class Outgoing(NamedTuple):
+    """An event ready to be pushed; ``position`` is its place among those that were given."""
+
+    position: int
+    user: str
+    element: bytes
+
+
+def checked(events: Sequence[Mapping[str, object] | bytes], *, now: datetime, max_bytes: int) -> list[Outgoing]:
+    """All of them, in order; bytes as they are.
+
+    Raises:
+        InvalidEventError: some are no events; it names every one of them.
+    """
+    elements, problems = _elements(events, now)
+    valid: list[Event] = []
+    if elements:
+        valid, invalid = decode_page(list(elements.values()), list(elements), [0] * len(elements), max_bytes)
+        problems += [(each.number, each.why) for each in invalid]
+    if problems:
+        raise InvalidEventError(sorted(problems), len(events))
+    return [Outgoing(each.number, each.user, elements[each.number]) for each in valid]
+
+
+def _elements(
+    events: Iterable[Mapping[str, object] | bytes], now: datetime
+) -> tuple[dict[int, bytes], list[tuple[int, str]]]:
+    elements: dict[int, bytes] = {}
+    problems: list[tuple[int, str]] = []
+    for position, event in enumerate(events):
+        try:
+            elements[position] = event if isinstance(event, bytes) else encoded(event, now)
+        except InvalidElementError as error:
+            problems.append((position, str(error)))
+    return elements, problems
+
+
+def encoded(event: Mapping[str, object], now: datetime) -> bytes:
+    """The element of an event: the user first, which the worker reads fastest, and always with a date.
+
+    Raises:
+        InvalidElementError: a member cannot be written, or the date is no moment.
+    """
+    if not isinstance(event, Mapping):
+        raise InvalidElementError(f"neither a mapping nor bytes, but {type(event).__name__}")
+    members = {name: event[name] for name in ("user_id", "name") if name in event}
+    members["date"] = _date(event.get("date"), now)
+    members |= {name: value for name, value in event.items() if name not in members}
+    try:
+        if type(members.get("user_id")) is int:
+            members["user_id"] = str(members["user_id"])
+        text = _json(members)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidElementError(f"{_culprit(members)}: cannot be written as JSON: {error}") from error
+    # JSON writes the half of a surrogate pair just as this does.
+    return text.encode(errors="backslashreplace")
+
+
+def _date(value: object, now: datetime) -> object:
+    """A moment in UTC as text; text as it is."""
+    if value is None:
+        return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if not isinstance(value, datetime):
+        return value
+    if value.utcoffset() is None:
+        raise InvalidElementError("date: a datetime without a time zone; say which, as in datetime.now(UTC)")
+    try:
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    except OverflowError:
+        raise InvalidElementError("date: not within the years 1 to 9999 of UTC") from None
+
+
+def _culprit(members: Mapping[str, object]) -> str:
+    for name, value in members.items():
+        try:
+            _json({name: value})
+        except (TypeError, ValueError, RecursionError):
+            return str(name)
+    return "event"

@@ -1,0 +1,92 @@
+"""What the workers of a queue know of each other: who is at work, and how many lists there are."""
+
+import re
+import secrets
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from forwarder.errors import RolledBackError, ShardsDisagreeError, WrongTypeError
+from forwarder.queue import scripts
+from forwarder.queue.connection import translated
+from forwarder.queue.keys import Keys
+
+#: What ``attend.lua`` writes of a worker.
+_ENTRY = re.compile(r"(?P<came>\d+) (?P<forgotten>\d+) (?P<name>.*)", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A worker's place among those at work: `rank` counts from 0, in the order they came."""
+
+    rank: int
+    workers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Colleague:
+    """A worker that is at work; `id` is the beginning of its leases' tokens."""
+
+    id: str
+    name: str
+
+
+class Fleet:
+    """One worker's side of its queue's fleet.
+
+    Args:
+        name: of this worker, for people.
+        remembered: seconds after which a worker that is silent is forgotten.
+    """
+
+    def __init__(self, redis: Redis, keys: Keys, *, name: str, remembered: float) -> None:
+        self._redis = redis
+        self._keys = keys
+        self._name = name
+        self._remembered = int(remembered * 1000)
+        self._came = ""
+        self.id = secrets.token_hex(6)
+
+    async def attend(self) -> Place:
+        """Says that this worker is at work, which must be said again before it is forgotten.
+
+        Raises:
+            ShardsDisagreeError: the queue has another number of lists than this worker was told.
+            WrongTypeError: a key of the fleet holds another type.
+            UnreachableError: Redis gave no answer.
+        """
+        arguments: list[str | bytes | int] = [self.id, self._remembered, self._keys.of, self._came, self._name]
+        keys = [self._keys.workers, self._keys.shards]
+        try:
+            verdict, told, *workers = await scripts.run(self._redis, "attend", keys, arguments)
+        except RolledBackError as error:
+            raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
+        if verdict == b"shards":
+            raise ShardsDisagreeError(self._keys.queue, told.decode(errors="replace"), self._keys.of)
+        self._came = told.decode()
+        ids = workers[::2]
+        return Place(ids.index(self.id.encode()), len(ids))
+
+    def forget_place(self) -> None:
+        """Comes last the next time, unless the others still remember this worker."""
+        self._came = ""
+
+    async def leave(self) -> None:
+        """Says that this worker is no longer at work. If it comes again, it comes last."""
+        self._came = ""
+        with translated():
+            await self._redis.hdel(self._keys.workers, self.id)
+
+
+async def colleagues(redis: Redis, keys: Keys) -> list[Colleague]:
+    """The workers that are at work."""
+    with translated():
+        now, _ = await redis.time()
+        found: Any = await redis.hgetall(keys.workers)
+    present = []
+    for worker, text in found.items():
+        entry = _ENTRY.fullmatch(text.decode(errors="replace"))
+        if entry and int(entry["forgotten"]) > now * 1_000_000:
+            present.append((int(entry["came"]), Colleague(worker.decode(errors="replace"), entry["name"])))
+    return [colleague for _, colleague in sorted(present, key=lambda each: each[0])]

@@ -1,0 +1,88 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.buffer import Buffer
+from forwarder.metrics import Metrics
+from forwarder.queue import Place
+from forwarder.rate import Rate
+from forwarder.shards import list_name, shard_of
+from forwarder.share import fair
+
+
+@given(st.integers(1, 1024), st.integers(1, 64))
+def test_all_shares_together_are_all_lists_and_differ_by_one_at_most(lists: int, workers: int) -> None:
+    shares = [fair(lists, Place(rank, workers)) for rank in range(workers)]
+    assert sum(shares) == lists
+    assert max(shares) - min(shares) <= 1
+
+
+@given(st.integers(1, 64), st.integers(1, 16))
+def test_of_a_worker_that_comes_no_other_one_gets_more(lists: int, workers: int) -> None:
+    """So no list moves twice."""
+    before = [fair(lists, Place(rank, workers)) for rank in range(workers)]
+    after = [fair(lists, Place(rank, workers + 1)) for rank in range(workers)]
+    assert all(now <= then for then, now in zip(before, after, strict=True))
+
+
+@given(st.integers(1, 64), st.integers(2, 16), st.data())
+def test_of_a_worker_that_leaves_no_other_one_gets_less(lists: int, workers: int, data: st.DataObject) -> None:
+    gone = data.draw(st.integers(0, workers - 1))
+    for rank in set(range(workers)) - {gone}:
+        after = fair(lists, Place(rank - (rank > gone), workers - 1))
+        assert after >= fair(lists, Place(rank, workers))
+
+
+#: The first is the check value that every description of CRC-32 gives; the others are what gzip writes.
+@pytest.mark.parametrize(("user", "crc"), [("123456789", 0xCBF43926), ("u-1", 0xDC8F297C), ("é", 0x0E048D3E)])
+def test_a_shard_is_the_crc_of_the_id_in_utf_8(user: str, crc: int) -> None:
+    assert [shard_of(user, n) for n in (1, 2, 8, 1024)] == [crc % n for n in (1, 2, 8, 1024)]
+
+
+def test_one_shard_is_the_queue_itself() -> None:
+    assert list_name("events", 0, 1) == "events"
+    assert [list_name("events", n, 2) for n in range(2)] == ["events:0", "events:1"]
+
+
+def test_a_part_of_the_fleet_has_its_part_of_the_rate() -> None:
+    rate = Rate(120, 0.0)
+    rate.scale(1 / 4)
+    assert rate.value == 30
+    rate.scale(2)
+    assert rate.value == 60
+    for n in range(200):
+        rate.accepted(n / 100)
+    assert rate.value == 60, "the part is the ceiling"
+
+
+def test_a_rate_that_was_found_is_shared_too() -> None:
+    rate = Rate(120, 0.0)
+    for n in range(60):
+        rate.accepted(n / 60)
+    for n in range(10):
+        rate.pushed_back(1.0 + n / 1000, 0.5)
+    found = rate.value
+    assert 0 < found < 120
+    rate.scale(0.5)
+    assert rate.value == pytest.approx(found / 2)
+
+
+def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
+    buffer = Buffer(max_events=100, max_bytes=10_000, max_events_per_post=10, max_body_bytes=1_000, linger=0.0)
+    buffer.bound(max_events=10, max_bytes=5_000)
+    assert buffer.room() == (10, 5_000)
+    buffer.events = 50
+    assert buffer.room() == (0, 5_000)
+    assert buffer.full
+
+
+def test_what_is_exposed_is_the_sum_over_the_lists() -> None:
+    metrics = Metrics()
+    for shard, waiting, age in ((0, 5, 1.5), (3, 7, 9.0)):
+        gauges = metrics.of_list(shard)
+        gauges.waiting, gauges.oldest_age = waiting, age
+    shown = metrics.expose().decode().splitlines()
+    assert "forwarder_queue_waiting_events 12.0" in shown
+    assert "forwarder_oldest_claimed_age_seconds 9.0" in shown
+    metrics.forget_list(0)
+    assert "forwarder_queue_waiting_events 7.0" in metrics.expose().decode().splitlines()
