@@ -104,8 +104,12 @@ async def test_old_letters_with_the_bytes_of_the_canary_are_not_taken_for_new_on
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     await bury(redis_client, queue_name, [event("u", 1)] * 5, ["u"] * 5)
+    letters = of(redis_client, queue_name)
+    selection = await letters.selection(None, Filter())
+    # A clock that was set back: by the time alone, all letters would be new.
+    canary = Canary(letters, size=2, after=(0, selection.last), timeout=60.0)
     async with running(settings(redis_url, queue_name, api)):
-        report = await replayed(redis_client, queue_name, size=2)
+        report = await Replay(letters, Terms(10_000), canary=canary).run(selection)
         await settled(redis_client, queue_name)
     assert report.canary is not None
     assert (report.replayed, report.canary.well) == (5, True)
