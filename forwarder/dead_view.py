@@ -15,12 +15,19 @@ from forwarder.queue import DeadLetter, Undecided
 from forwarder.replay import Kept, Report
 from forwarder.show import NAMED, as_line, err, out, problem
 
+#: Characters of a user or a name in a list.
+_LONGEST = 40
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 def plain(text: str) -> str:
     """`text` in one line, and nothing in it that moves a cursor: what cannot be seen is escaped as Python does."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def _short(text: str) -> str:
+    shown = plain(text[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
 
 
 def count_of(letters: int) -> str:
@@ -44,7 +51,7 @@ async def listed(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
             continue
         line = Text(f"{letter.id:<17} ", "bold").append(f"{_age(letter, now):>6}  ", "dim")
         line.append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
-        line.append(f"{plain(letter.user_id) or '-'}  ", "cyan").append(f"{plain(str(summary['name'] or '-'))}  ")
+        line.append(f"{_short(letter.user_id) or '-'}  ", "cyan").append(f"{_short(str(summary['name'] or '-'))}  ")
         out.print(line.append(plain(letter.detail), "dim"), soft_wrap=True)
     if not as_json:
         out.print(count_of(count), style="dim")

@@ -2,6 +2,7 @@
 
 import gzip
 import operator
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -36,6 +37,25 @@ def as_line(value: object) -> None:
 def problem(text: str) -> None:
     """Something that went wrong, one line."""
     err.print(Text("forwarder: ", "bold red").append(text, "default"), soft_wrap=True)
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Writes out what is written to standard output within.
+
+    Raises:
+        ConfigurationError: it could not be written, all of it.
+        BrokenPipeError: its reader has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still in its buffer would fail once more, and noisily, at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ConfigurationError([f"cannot write to standard output: {error.strerror or error}"]) from error
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from forwarder.cli.options import (
 )
 from forwarder.cli.replay import dead_replay
 from forwarder.curl import curl
-from forwarder.dead import Filter, line
+from forwarder.dead import Filter, Letters, Selection, line
 from forwarder.errors import InvalidElementError
 from forwarder.explain import explain
 
@@ -95,23 +95,29 @@ def dead_export(
     settings = config.load()
 
     async def work() -> int:
-        found = left_out = 0
         async with letters_of(settings) as letters:
             selection = await letters.selection(letter_ids, which)
-            with dead_view.bar("exporting", selection.count, hidden=sys.stdout.isatty()) as bar:
-                async for letter in letters.each(selection):
-                    found += 1
-                    try:
-                        sys.stdout.buffer.write(line(letter, int(settings.max_event_bytes)) + b"\n")
-                    except InvalidElementError as error:
-                        left_out += 1
-                        show.problem(f"{letter.id} left out: {error}")
-                    bar.done(found)
-        sys.stdout.flush()
+            with show.written():
+                left_out = await _export(letters, selection, int(settings.max_event_bytes))
         dead_view.unknown(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
     raise typer.Exit(run_to_end(work()))
+
+
+async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
+    """Writes what can be pushed and names what cannot; returns how many those are."""
+    found = left_out = 0
+    with dead_view.bar("exporting", selection.count, hidden=sys.stdout.isatty()) as bar:
+        async for letter in letters.each(selection):
+            found += 1
+            try:
+                sys.stdout.buffer.write(line(letter, max_bytes) + b"\n")
+            except InvalidElementError as error:
+                left_out += 1
+                show.problem(f"{letter.id} left out: {error}")
+            bar.done(found)
+    return left_out
 
 
 @app.command("delete")

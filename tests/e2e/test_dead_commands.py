@@ -264,3 +264,20 @@ async def test_a_redis_that_goes_away_in_the_middle_is_told_with_how_far_it_came
         assert (await census(redis, queue_name)).letters > 0
         assert (await command("dead", "replay", "--all", "--yes", environment=where))[0] == 0
         assert await redis.lrange(queue_name, 0, -1) == elements
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+async def test_an_export_that_cannot_be_written_says_so(redis_url: str, redis_client: Redis, queue_name: str) -> None:
+    await bury(redis_client, queue_name, [event("u", 1)], ["u"])
+    with Path("/dev/full").open("wb") as full:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "forwarder", "dead", "export", "--all"),
+            env={**os.environ, **given(redis_url, queue_name)},
+            stdout=full,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, err = await asyncio.wait_for(process.communicate(), 60)
+    assert (process.returncode, err.splitlines()) == (
+        78,
+        [b"forwarder: cannot write to standard output: No space left on device"],
+    )
