@@ -14,7 +14,7 @@ from forwarder.queue.exchange import exchange, exchange_blocking
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Durability, Ending, Fate, Target
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records, Undecided
 from forwarder.queue.replies import Command, Reply
 
 __all__ = [
@@ -40,6 +40,7 @@ __all__ = [
     "Settlement",
     "Side",
     "Target",
+    "Undecided",
     "colleagues",
     "connect",
     "connect_blocking",

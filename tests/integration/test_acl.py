@@ -105,7 +105,9 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     letters = [each async for each in records.letters()]
     assert [each.reason for each in letters] == ["invalid", "rejected"]
     assert await records.letter(letters[1].id)
-    assert await records.replay(letters[1].id, letters[1].element, side="left")
+    number = await records.replay(letters[1].id, letters[1].element, side="left")
+    assert (await records.undecided([number])).waiting == 1
+    assert await records.now()
     assert await records.delete(letters[0].id)
     await records.write_halt(HaltRecord("credentials", "", "", ""))
     assert await records.halt()
