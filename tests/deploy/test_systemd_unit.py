@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder import cli, config
+from forwarder import config
+from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_HALTED
 from forwarder.simulator import Simulator
 from tests.rig import WorkerProcess, environment, event, settings, settled
 
@@ -63,7 +64,7 @@ def test_it_restarts_for_ever_but_not_what_only_a_person_can_mend() -> None:
     assert values("Restart") == ["always"]
     assert values("StartLimitIntervalSec") == ["0"]
     (codes,) = values("RestartPreventExitStatus")
-    assert {int(code) for code in codes.split()} == {cli.EXIT_HALTED, cli.EXIT_CONFIGURATION}
+    assert {int(code) for code in codes.split()} == {EXIT_HALTED, EXIT_CONFIGURATION}
 
 
 def test_its_settings_exist_and_its_secrets_are_credentials() -> None:
