@@ -139,7 +139,7 @@ def test_a_fresh_machine_needs_one_line(marker: str, extra: str, last: str) -> N
     assert extra in extras
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/README.md"])
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     headings = {
@@ -150,7 +150,7 @@ def test_every_link_leads_somewhere(page: str) -> None:
         if target.startswith("#"):
             assert target[1:] in headings, target
         elif "://" not in target:
-            assert (ROOT / target).exists(), target
+            assert ((ROOT / page).parent / target).exists(), target
 
 
 def test_the_map_of_the_house_shows_every_module() -> None:
