@@ -35,15 +35,15 @@ class Systemd:
         self._address = "\0" + address[1:] if address.startswith("@") else address
         #: Seconds between two beats: half of what systemd waits for one. None: it waits for none.
         self._interval = _watchdog(environment) if address else None
+        self._heard = True
 
     @asynccontextmanager
     async def told(self, status: Callable[[], str]) -> AsyncIterator[None]:
-        """Says on entering that the service is up; while entered, the status whenever it changes, and that it lives.
+        """While entered, says that the service is up, the status whenever it changes, and that it lives.
 
         The beats come from the event loop and depend on nothing else, as /livez does: a halt or a Redis that
         is gone stops none of them, because a restart would mend neither.
         """
-        self._send("READY=1")
         telling = asyncio.create_task(self._tell(status))
         try:
             yield
@@ -56,28 +56,36 @@ class Systemd:
         self._send("STOPPING=1")
 
     async def _tell(self, status: Callable[[], str]) -> None:
+        """Looks again and again; what systemd did not take is said again at the next look."""
         if not self._address:
             return
-        said, beaten = "", float("-inf")
+        ready, said, beaten = False, "", float("-inf")
         pause = min(_LOOK, self._interval or _LOOK)
         while True:
+            ready = ready or self._send("READY=1")
             # A line break would begin another message. On its own, so that none that is refused costs a beat.
-            if (now := " ".join(status().split())[:_LONGEST_STATUS]) != said:
+            now = " ".join(status().split())[:_LONGEST_STATUS]
+            if now != said and self._send(f"STATUS={now}"):
                 said = now
-                self._send(f"STATUS={now}")
-            if self._interval is not None and time.monotonic() + pause > beaten + self._interval:
+            due = self._interval is not None and time.monotonic() + pause > beaten + self._interval
+            if due and self._send("WATCHDOG=1"):
                 beaten = time.monotonic()
-                self._send("WATCHDOG=1")
             await asyncio.sleep(pause)
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str) -> bool:
+        """Whether systemd took it. Says once that it did not."""
         if not self._address:
-            return
+            return False
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC) as out:
                 out.sendto(message.encode(), self._address)
         except (OSError, ValueError) as error:
-            log.warning("systemd cannot be told", message=message, error=str(error))
+            if self._heard:
+                log.warning("systemd cannot be told", message=message, error=str(error))
+            self._heard = False
+        else:
+            self._heard = True
+        return self._heard
 
 
 def _watchdog(environment: Mapping[str, str]) -> float | None:

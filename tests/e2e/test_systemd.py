@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -58,6 +59,18 @@ class Manager:
     async def hears_more_beats(self) -> None:
         before = self.all().count("WATCHDOG=1")
         await eventually(lambda: self.all().count("WATCHDOG=1") >= before + 3, what="beats")
+
+
+class Status:
+    """What a service says of itself at one look after the other; the last of it from then on."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = texts
+        self.asked = 0
+
+    def __call__(self) -> str:
+        self.asked += 1
+        return self._texts[min(self.asked, len(self._texts)) - 1]
 
 
 @pytest.fixture(params=["a path", "an abstract address"])
@@ -171,6 +184,26 @@ async def test_sigabrt_of_the_watchdog_leaves_in_the_log_where_the_process_hung(
     assert "asyncio" in log
 
 
+def fill(address: str) -> None:
+    """Sends until the queue of the receiver is full; that of a sender may be full before."""
+    sent = 1
+    while sent:
+        sent = 0
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sender, suppress(OSError):
+            while sender.sendto(b"X_OF=others", address):
+                sent += 1
+
+
+async def test_what_a_busy_manager_did_not_take_is_said_again(at_a_path: Manager) -> None:
+    fill(at_a_path.environment["NOTIFY_SOCKET"])
+    status = Status("starting", "draining")
+    patient = {**at_a_path.environment, "WATCHDOG_USEC": "600000000"}  # its next beat would be due in minutes
+    async with Systemd(patient).told(status):
+        await eventually(lambda: status.asked >= 2, what="it looks again")
+        assert set(at_a_path.all()) == {"X_OF=others"}
+        await at_a_path.hears("READY=1", "STATUS=draining", "WATCHDOG=1")
+
+
 async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> None:
     async with Systemd(os.environ).told(lambda: "redis: says\nSTOPPING=1\n" + "é" * 5000):
         await at_a_path.hears_more_beats()
@@ -181,10 +214,10 @@ async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> N
 
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "vsock:2:1", "/" + "x" * 200, "@" + "x" * 200, "/\0"])
 async def test_a_manager_that_cannot_be_told_stops_nothing(address: str) -> None:
-    looks = iter(range(10))
+    status = Status("starting", "draining", "halted")
     systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000"})
-    async with systemd.told(lambda: f"look {next(looks)}"):
-        await eventually(lambda: not address or next(looks) > 3, what="it goes on looking")
+    async with systemd.told(status):
+        await eventually(lambda: not address or status.asked > 3, what="it goes on looking")
     systemd.stopping()
 
 
@@ -194,8 +227,7 @@ async def test_nobody_who_waits_for_no_beats_gets_any(at_a_path: Manager, watchd
     if watchdog is not None:
         microseconds, _, other = watchdog.partition(", of process ")
         environment |= {"WATCHDOG_USEC": microseconds} | ({"WATCHDOG_PID": other} if other else {})
-    states = iter(["starting", "draining"])
-    async with Systemd(environment).told(lambda: next(states, "halted")):
+    async with Systemd(environment).told(Status("starting", "draining")):
         await at_a_path.hears("STATUS=draining")
     assert "WATCHDOG=1" not in at_a_path.all()
 
