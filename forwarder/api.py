@@ -34,6 +34,14 @@ _KEEP_ALIVE = 4.0
 #: Why this machine, and not the other end, has no connection to give.
 _NO_SOCKET = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
+#: Sent with every POST, besides the key.
+HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+
+
+def users_url(base: str, version: str) -> str:
+    """The address of all users; one's events are at ``{user}/events`` under it."""
+    return f"{base.rstrip('/')}/{version}/users/"
+
 
 def meaning(status: int) -> Meaning | None:
     """What a status means for the events that were sent; None for acceptance."""
@@ -98,7 +106,7 @@ class Api:
     """Sends batches. One connection pool; use as an async context manager."""
 
     def __init__(self, *, base: str, version: str, credentials: Credentials, timeout: float) -> None:
-        self._users = URL(f"{base.rstrip('/')}/{version}/users/", encoded=True)
+        self._users = URL(users_url(base, version), encoded=True)
         self._credentials = credentials
         self._timeout = timeout
         self._deadline = Deadline(timeout)
@@ -126,7 +134,7 @@ class Api:
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            headers={"Accept": "application/json", "Content-Type": "application/json"},
+            headers=HEADERS,
         )
         return self
 

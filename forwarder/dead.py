@@ -1,64 +1,221 @@
-"""Dead letters, for people: which there are, one in full, sending them again, and taking them out."""
+"""Dead letters, for people: which there are, which are meant, one in full, and taking them out.
 
-from collections.abc import AsyncIterator, Sequence
+A letter's id is unique in its list: :class:`Letters` is the one place that walks over letters and finds one by id.
+"""
+
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
-from forwarder.errors import InvalidElementError
-from forwarder.event import dated, decode
-from forwarder.queue import DeadLetter, Records, Side
+from forwarder.errors import UnreachableError
+from forwarder.event import dated, decode, name_of
+from forwarder.queue import DeadLetter, HaltRecord, Records, Side, Undecided
+from forwarder.retry import until_reachable
+
+T = TypeVar("T")
+
+#: Seconds that a command keeps trying when Redis does not answer.
+_PATIENCE = 5.0
+#: Letters read in one round trip.
+_PAGE = 100
 
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which dead letters are meant; None means any."""
+    """Which dead letters are meant; None means any. Ages are seconds since the event became a dead letter."""
 
     reason: str | None = None
     status: str | None = None
     user: str | None = None
+    name: str | None = None
+    older: float | None = None
+    newer: float | None = None
     limit: int | None = None
 
     def matches(self, letter: DeadLetter) -> bool:
-        """Whether everything that is set is as it is in `letter`."""
+        """Whether everything that is set is as it is in `letter`, but for the age."""
         return (
             self.reason in (None, letter.reason)
             and self.status in (None, letter.status)
             and self.user in (None, letter.user_id)
+            and (self.name is None or self.name == name_of(letter.element))
         )
 
+    def span(self, now: int) -> tuple[str, str]:
+        """The first and the last id, by age, at a time in milliseconds."""
+        first = "-" if self.newer is None else str(max(0, now - round(self.newer * 1_000)))
+        last = "+" if self.older is None else str(max(0, now - round(self.older * 1_000)))
+        return first, last
 
-async def select(records: Records, which: Filter) -> AsyncIterator[DeadLetter]:
-    """The dead letters that match, oldest first, up to the limit."""
-    found = 0
-    async for letter in records.letters():
-        if which.limit is not None and found >= which.limit:
-            return
-        if which.matches(letter):
-            found += 1
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The letters that are meant, settled once: what becomes a dead letter later is not meant.
+
+    Attributes:
+        which: by what they were chosen, if not by ids.
+        ids: their ids, if it was by those.
+        first, last: no id before and after these is meant.
+        reasons: how many there were for each reason.
+        missing: how many ids were given that are no letters.
+    """
+
+    which: Filter
+    ids: tuple[str, ...] | None
+    first: str
+    last: str
+    reasons: Mapping[str, int]
+    missing: int = 0
+
+    @property
+    def count(self) -> int:
+        """How many letters there were."""
+        return sum(self.reasons.values())
+
+
+class Letters:
+    """The dead letters of a list. Every method raises UnreachableError when Redis has not served for five seconds."""
+
+    def __init__(self, records: Records, *, side: Side = "left") -> None:
+        self._records = records
+        self._side: Side = side
+
+    async def select(self, which: Filter) -> AsyncIterator[DeadLetter]:
+        """The dead letters that match, oldest first, up to the limit."""
+        first, last = await self._span(which)
+        async for letter in self._between(which, first, last):
             yield letter
 
+    async def selection(self, letter_ids: Sequence[str] | None, which: Filter) -> Selection:
+        """Settles which letters are meant: those with these ids, or without ids those that match."""
+        first, last = await self._span(which)
+        ids = tuple(sorted(set(letter_ids), key=order)) if letter_ids else None
+        reasons: Counter[str] = Counter()
+        newest = "0-0"
+        async for letter in self.each(Selection(which, ids, first, last, {})):
+            reasons[letter.reason] += 1
+            newest = letter.id
+        missing = len(ids) - sum(reasons.values()) if ids else 0
+        return Selection(which, ids, first, newest, reasons, missing)
 
-async def chosen(records: Records, letter_ids: Sequence[str] | None, which: Filter) -> AsyncIterator[DeadLetter]:
-    """The letters with these ids, each once, or without ids those that match; other ids are passed over."""
-    if letter_ids is None:
-        async for letter in select(records, which):
-            yield letter
-        return
-    for letter_id in dict.fromkeys(letter_ids):
-        found = await records.letter(letter_id)
-        if found is not None:
-            yield found
+    def each(self, selection: Selection) -> AsyncIterator[DeadLetter]:
+        """Those of a selection that are still there, oldest first: so each user's are in order."""
+        if selection.ids is not None:
+            return self._with_ids(selection.ids)
+        return self._between(selection.which, selection.first, selection.last)
+
+    async def _span(self, which: Filter) -> tuple[str, str]:
+        aged = which.older is not None or which.newer is not None
+        return which.span(await self.now() if aged else 0)
+
+    async def _with_ids(self, ids: Sequence[str]) -> AsyncIterator[DeadLetter]:
+        for letter_id in ids:
+            letter = await self.one(letter_id)
+            if letter is not None:
+                yield letter
+
+    async def _between(self, which: Filter, first: str, last: str) -> AsyncIterator[DeadLetter]:
+        found = 0
+        async for letter in self._pages(first, last):
+            if which.matches(letter):
+                yield letter
+                found += 1
+                if found == which.limit:
+                    return
+
+    async def _pages(self, first: str, last: str) -> AsyncIterator[DeadLetter]:
+        while True:
+            page = await patiently(lambda first=first: self._records.letters_page(first, last, _PAGE))  # type: ignore[misc]
+            for letter in page:
+                yield letter
+            if len(page) < _PAGE:
+                return
+            first = "(" + page[-1].id
+
+    async def one(self, letter_id: str) -> DeadLetter | None:
+        """One dead letter by its id."""
+        return await patiently(lambda: self._records.letter(letter_id))
+
+    def since(self, moment: int) -> AsyncIterator[DeadLetter]:
+        """The letters that were made at this time, in milliseconds, or later."""
+        return self._pages(str(moment), "+")
+
+    async def replay(self, letter: DeadLetter, element: bytes) -> int:
+        """Pushes `element` as the newest event and deletes the letter, both or neither, however often it is asked.
+
+        Returns the sequence number under which it will be claimed, and 0 if somebody else took the letter. -1 means
+        that a reply was lost, and that the letter is gone now: most likely that was this call.
+        """
+        asked = 0
+
+        async def push() -> int:
+            nonlocal asked
+            asked += 1
+            return await self._records.replay(letter.id, element, side=self._side)
+
+        number = await patiently(push)
+        return -1 if number == 0 and asked > 1 else number
+
+    async def delete(self, letter: DeadLetter) -> bool:
+        """Deletes a letter for good; False if somebody else took it, as far as no reply was lost."""
+        asked = 0
+
+        async def delete() -> bool:
+            nonlocal asked
+            asked += 1
+            return await self._records.delete(letter.id)
+
+        return await patiently(delete) or asked > 1
+
+    async def undecided(self, numbers: Sequence[int]) -> Undecided:
+        """Which events with these sequence numbers still wait or are claimed."""
+        return await patiently(lambda: self._records.undecided(numbers))
+
+    async def halt(self) -> HaltRecord | None:
+        """The halt in force."""
+        return await patiently(self._records.halt)
+
+    async def now(self) -> int:
+        """Redis' time, in milliseconds: that of the letters' ids."""
+        return await patiently(self._records.now)
+
+
+async def patiently(command: Callable[[], Awaitable[T]]) -> T:
+    """A Redis command's result; tried again for five seconds, so it must be safe to repeat."""
+    deadline = time.monotonic() + _PATIENCE
+
+    def failed(error: UnreachableError) -> None:
+        if time.monotonic() > deadline:
+            raise error
+
+    return await until_reachable(command, failed=failed, maximum=0.5)
+
+
+def order(letter_id: str) -> tuple[int, int]:
+    """What the ids of one list are sorted by."""
+    milliseconds, _, count = letter_id.partition("-")
+    return int(milliseconds), int(count)
+
+
+def _moment(seconds: float) -> str:
+    try:
+        moment = datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):  # an id that somebody made up
+        return ""
+    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def claimed_at(letter: DeadLetter) -> str:
     """When the letter's event was claimed, ISO 8601."""
-    moment = datetime.fromtimestamp(letter.claimed_at / 1e6, UTC)
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return _moment(letter.claimed_at / 1e6)
 
 
-def summary(letter: DeadLetter) -> dict[str, str | int]:
+def summary(letter: DeadLetter) -> dict[str, str | int | None]:
     """All of a letter that a script would read; bytes that are not UTF-8 are escaped as Python does."""
     return {
         "id": letter.id,
@@ -66,7 +223,9 @@ def summary(letter: DeadLetter) -> dict[str, str | int]:
         "status": letter.status,
         "detail": letter.detail,
         "user_id": letter.user_id,
+        "name": name_of(letter.element),
         "claimed_at": claimed_at(letter),
+        "dead_lettered_at": _moment(order(letter.id)[0] / 1e3),
         "attempts": letter.attempts,
         "element": letter.element.decode(errors="backslashreplace"),
     }
@@ -78,26 +237,22 @@ def line(letter: DeadLetter, max_bytes: int) -> bytes:
     Raises:
         InvalidElementError: it is no event.
     """
-    element = _dated(letter, max_bytes)
+    element = with_date(letter.element, letter.claimed_at, max_bytes)
     decode(element, max_bytes=max_bytes)
+    return one_line(element)
+
+
+def one_line(element: bytes) -> bytes:
+    """The same JSON in one line."""
     # In JSON a line break is a blank, as in a string it would be escaped (RFC 8259, sections 2 and 7).
     return element.translate(_ONE_LINE).strip()
 
 
-def _dated(letter: DeadLetter, max_bytes: int) -> bytes:
-    """The element with the date of its claim, if it has none and there is room for one."""
-    element = dated(letter.element, letter.claimed_at)
-    return element if len(element) <= max_bytes else letter.element
+def with_date(element: bytes, stamp: int, max_bytes: int) -> bytes:
+    """The element with the date of its claim, if it has none and there is room for one.
 
-
-async def replay(records: Records, letter: DeadLetter, *, side: Side, max_bytes: int) -> bool:
-    """Pushes a letter's element again, as the newest of its list; False if somebody else took the letter.
-
-    An event without a date keeps the one it was given when it was first claimed: it is pushed with it, unless that
-    would make it longer than an event may be.
+    Raises:
+        InvalidElementError: it is no JSON object.
     """
-    try:
-        element = _dated(letter, max_bytes)
-    except InvalidElementError:
-        element = letter.element
-    return await records.replay(letter.id, element, side=side)
+    stamped = dated(element, stamp)
+    return stamped if len(stamped) <= max_bytes else element

@@ -12,6 +12,7 @@
     │   ├── UnreachableError     no answer, or Redis cannot serve now: the command may or may not have run
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
+    ├── ProgramError         the program that should edit events cannot be run
     ├── PortInUseError       the admin address is taken
     └── PushError            not every event was pushed as asked; says by position which were
         ├── InvalidEventError    nothing was pushed: not all of it are events
@@ -81,6 +82,10 @@ class LeaseLostError(QueueError):
 
 class RolledBackError(QueueError):
     """What Redis holds contradicts what it acknowledged before. Nothing was changed."""
+
+
+class ProgramError(ForwarderError):
+    """The program that was named for editing events cannot be run."""
 
 
 class PortInUseError(ForwarderError):

@@ -6,7 +6,7 @@ bytes: only ``user_id`` is taken out, and ``date`` is made to say its offset.
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NoReturn
@@ -117,6 +117,24 @@ def dated(element: bytes, stamp: int) -> bytes:
     """
     members = _members(element)
     return _object(members) if _stamp(members, stamp) else element
+
+
+def replaced(element: bytes, values: Mapping[str, bytes]) -> bytes:
+    """`element` with these members, each a JSON value: in their places, or at the end.
+
+    Raises:
+        InvalidElementError: it is no JSON object.
+    """
+    return _object(_members(element) | {name: msgspec.Raw(value) for name, value in values.items()})
+
+
+def name_of(element: bytes) -> str | None:
+    """The name of the event, if it can be read, whatever else may be wrong with it. Raises nothing."""
+    try:
+        name = _members(element).get("name")
+    except InvalidElementError:
+        return None
+    return None if name is None else _string(name)
 
 
 def path_segment(user: str) -> str:

@@ -14,6 +14,7 @@ from forwarder.credentials import Credentials
 from forwarder.halt import remedy
 from forwarder.parts import Parts, build
 from forwarder.queue import connect
+from forwarder.systemd import Systemd
 from forwarder.tenure import Stopping
 from forwarder.worker import State, Worker
 
@@ -27,12 +28,19 @@ class Service:
         settings: complete; an API key is required.
         started: told the admin port once it listens.
         signals: whether SIGTERM and SIGINT stop it.
+        systemd: told how it fares, if systemd started this process.
     """
 
     def __init__(
-        self, settings: Settings, *, started: Callable[[int], None] = lambda _: None, signals: bool = True
+        self,
+        settings: Settings,
+        *,
+        started: Callable[[int], None] = lambda _: None,
+        signals: bool = True,
+        systemd: Systemd | None = None,
     ) -> None:
         self._signals = signals
+        self._systemd = systemd or Systemd({})
         self._settings = settings
         self._credentials = Credentials.from_settings(settings)
         self._started = started
@@ -45,6 +53,7 @@ class Service:
             self._stopping.at_once.set()
         else:
             log.info("stopping: finishing what is in flight")
+            self._systemd.stopping()
             self._stopping.orderly.set()
 
     async def run(self) -> None:
@@ -67,6 +76,10 @@ class Service:
             self._started(admin.port)
             if self._signals:
                 self._handle_signals(stack)
+            # Up, whatever Redis and the API do: a start that waited for them would be given up and repeated.
+            await stack.enter_async_context(
+                self._systemd.told(lambda: _in_one_line(readiness(worker, parts, self._stopping)))
+            )
             await worker.run()
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:
@@ -89,3 +102,8 @@ def readiness(worker: Worker, parts: Parts, stopping: Stopping) -> Readiness:
     if stopping.orderly.is_set():
         return Readiness(ready=False, state=str(State.STOPPING))
     return Readiness(ready=condition.state in (State.DRAINING, State.STANDING_BY), state=state)
+
+
+def _in_one_line(readiness: Readiness) -> str:
+    """What `systemctl status` shows."""
+    return ": ".join(filter(None, (readiness.state, readiness.reason, readiness.detail, readiness.remedy)))

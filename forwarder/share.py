@@ -9,6 +9,7 @@ more of them than must. The leases alone decide who owns a list; so a wrong coun
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import structlog
@@ -170,7 +171,7 @@ class Share:
         shard, held = parts.keys.shard, parts.metrics.lease_held.labels(str(parts.keys.shard))
         held.set(1)
         self._divide()
-        tenure.ending.add_done_callback(self._ended)
+        tenure.ending.add_done_callback(partial(self._ended, shard))
         try:
             await self._allow(parts, tenure)
             await tenure.run(self._stopping)
@@ -198,7 +199,7 @@ class Share:
         finally:
             asking.cancel()
 
-    def _ended(self, ending: asyncio.Future[Ending]) -> None:
+    def _ended(self, shard: int, ending: asyncio.Future[Ending]) -> None:
         """At once, while the list's POSTs in flight still come to their end."""
         if ending.cancelled():
             return
@@ -208,7 +209,7 @@ class Share:
             case Lost(why):
                 # A worker that was paused for so long comes last: its place would take the lists from the new owners.
                 self._fleet.forget_place()
-                log.warning("lease lost: forgetting everything, what is claimed is adopted", why=why)
+                log.warning("lease lost: forgetting everything, what is claimed is adopted", shard=shard, why=why)
             case Halted() as halted:
                 self._end(halted)
 

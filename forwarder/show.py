@@ -2,8 +2,9 @@
 
 import gzip
 import operator
+import os
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from functools import reduce
@@ -16,26 +17,45 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from forwarder import dead
 from forwarder.errors import ConfigurationError
 from forwarder.lines import Lines, Pushed
-from forwarder.queue import Census, DeadLetter, HaltRecord
+from forwarder.queue import Census, HaltRecord
 from forwarder.status import Finding
 
-#: Wrong lines that are named one by one; of more only the number is said.
-_NAMED_LINES = 20
+#: So many things that are wrong are named one by one; of more only the number is said.
+NAMED = 20
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 
-def _json(value: object) -> None:
+def as_line(value: object) -> None:
+    """JSON on one line of standard output."""
     sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
 
 
 def problem(text: str) -> None:
     """Something that went wrong, one line."""
     err.print(Text("forwarder: ", "bold red").append(text, "default"), soft_wrap=True)
+
+
+@contextmanager
+def written() -> Iterator[None]:
+    """Writes out what is written to standard output within.
+
+    Raises:
+        ConfigurationError: it could not be written, all of it.
+        BrokenPipeError: its reader has gone.
+    """
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # What is still in its buffer would fail once more, and noisily, at the end of the process.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ConfigurationError([f"cannot write to standard output: {error.strerror or error}"]) from error
 
 
 @contextmanager
@@ -89,9 +109,9 @@ class WrongLines:
     def __call__(self, number: int, why: str) -> None:
         """Line `number` is no event."""
         self._named += 1
-        if self._named <= _NAMED_LINES:
+        if self._named <= NAMED:
             problem(f"line {number}: {why}")
-        elif self._named == _NAMED_LINES + 1:
+        elif self._named == NAMED + 1:
             problem("more lines are wrong: only counted from here on")
 
 
@@ -112,7 +132,7 @@ def stopped(lines: Lines) -> None:
 def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
     """The answer of `forwarder status`."""
     if as_json:
-        _json({"queue": queue, **found})
+        as_line({"queue": queue, **found})
         return
     lists = cast("list[dict[str, Any]]", found["lists"])
     table = Table.grid(padding=(0, 2))
@@ -154,7 +174,7 @@ def audit(found: Mapping[str, Census], queue: str, *, as_json: bool) -> None:
     total = reduce(operator.add, found.values())
     if as_json:
         lists = {name: {**census.counts, "imbalances": census.imbalances} for name, census in found.items()}
-        _json({"queue": queue, **total.counts, "imbalances": total.imbalances, "lists": lists})
+        as_line({"queue": queue, **total.counts, "imbalances": total.imbalances, "lists": lists})
         return
     pushed = total.waiting + total.sequence - total.replayed
     out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, as far as Redis knows", "default"))
@@ -168,61 +188,12 @@ def audit(found: Mapping[str, Census], queue: str, *, as_json: bool) -> None:
 def findings(found: Sequence[Finding], *, as_json: bool) -> None:
     """The answer of `forwarder check`."""
     if as_json:
-        _json([asdict(finding) for finding in found])
+        as_line([asdict(finding) for finding in found])
         return
     marks = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failure": ("failure", "bold red")}
     for finding in found:
         mark, style = marks[finding.grade]
         out.print(Text(mark, style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True)
-
-
-async def letters(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
-    """Dead letters, one a line."""
-    count = 0
-    async for letter in found:
-        count += 1
-        if as_json:
-            _json(dead.summary(letter))
-            continue
-        line = Text(f"{letter.id}  ", "bold").append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
-        line.append(f"{letter.user_id or '-'}  ", "cyan").append(letter.detail, "dim")
-        out.print(line, soft_wrap=True)
-    if not as_json:
-        out.print(count_of(count), style="dim")
-
-
-def count_of(letters: int) -> str:
-    """So many dead letters, in words."""
-    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
-
-
-def letter(found: DeadLetter, *, as_json: bool) -> None:
-    """One dead letter in full."""
-    if as_json:
-        _json(dead.summary(found))
-        return
-    table = Table.grid(padding=(0, 2))
-    for name, value in dead.summary(found).items():
-        table.add_row(Text(name.replace("_", " "), "bold"), Text(str(value)))
-    out.print(table)
-
-
-def replayed(count: int, unknown: int, *, dry_run: bool) -> None:
-    """What `forwarder dead replay` has done, or would do."""
-    out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(count)}")
-    missing(unknown)
-
-
-def deleted(count: int, unknown: int, *, dry_run: bool) -> None:
-    """What `forwarder dead delete` has done, or would do."""
-    out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(count)}")
-    missing(unknown)
-
-
-def missing(unknown: int) -> None:
-    """That some ids were none of letters."""
-    if unknown:
-        problem(f"{unknown} of the ids are no dead letters (any more)")
 
 
 def resumed(halt: HaltRecord | None) -> None:

@@ -6,9 +6,10 @@ often this same process, adopts it. So a crash needs no path of its own.
 
 import asyncio
 import time
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import structlog
@@ -154,11 +155,16 @@ class Tenure:
     async def run(self, stopping: Stopping) -> Ending:
         """Owns the list until something ends it; settles what is decided and releases the lease, unless lost."""
         async with asyncio.TaskGroup() as tasks:
-            renewal = tasks.create_task(self._guarded(self._renew()))
-            settling = tasks.create_task(self._guarded(self._settler.run()))
+            renewal = tasks.create_task(self._guarded(self._renew))
+            settling = tasks.create_task(self._guarded(self._settler.run))
             others = [
-                tasks.create_task(self._guarded(coroutine))
-                for coroutine in (self._intake.run(), self._dispatch(tasks), self._observe(), self._watch(stopping))
+                tasks.create_task(self._guarded(work))
+                for work in (
+                    self._intake.run,
+                    partial(self._dispatch, tasks),
+                    self._observe,
+                    partial(self._watch, stopping),
+                )
             ]
             ending = await self.ending
             await _cancelled(others)
@@ -170,9 +176,10 @@ class Tenure:
         self._say_repeated(at_once=True)
         return ending
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        # Made here: a task that is cancelled before its first step would leave a coroutine that nobody awaits.
         try:
-            await work
+            await work()
         except (LeaseLostError, RolledBackError) as error:
             self._parts.metrics.lease_lost.inc()
             self.end(Lost(str(error)))

@@ -27,7 +27,7 @@ from forwarder.simulator import Simulator
 KEY = "a-key-that-must-not-show"
 
 
-async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: str = "") -> Any:
+async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: str = "", pause: float = 0.02) -> Any:
     """Waits until `holds()` (or what it awaits) is true and returns that; fails after `within` seconds."""
     deadline = time.monotonic() + within
     while True:
@@ -37,7 +37,7 @@ async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: st
         if value:
             return value
         assert time.monotonic() < deadline, f"did not come about within {within} s: {what or holds}"
-        await asyncio.sleep(0.02)
+        await asyncio.sleep(pause)
 
 
 def free_port() -> int:

@@ -5,14 +5,20 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from forwarder import dead
+from forwarder import replay as replaying
+from forwarder.canary import Canary, Findings
 from forwarder.config import Settings
+from forwarder.dead import Filter, Letters, Selection
 from forwarder.errors import UnreachableError
 from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
+from forwarder.replay import Terms
 
 #: Most letters that one request replays: it must not take long.
 _MOST = 1_000
+
+#: Seconds that a canary is waited for: somebody looks at the page meanwhile.
+_CANARY_SECONDS = 30.0
 
 log = structlog.get_logger("forwarder.admin")
 
@@ -31,6 +37,8 @@ class Replay(msgspec.Struct, forbid_unknown_fields=True):
     shard: Annotated[int, msgspec.Meta(ge=0)] = 0
     reason: LetterReason | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = 100
+    #: So many are sent first; the others only if these are accepted.
+    canary: Annotated[int, msgspec.Meta(ge=0, le=_MOST)] = 0
 
     def __post_init__(self) -> None:
         if (self.id is None) == (self.reason is None):
@@ -53,24 +61,43 @@ async def resume(lists: Lists, wanted: Resume) -> Done:
 
 
 async def replay(lists: Lists, settings: Settings, wanted: Replay) -> Done:
-    """Replays what is wanted. Raises UnreachableError; its message says how many were replayed before."""
-    replayed = 0
-    letter_ids = None if wanted.id is None else [wanted.id]
+    """Replays what is wanted, as the command does. Raises UnreachableError; it says how many were replayed before."""
+    done = 0
     try:
         for shard, records in enumerate(lists):
-            if (wanted.id is not None and shard != wanted.shard) or replayed >= wanted.limit:
+            if (wanted.id is not None and shard != wanted.shard) or done >= wanted.limit:
                 continue
-            which = dead.Filter(reason=wanted.reason, limit=wanted.limit - replayed)
-            async for letter in dead.chosen(records, letter_ids, which):
-                replayed += await dead.replay(
-                    records, letter, side=settings.consume_from, max_bytes=int(settings.max_event_bytes)
-                )
+            letters = Letters(records, side=settings.consume_from)
+            ids = None if wanted.id is None else [wanted.id]
+            selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit - done))
+            canary = await _canary(letters, selection, wanted.canary)
+            run = replaying.Replay(letters, Terms(int(settings.max_event_bytes)), canary=canary)
+            try:
+                report = await run.run(selection)
+            finally:
+                done += run.report.replayed
+            if report.canary is not None and not report.canary.well:
+                return Done(f"{_count(done)} replayed, and no more: {_why(report.canary)}")
     except UnreachableError as error:
-        raise UnreachableError(f"{_count(replayed)} replayed, then Redis did not answer: {error}") from error
+        raise UnreachableError(f"{_count(done)} replayed, then Redis did not answer: {error}") from error
     finally:
-        if replayed:
-            log.warning("replayed from the status page", letters=replayed, letter=wanted.id, reason=wanted.reason)
-    return Done(f"{_count(replayed)} replayed." if replayed else "There is no such dead letter any more.")
+        if done:
+            log.warning("replayed from the status page", letters=done, letter=wanted.id, reason=wanted.reason)
+    return Done(f"{_count(done)} replayed." if done else "There is no such dead letter any more.")
+
+
+async def _canary(letters: Letters, selection: Selection, size: int) -> Canary | None:
+    """None if it would be all that is meant: there is nothing to hold back then."""
+    if not size or selection.count <= size:
+        return None
+    after = (await letters.now(), selection.last)
+    return Canary(letters, size=size, after=after, timeout=_CANARY_SECONDS)
+
+
+def _why(canary: Findings) -> str:
+    if canary.refused:
+        return f"{_count(len(canary.refused))} of the first {canary.sent} came back. Mend the cause first."
+    return canary.stopped
 
 
 def _count(letters: int) -> str:

@@ -11,8 +11,12 @@ from forwarder.queue import DeadLetter
 
 #: How many of the latest letters are shown, and of how many the reasons are counted.
 _SHOWN, _COUNTED = 20, 1_000
-#: Counting ends after so many bytes of elements. Of one, so many are shown; `forwarder dead show` prints all.
-_COUNTED_BYTES, _ELEMENT_BYTES = 2_000_000, 8_000
+#: Counting ends after so many bytes of elements.
+_COUNTED_BYTES = 2_000_000
+#: Of an element so many bytes are read, which is all that an event may have by default, and so many are shown.
+_READ_BYTES, _SHOWN_BYTES = 65_536, 8_000
+#: Characters of any other field that are shown.
+_FIELD = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ async def read(lists: Lists) -> Latest:
     found: list[tuple[str, DeadLetter, int]] = []
     reasons: Counter[str] = Counter()
     for shard, records in enumerate(lists):
-        latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_ELEMENT_BYTES)
+        latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
         # An id is unique in its list only.
         prefix = "" if len(lists) == 1 else f"{shard}/"
         found += [(prefix + letter.id, letter, length) for letter, length in latest.letters]
@@ -50,7 +54,7 @@ def hidden(found: Latest) -> list[dict[str, object]]:
 
 
 def revealed(found: Latest) -> list[dict[str, object]]:
-    """The latest letters with the user, the element, and an explanation that may quote them."""
+    """The latest letters with the user and the element."""
     return [_hidden(*each) | _user_data(*each[1:]) for each in found.letters]
 
 
@@ -58,20 +62,20 @@ def _hidden(key: str, letter: DeadLetter, length: int) -> dict[str, object]:
     return {
         "key": key,
         "id": letter.id,
-        "reason": letter.reason,
-        "status": letter.status,
-        "detail": letter.detail,
+        "reason": letter.reason[:_FIELD],
+        "status": letter.status[:_FIELD],
+        "detail": letter.detail[:_FIELD],
         "claimed_at": claimed_at(letter),
         "attempts": letter.attempts,
         "bytes": length,
-        "explanation": explain(letter.reason, letter.status, letter.detail, b""),
+        # It names members, and quotes no value.
+        "explanation": explain(
+            letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at
+        ),
     }
 
 
 def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:
-    cut = length > len(letter.element)
-    return {
-        "user_id": letter.user_id,
-        "element": letter.element.decode(errors="backslashreplace") + (" … cut here" if cut else ""),
-        "explanation": explain(letter.reason, letter.status, letter.detail, b"" if cut else letter.element),
-    }
+    shown = letter.element[:_SHOWN_BYTES]
+    cut = " … cut here" if length > len(shown) else ""
+    return {"user_id": letter.user_id[:_FIELD], "element": shown.decode(errors="backslashreplace") + cut}

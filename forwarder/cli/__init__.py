@@ -32,6 +32,7 @@ from forwarder.producer import Producer
 from forwarder.serve import serve
 from forwarder.service import Service
 from forwarder.status import check, survey
+from forwarder.systemd import Systemd
 from forwarder.worker import HaltedForGoodError
 
 #: Objects made and not freed that call for a collection; with Python's 700 a worker spends a fifth of its time on it.
@@ -56,7 +57,7 @@ def run() -> None:
     for secret in config.secrets(settings):
         logs.hide(secret)
     _leave_garbage_be()
-    run_to_end(Service(settings).run())
+    run_to_end(Service(settings, systemd=Systemd(os.environ)).run())
 
 
 def _leave_garbage_be() -> None:

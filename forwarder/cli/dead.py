@@ -1,20 +1,33 @@
-"""`forwarder dead ...`."""
+"""`forwarder dead ...`, but for the replay."""
 
 import sys
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from forwarder import config, dead, show
-from forwarder.cli.options import EXIT_FAILURE, DryRun, Json, Limit, Reason, Status, User, records_of, run_to_end
+from forwarder import config, dead_view, show
+from forwarder.cli.letters import Every, Ids, Yes, agreed, checked, checked_id, letters_of, possible
+from forwarder.cli.options import (
+    EXIT_FAILURE,
+    DryRun,
+    Json,
+    Limit,
+    Name,
+    Newer,
+    Older,
+    Reason,
+    Status,
+    User,
+    run_to_end,
+)
+from forwarder.cli.replay import dead_replay
+from forwarder.curl import curl
+from forwarder.dead import Filter, Letters, Selection, line
 from forwarder.errors import InvalidElementError
-
-Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...")]
-Every = Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+from forwarder.explain import explain
 
 app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
+app.command("replay")(dead_replay)
 
 
 @app.command("list")
@@ -23,74 +36,43 @@ def dead_list(
     reason: Reason = None,
     status: Status = None,
     user: User = None,
+    name: Name = None,
+    older: Older = None,
+    newer: Newer = None,
     limit: Limit = None,
     as_json: Json = False,
 ) -> None:
     """List dead letters, oldest first; with --json one object a line."""
+    which = possible(Filter(reason, status, user, name, older, newer, limit))
     settings = config.load()
 
     async def work() -> None:
-        async with records_of(settings) as records:
-            await show.letters(dead.select(records, dead.Filter(reason, status, user, limit)), as_json=as_json)
+        async with letters_of(settings) as letters:
+            await dead_view.listed(letters.select(which), as_json=as_json)
 
     run_to_end(work())
 
 
 @app.command("show")
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
-    """Show one dead letter in full."""
+    """Show one dead letter in full, what is likely wrong with it, and the curl that reproduces it."""
+    checked_id(letter_id)
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            letter = await records.letter(letter_id)
+        async with letters_of(settings) as letters:
+            letter = await letters.one(letter_id)
         if letter is None:
             show.problem(f"no dead letter {letter_id}")
             return EXIT_FAILURE
-        show.letter(letter, as_json=as_json)
+        why = explain(letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at)
+        command: bytes | str
+        try:
+            command = curl(letter, settings)
+        except InvalidElementError as error:
+            command = str(error)
+        dead_view.letter(letter, why, command, as_json=as_json)
         return 0
-
-    raise typer.Exit(run_to_end(work()))
-
-
-def _which(letter_ids: Sequence[str] | None, which: dead.Filter, *, every: bool) -> dead.Filter:
-    """The filter, if it is clear which letters are meant."""
-    if bool(letter_ids) == (every or which != dead.Filter()):
-        raise typer.BadParameter("give ids, or a filter, or --all; not both, not neither")
-    return which
-
-
-def _missing(letter_ids: Sequence[str] | None, found: int) -> int:
-    """How many of the ids that were given are no letters."""
-    return len(set(letter_ids)) - found if letter_ids else 0
-
-
-@app.command("replay")
-def dead_replay(
-    letter_ids: Ids = None,
-    *,
-    every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    limit: Limit = None,
-    dry_run: DryRun = False,
-) -> None:
-    """Push dead letters again, oldest first, as the newest events of their list."""
-    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
-    settings = config.load()
-
-    async def work() -> int:
-        async with records_of(settings) as records:
-            replayed = 0
-            async for letter in dead.chosen(records, letter_ids, which):
-                done = dry_run or await dead.replay(
-                    records, letter, side=settings.consume_from, max_bytes=int(settings.max_event_bytes)
-                )
-                replayed += done
-            missing = _missing(letter_ids, replayed)
-        show.replayed(replayed, missing, dry_run=dry_run)
-        return EXIT_FAILURE if missing else 0
 
     raise typer.Exit(run_to_end(work()))
 
@@ -103,28 +85,39 @@ def dead_export(
     reason: Reason = None,
     status: Status = None,
     user: User = None,
+    name: Name = None,
+    older: Older = None,
+    newer: Newer = None,
     limit: Limit = None,
 ) -> None:
     """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
-    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
+    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
     settings = config.load()
 
     async def work() -> int:
-        found = left_out = 0
-        async with records_of(settings) as records:
-            async for letter in dead.chosen(records, letter_ids, which):
-                found += 1
-                try:
-                    sys.stdout.buffer.write(dead.line(letter, int(settings.max_event_bytes)) + b"\n")
-                except InvalidElementError as error:
-                    left_out += 1
-                    show.problem(f"{letter.id} left out: {error}")
-        sys.stdout.flush()
-        missing = _missing(letter_ids, found)
-        show.missing(missing)
-        return EXIT_FAILURE if left_out or missing else 0
+        async with letters_of(settings) as letters:
+            selection = await letters.selection(letter_ids, which)
+            with show.written():
+                left_out = await _export(letters, selection, int(settings.max_event_bytes))
+        dead_view.unknown(selection.missing)
+        return EXIT_FAILURE if left_out or selection.missing else 0
 
     raise typer.Exit(run_to_end(work()))
+
+
+async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
+    """Writes what can be pushed and names what cannot; returns how many those are."""
+    found = left_out = 0
+    with dead_view.bar("exporting", selection.count, hidden=sys.stdout.isatty()) as bar:
+        async for letter in letters.each(selection):
+            found += 1
+            try:
+                sys.stdout.buffer.write(line(letter, max_bytes) + b"\n")
+            except InvalidElementError as error:
+                left_out += 1
+                show.problem(f"{letter.id} left out: {error}")
+            bar.done(found)
+    return left_out
 
 
 @app.command("delete")
@@ -135,30 +128,31 @@ def dead_delete(
     reason: Reason = None,
     status: Status = None,
     user: User = None,
+    name: Name = None,
+    older: Older = None,
+    newer: Newer = None,
     limit: Limit = None,
     dry_run: DryRun = False,
     yes: Yes = False,
+    as_json: Json = False,
 ) -> None:
     """Delete dead letters for good; asks before it does."""
-    which = _which(letter_ids, dead.Filter(reason, status, user, limit), every=every)
+    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
     settings = config.load()
 
     async def work() -> int:
-        async with records_of(settings) as records:
-            # Decided before anything is asked: what comes in meanwhile was not meant.
-            meant = [letter.id async for letter in dead.chosen(records, letter_ids, which)]
-            missing = _missing(letter_ids, len(meant))
-            if meant and not (dry_run or yes or _agreed(f"Delete {show.count_of(len(meant))} for good?")):
-                return EXIT_FAILURE
-            deleted = len(meant) if dry_run else sum([await records.delete(letter_id) for letter_id in meant])
-        show.deleted(deleted, missing, dry_run=dry_run)
-        return EXIT_FAILURE if missing else 0
+        async with letters_of(settings) as letters:
+            # Settled before anything is asked: what comes in meanwhile is not meant.
+            selection = await letters.selection(letter_ids, which)
+            deleted = selection.count if dry_run else 0
+            if selection.count and not dry_run:
+                if not agreed(dead_view.question("Delete for good", selection), yes=yes):
+                    return EXIT_FAILURE
+                with dead_view.bar("deleting", selection.count) as bar:
+                    async for letter in letters.each(selection):
+                        deleted += await letters.delete(letter)
+                        bar.done(deleted)
+        dead_view.deleted(deleted, selection.missing, dry_run=dry_run, as_json=as_json)
+        return EXIT_FAILURE if selection.missing else 0
 
     raise typer.Exit(run_to_end(work()))
-
-
-def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        show.problem(f"{question} Nobody can be asked here; say --yes.")
-        return False
-    return typer.confirm(question, err=True)

@@ -10,11 +10,12 @@ from redis.asyncio import Redis
 
 from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement, Side
 from forwarder.queue.connection import ANSWER_TIMEOUT, connect, connect_blocking
-from forwarder.queue.exchange import Command, Reply, exchange, exchange_blocking
+from forwarder.queue.exchange import exchange, exchange_blocking
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Durability, Ending, Fate, Target
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Records
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Records, Undecided
+from forwarder.queue.replies import Command, Reply
 
 __all__ = [
     "ANSWER_TIMEOUT",
@@ -40,6 +41,7 @@ __all__ = [
     "Settlement",
     "Side",
     "Target",
+    "Undecided",
     "colleagues",
     "connect",
     "connect_blocking",

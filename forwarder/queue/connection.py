@@ -1,15 +1,18 @@
 """Connecting to Redis, and turning what redis-py raises into this package's errors."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Self, cast
 
 import redis as blocking
+import redis.cluster
 import redis.retry
 import redis.sentinel
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
+from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
@@ -55,7 +58,7 @@ def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blo
             master: blocking.Redis = manager.master_for(through.name, redis_class=_BlockingMaster)
             return master
         case Cluster() as cluster:
-            raise NotImplementedError
+            return cast("blocking.Redis", BlockingCluster(cluster, options))
         case None:
             return blocking.Redis.from_url(url, **options)
 
@@ -84,6 +87,52 @@ class _Cluster(RedisCluster):
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:  # no node answers, or a slot is nobody's
             raise RedisError(str(error)) from error
+
+
+class NodePool:
+    """The connections to one node of a cluster, as a connection pool has them."""
+
+    def __init__(self, node: ClusterNode) -> None:
+        self._node = node
+
+    async def get_connection(self) -> Connection:
+        """A connection that is open, as far as can be known."""
+        connection = self._node.acquire_connection()
+        try:
+            if connection.is_connected and await connection.can_read():
+                await connection.disconnect()  # closed by the other side, or a reply that nobody read
+            await connection.connect()  # type: ignore[no-untyped-call]
+        except BaseException:
+            self._node.release(connection)
+            raise
+        return connection
+
+    async def release(self, connection: Connection) -> None:
+        """For the next one who asks."""
+        self._node.release(connection)
+
+
+class BlockingCluster:
+    """A client of a cluster for threads that connects when it is first asked for, as the others do."""
+
+    def __init__(self, cluster: Cluster, options: dict[str, Any]) -> None:
+        self._cluster = cluster
+        self._options = options
+        self._lock = threading.Lock()
+        self._client: redis.cluster.RedisCluster | None = None
+
+    def client(self) -> redis.cluster.RedisCluster:
+        """The client, connected."""
+        with self._lock:
+            if self._client is None:
+                kind, node = redis.cluster.RedisCluster, redis.cluster.ClusterNode
+                self._client = _cluster(kind, node, self._cluster, self._options)
+            return self._client
+
+    def close(self) -> None:
+        """Closes every connection."""
+        if self._client is not None:
+            self._client.close()
 
 
 def _cluster(kind: type[Any], node: type[Any], cluster: Cluster, options: dict[str, Any]) -> Any:

@@ -5,59 +5,50 @@ before the connection was lost. To a push that must not be doubled, that is all 
 """
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import redis as blocking
 from redis.asyncio import Redis
-from redis.exceptions import OutOfMemoryError, ReadOnlyError, RedisError, ResponseError
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
 
-Command = tuple[str | bytes | int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """The command was surely not executed; ``full`` if that is because Redis has no memory left."""
-
-    why: str
-    full: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """There was no reply: the command may have been executed."""
-
-    why: str
-
-
-#: A refusal, a lost reply, or what Redis replied.
-Reply = Any
+from forwarder.queue.connection import BlockingCluster, NodePool
+from forwarder.queue.nodes import Trips
+from forwarder.queue.replies import Command, Lost, Refusal, Reply, refusal, said
 
 
 async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
-    """Sends the commands together, and never again; one reply for each.
+    """Sends the commands together, and never again; one reply for each. In a cluster, to whoever serves their keys."""
+    if isinstance(redis, RedisCluster):
+        return await _to_nodes(redis, commands)
+    return await _over(redis.connection_pool, commands)
+
+
+async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
+    """Sends them over one connection of a pool.
 
     A connection whose replies were not all read, also because the task was cancelled, is closed: its next user would
     take them for its own. Mostly redis-py has closed it already.
     """
     cancelled = _cancellations()
-    pool: Any = redis.connection_pool
     replies: list[Reply] = []
     lost: list[Reply] = []
     try:
         connection = await pool.get_connection()
     except (RedisError, OSError) as error:
-        return [Refusal(_said(error))] * len(commands)
+        return [Refusal(said(error))] * len(commands)
     try:
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):
             try:
                 replies.append(await connection.read_response())
             except RedisError as error:
-                replies.append(_refusal(error))
+                replies.append(refusal(error))
     except (RedisError, OSError) as error:
-        lost = [Lost(_said(error))] * (len(commands) - len(replies))
+        lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         if len(replies) < len(commands):
             await connection.disconnect(nowait=True)
@@ -69,22 +60,27 @@ async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
 
 def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
     """The same, by a client that blocks its thread."""
-    pool: Any = redis.connection_pool
+    if isinstance(redis, BlockingCluster):
+        return _to_nodes_blocking(redis, commands)
+    return _over_blocking(redis.connection_pool, commands)
+
+
+def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     replies: list[Reply] = []
     lost: list[Reply] = []
     try:
         connection = pool.get_connection()
     except (RedisError, OSError) as error:
-        return [Refusal(_said(error))] * len(commands)
+        return [Refusal(said(error))] * len(commands)
     try:
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):
             try:
                 replies.append(connection.read_response())
             except RedisError as error:
-                replies.append(_refusal(error))
+                replies.append(refusal(error))
     except (RedisError, OSError) as error:
-        lost = [Lost(_said(error))] * (len(commands) - len(replies))
+        lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         if len(replies) < len(commands):
             connection.disconnect()
@@ -98,16 +94,52 @@ def _cancellations() -> int:
     return task.cancelling() if task else 0
 
 
-def _refusal(error: RedisError) -> Refusal:
-    """What an error reply means; raises any other error again."""
-    # A client of Sentinels makes a broken connection of what a master that was demoted refuses.
-    if isinstance(error.__context__, ReadOnlyError):
-        return Refusal(_said(error))
-    # Redis' own words have a code, as LOADING has; a connection that broke has none.
-    if not isinstance(error, ResponseError) and error.status_code is None:
-        raise error
-    return Refusal(_said(error), full=isinstance(error, OutOfMemoryError) or "OOM " in str(error))
+async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[Reply]:
+    """Sends them to the nodes that serve their keys, and again where a node refused because it does not."""
+    try:
+        await cluster.initialize()
+    except (RedisError, RedisClusterException, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    going = Trips(commands, partial(_serving, cluster), cluster.get_node).run()
+    try:
+        parts = next(going)
+        while True:
+            told = await asyncio.gather(*(_over(NodePool(node), part.commands) for node, part in parts.items()))
+            if _astray(told):
+                with suppress(RedisError, RedisClusterException, OSError):
+                    await cluster.nodes_manager.initialize()
+            parts = going.send(dict(zip(parts, told, strict=True)))
+    except StopIteration as end:
+        return list(end.value)
 
 
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _to_nodes_blocking(cluster: BlockingCluster, commands: Sequence[Command]) -> list[Reply]:
+    """The same, one node after the other."""
+    try:
+        client = cluster.client()
+    except (RedisError, RedisClusterException, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    going = Trips(commands, partial(_serving, client), client.get_node).run()
+    try:
+        parts = next(going)
+        while True:
+            pools = [client.get_redis_connection(node).connection_pool for node in parts]
+            told = [_over_blocking(pool, part.commands) for pool, part in zip(pools, parts.values(), strict=True)]
+            if _astray(told):
+                with suppress(RedisError, RedisClusterException, OSError):
+                    client.nodes_manager.initialize()
+            parts = going.send(dict(zip(parts, told, strict=True)))
+    except StopIteration as end:
+        return list(end.value)
+
+
+def _serving(cluster: Any, key: str | bytes | int) -> Any:
+    """The node that serves a key, as far as is known; None if no node does."""
+    with suppress(RedisClusterException):
+        return cluster.get_node_from_key(key)
+    return None
+
+
+def _astray(told: Iterable[Sequence[Reply]]) -> bool:
+    """Whether something went wrong that may be due to a cluster that has changed."""
+    return any(isinstance(reply, (Refusal, Lost)) for replies in told for reply in replies)

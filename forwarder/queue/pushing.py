@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from forwarder.errors import ConfigurationError
 from forwarder.queue.claims import Side
-from forwarder.queue.exchange import Command, Lost, Refusal, Reply
+from forwarder.queue.replies import Command, Lost, Refusal, Reply
 from forwarder.queue.scripts import source
 from forwarder.shards import list_name
 

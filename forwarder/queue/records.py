@@ -1,7 +1,7 @@
 """The operator's side of a list: the census, the dead letters, the halt."""
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -86,6 +86,15 @@ class LatestLetters:
 
     letters: tuple[tuple[DeadLetter, int], ...]
     by_reason: Counter[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """How many of some events wait and are claimed, and how many events were ever claimed."""
+
+    waiting: int
+    claimed: int
+    sequence: int
 
 
 #: Digits of the microseconds since 1970, for two hundred years to come.
@@ -183,13 +192,12 @@ class Records:
         """All dead letters, oldest first, read in pages."""
         start = "-"
         while True:
-            with translated():
-                found: Any = await self._redis.xrange(self._keys.dead, start, "+", count=page)
-            for letter_id, fields in found:
-                yield _dead_letter(letter_id, fields)
+            found = await self.letters_page(start, "+", page)
+            for letter in found:
+                yield letter
             if len(found) < page:
                 return
-            start = "(" + found[-1][0].decode()
+            start = "(" + found[-1].id
 
     async def latest_letters(self, *, full: int, most: int, most_bytes: int, cut: int) -> LatestLetters:
         """A look at the latest dead letters, in one round trip that stays small however long their elements are.
@@ -207,10 +215,41 @@ class Records:
         ]
         return LatestLetters(tuple(letters), Counter(reason.decode(errors="replace") for reason in reasons))
 
-    async def replay(self, letter_id: str, element: bytes, *, side: Side) -> bool:
-        """Pushes `element` and deletes the letter, both or neither; False if there is no such letter."""
-        keys = [self._keys.list, self._keys.dead, self._keys.replayed]
-        return bool(await scripts.run(self._redis, "replay", keys, [letter_id, element, side]))
+    async def letters_page(self, first: str, last: str, most: int) -> list[DeadLetter]:
+        """The oldest letters between two ids; ``-`` is the least, ``+`` the greatest, and ``(`` leaves one out."""
+        with translated():
+            found: Any = await self._redis.xrange(self._keys.dead, first, last, count=most)
+        return [_dead_letter(*each) for each in found]
+
+    async def replay(self, letter_id: str, element: bytes, *, side: Side) -> int:
+        """Pushes `element` and deletes the letter, both or neither.
+
+        Returns the sequence number under which the event will be claimed; 0 if there is no such letter.
+        """
+        keys = [self._keys.list, self._keys.dead, self._keys.replayed, self._keys.sequence]
+        return int(await scripts.run(self._redis, "replay", keys, [letter_id, element, side]))
+
+    async def undecided(self, numbers: Collection[int]) -> Undecided:
+        """Which of the events with these sequence numbers, at least one, still wait or are claimed."""
+        found: set[int] = set()
+        cursor, sequence = b"0", None
+        while True:
+            arguments: list[str | bytes | int] = [cursor, min(numbers), max(numbers)]
+            keys = [self._keys.claimed, self._keys.sequence]
+            cursor, now, *claimed = await scripts.run(self._redis, "undecided", keys, arguments)
+            # What is claimed while this looks may be missed: so the first page says what waited.
+            sequence = now if sequence is None else sequence
+            found.update(claimed)
+            if cursor == b"0":
+                break
+        waiting = {number for number in numbers if number > sequence}
+        return Undecided(len(waiting), len(found.intersection(numbers) - waiting), sequence)
+
+    async def now(self) -> int:
+        """Redis' time, in milliseconds since the epoch: that of the letters' ids."""
+        with translated():
+            seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1_000 + int(microseconds) // 1_000
 
     async def delete(self, letter_id: str) -> bool:
         """Deletes the letter for good and counts that, both or neither; False if there is no such letter."""

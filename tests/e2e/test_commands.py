@@ -10,8 +10,8 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
-from forwarder.queue import Keys, Records
-from forwarder.simulator import Faults, Refusal, Simulator
+from forwarder.queue import Keys
+from forwarder.simulator import Simulator
 from tests.faults import fault
 from tests.rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
 
@@ -167,73 +167,6 @@ async def test_status_and_check_on_a_sound_system(
     grades = {finding["what"]: finding["grade"] for finding in json.loads(out)}
     assert (grades["api"], grades["redis"], grades["persistence"]) == ("ok", "ok", "warning")
     assert api.ledger.accepted_events == 0
-
-
-async def test_dead_letters_are_listed_shown_and_replayed_with_the_date_of_their_claim(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
-) -> None:
-    api.faults = Faults(refuse=[Refusal(name="bad")])
-    undated = b'{"user_id":"u","name":"bad","n":0}'
-    await redis_client.rpush(queue_name, undated, event("v", 1), b"\xff")
-    given = settings(redis_url, queue_name, api)
-    worker(given)
-    await settled(redis_client, queue_name)
-    code, out, _ = await command("dead", "list", "--json", environment=environment(given))
-    first, second = sorted((json.loads(line) for line in out.splitlines()), key=lambda found: found["reason"])
-    assert (code, first["reason"], second["reason"]) == (0, "invalid", "rejected")
-    code, out, _ = await command("dead", "list", "--reason", "rejected", environment=environment(given))
-    assert (code, "rejected" in out, "invalid" in out) == (0, True, False)
-    code, out, _ = await command("dead", "show", second["id"], "--json", environment=environment(given))
-    assert (code, json.loads(out)["element"]) == (0, undated.decode())
-    code, _, err = await command("dead", "show", "1-1", environment=environment(given))
-    assert (code, "no dead letter 1-1" in err) == (1, True)
-
-    arguments = ("dead", "replay", "--reason", "rejected")
-    code, out, _ = await command(*arguments, "--dry-run", environment=environment(given))
-    assert (code, "would replay 1" in out) == (0, True)
-    assert (await census(redis_client, queue_name)).replayed == 0
-    api.faults = Faults()
-    code, out, _ = await command(*arguments, environment=environment(given))
-    assert (code, "replayed 1 " in out) == (0, True)
-    await settled(redis_client, queue_name)
-    (sent,) = api.ledger.events("u")
-    assert json.loads(sent)["date"] == second["claimed_at"]
-    assert [e.reason async for e in Records(redis_client, Keys(queue_name)).letters()] == ["invalid"]
-
-
-async def test_dead_letters_are_exported_as_lines_that_push_takes_and_deleted_when_confirmed(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, tmp_path: Path
-) -> None:
-    api.faults = Faults(refuse=[Refusal(name="bad")])
-    undated, spread = b'{"user_id":"u","name":"bad","n":0}', b'{"user_id":"v",\r\n "name":"bad","n":1}\n'
-    await redis_client.rpush(queue_name, undated, spread, b"\xff")
-    given = settings(redis_url, queue_name, api)
-    worker(given)
-    await settled(redis_client, queue_name)
-    code, out, err = await command("dead", "export", "--all", environment=environment(given))
-    assert (code, len(out.splitlines()), "left out: not UTF-8" in err) == (1, 2, True)
-    (tmp_path / "bad.ndjson").write_text(out)
-    code, out, err = await command("dead", "export", "1-1", environment=environment(given))
-    assert (code, out, "no dead letters" in err) == (1, "", True)
-
-    rejected = ("dead", "delete", "--reason", "rejected")
-    code, out, _ = await command(*rejected, "--dry-run", environment=environment(given))
-    assert (code, "would delete 2 dead letters" in out) == (0, True)
-    code, _, err = await command(*rejected, environment=environment(given))
-    assert (code, "Delete 2 dead letters for good?" in err) == (1, True), "nobody has said yes"
-    assert (await census(redis_client, queue_name)).letters == 3
-    code, out, _ = await command(*rejected, "--yes", environment=environment(given))
-    assert (code, "deleted 2 dead letters" in out) == (0, True)
-    now = await census(redis_client, queue_name)
-    assert (now.letters, now.deleted, any(now.imbalances.values())) == (1, 2, False)
-
-    api.faults = Faults()
-    code, _, _ = await command("push", str(tmp_path / "bad.ndjson"), environment=environment(given))
-    assert code == 0
-    await settled(redis_client, queue_name)
-    sent = [json.loads(api.ledger.events(user)[0]) for user in ("u", "v")]
-    assert [each["n"] for each in sent] == [0, 1]
-    assert all("date" in each for each in sent), "the one of the first claim"
 
 
 async def test_audit_says_by_how_much_the_sums_are_off(

@@ -1,6 +1,7 @@
 """A real Redis Cluster, whose master dies and whose slot moves under load."""
 
 import asyncio
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -10,6 +11,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
+from forwarder import Durability, Producer, PushError, SyncProducer
 from forwarder.config import Settings
 from forwarder.queue import Keys, connect
 from forwarder.shards import shard_of
@@ -17,7 +19,7 @@ from forwarder.simulator import Faults, Simulator
 from tests.cluster import RunningCluster, cluster
 from tests.faults import fault
 from tests.history import check, observed
-from tests.rig import WorkerProcess, command, environment, event, eventually, settings
+from tests.rig import WorkerProcess, accepted, command, environment, event, eventually, settings
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -38,13 +40,15 @@ class Load:
         self.pushed: list[bytes] = []
         #: Not known to be on a replica: they may be anywhere, or nowhere.
         self.uncertain: set[int] = set()
+        self.enough = asyncio.Event()
         self._nodes = nodes
 
-    async def push(self, count: int, users: int = 200) -> None:
-        """Pushes so many events, each ten of them of another user; once, whatever becomes of them."""
+    async def push(self, users: int = 200) -> None:
+        """Pushes until told to stop, each time ten events of another user; each once, whatever becomes of it."""
         cluster = RedisCluster.from_url(f"redis://127.0.0.1:{self._nodes.nodes[1].port}", retry=Retry(NoBackoff(), 0))
         async with cluster:
-            for first in range(len(self.pushed), len(self.pushed) + count, 10):
+            while not self.enough.is_set():
+                first = len(self.pushed)
                 user = f"u{first // 10 % users}"
                 elements = [event(user, number) for number in range(first, first + 10)]
                 self.pushed += elements
@@ -60,6 +64,20 @@ class Load:
             return False
 
 
+def _unexplained(process: WorkerProcess) -> list[object]:
+    """Lists that a worker owned twice without having lost them or given them back."""
+    owned: set[object] = set()
+    found = []
+    for line in process.lines():
+        match line:
+            case {"event": "lease acquired", "shard": shard}:
+                found += [shard] if shard in owned else []
+                owned.add(shard)
+            case {"event": str(said), "shard": shard} if said.startswith(("lease lost", "giving a list back")):
+                owned.discard(shard)
+    return found
+
+
 @fault(
     "cluster",
     "a master of three is killed under load, its replica is promoted",
@@ -73,7 +91,7 @@ async def test_a_master_that_dies_costs_nothing_that_was_replicated(
     load = Load(nodes, queue_name)
     given = settings(nodes.url, queue_name, api, shards=SHARDS, max_events_per_post=10, lease_ttl=10.0)
     processes = [worker(given), worker(given)]
-    pushing = asyncio.create_task(load.push(12_000))
+    pushing = asyncio.create_task(load.push())
     await eventually(lambda: api.ledger.accepted_events > 2_000)
     dead = await nodes.owner(load.lists[0])
     killed, began = api._clock(), time.monotonic()
@@ -88,6 +106,7 @@ async def test_a_master_that_dies_costs_nothing_that_was_replicated(
 
     await eventually(served, within=40, what="the lists of the dead master flow again")
     print(f"promoted after {promoted:.1f} s, its lists flow again after {time.monotonic() - began:.1f} s")
+    load.enough.set()
     await pushing
     dead.server.restart()
     await eventually(lambda: nodes.drained(load.lists), within=60, what="all lists are drained")
@@ -108,6 +127,7 @@ async def test_a_master_that_dies_costs_nothing_that_was_replicated(
     assert verdict.faults == {}
     for process in processes:
         assert await process.stopped() == 0
+        assert _unexplained(process) == []
 
 
 @fault(
@@ -119,7 +139,7 @@ async def test_a_slot_that_moves_loses_and_doubles_nothing(
     api.faults = Faults(latency=0.005)
     load = Load(nodes, queue_name)
     process = worker(settings(nodes.url, queue_name, api, shards=SHARDS, max_events_per_post=10))
-    pushing = asyncio.create_task(load.push(6_000))
+    pushing = asyncio.create_task(load.push())
     await eventually(lambda: api.ledger.accepted_events > 500)
     name = load.lists[0]
     source = await nodes.owner(name)
@@ -127,6 +147,7 @@ async def test_a_slot_that_moves_loses_and_doubles_nothing(
     began = time.monotonic()
     moved = await nodes.migrate(name, to)
     print(f"{moved} keys moved in {time.monotonic() - began:.1f} s")
+    load.enough.set()
     await pushing
     await eventually(lambda: nodes.drained(load.lists), within=60, what="all lists are drained")
     async with connect(nodes.url) as redis:
@@ -141,3 +162,60 @@ async def test_the_commands_work_on_a_cluster(nodes: RunningCluster, api: Simula
     for words in (["status"], ["audit"], ["check"], ["dead", "list"], ["resume"]):
         code, out, err = await command(*words, environment=given)
         assert code == 0, (words, out, err)
+
+
+async def test_producers_push_to_the_nodes_that_serve_the_lists(
+    nodes: RunningCluster, api: Simulator, worker: Start, queue_name: str
+) -> None:
+    """With both producers and WAIT, while the slot of a list moves: that it moved costs nothing but time."""
+    users = [f"u{n}" for n in range(40)]
+    durability = Durability(replicas=1, within=5.0)
+    lists = [Keys(queue_name, shard, of=SHARDS).list for shard in range(SHARDS)]
+    numbers = itertools.count()
+
+    def some() -> list[dict[str, object]]:
+        return [{"user_id": user, "name": "test", "date": "2026-01-01", "n": next(numbers)} for user in users]
+
+    async with Producer(nodes.url, queue=queue_name, shards=SHARDS, durability=durability) as producer:
+        await producer.push_many(some())
+        source = await nodes.owner(lists[0])
+        to = next(node for node in [await nodes.owner(each) for each in lists] if node is not source)
+        await nodes.migrate(lists[0], to)
+        await producer.push_many(some())
+        with SyncProducer(nodes.url, queue=queue_name, shards=SHARDS, durability=durability) as blocking:
+            await asyncio.to_thread(blocking.push_many, some())
+            await nodes.migrate(lists[0], source)
+            await asyncio.to_thread(blocking.push_many, some())
+        await producer.push_many(some())
+    worker(settings(nodes.url, queue_name, api, shards=SHARDS))
+    await eventually(lambda: api.ledger.accepted_events == 5 * len(users), within=40)
+    pushed = {user: [n + 40 * turn for turn in range(5)] for n, user in enumerate(users)}
+    assert accepted(api) == pushed
+
+
+async def test_a_producer_says_what_was_pushed_when_a_node_is_down(nodes: RunningCluster, queue_name: str) -> None:
+    lists = [Keys(queue_name, shard, of=SHARDS).list for shard in range(SHARDS)]
+    events = [{"user_id": f"u{n}", "name": "test"} for n in range(100)]
+    async with Producer(nodes.url, queue=queue_name, shards=SHARDS) as producer:
+        await producer.push_many(events)
+        frozen = await nodes.owner(lists[0])
+        its = {name for name in lists if await nodes.owner(name) is frozen}
+        frozen.server.kill()
+        try:
+            with pytest.raises(PushError) as caught:
+                await producer.push_many(events)
+            failed = {lists[shard_of(str(events[n]["user_id"]), SHARDS)] for n in caught.value.not_pushed}
+            maybe = {lists[shard_of(str(events[n]["user_id"]), SHARDS)] for n in caught.value.uncertain}
+            assert failed | maybe == its
+            assert len(caught.value.pushed) == len(events) - len(caught.value.not_pushed) - len(caught.value.uncertain)
+
+            async def again() -> bool:
+                try:
+                    await producer.push_many(events)
+                except PushError:
+                    return False
+                return True
+
+            await eventually(again, within=40, what="the replica takes over")
+        finally:
+            frozen.server.restart()

@@ -107,7 +107,9 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await records.letter(letters[1].id)
     latest = await records.latest_letters(full=1, most=9, most_bytes=9_999, cut=100)
     assert latest.by_reason == {"invalid": 1, "rejected": 1}
-    assert await records.replay(letters[1].id, letters[1].element, side="left")
+    number = await records.replay(letters[1].id, letters[1].element, side="left")
+    assert (await records.undecided([number])).waiting == 1
+    assert await records.now()
     assert await records.delete(letters[0].id)
     await records.write_halt(HaltRecord("credentials", "", "", ""))
     assert await records.halt()

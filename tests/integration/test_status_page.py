@@ -176,6 +176,23 @@ async def test_one_letter_and_all_of_a_reason_are_replayed(
     assert (census.letters, census.replayed, api.ledger.accepted_events) == (1, 4, 4)
 
 
+async def test_a_canary_that_comes_back_holds_the_others(
+    guarded: Running, api: Simulator, redis_client: Redis, queue_name: str
+) -> None:
+    await with_letters(redis_client, queue_name, *["refused"] * 9)
+    wanted = {"reason": "rejected", "canary": 2}
+    code, found, _ = await ask(guarded, "/replay", wanted, **bearer())
+    assert code == 200
+    assert found["done"].startswith("2 dead letters replayed, and no more: ")
+    assert "Mend the cause first." in found["done"]
+    census = await settled(redis_client, queue_name)
+    assert (census.letters, census.replayed) == (9, 2)
+    api.faults = Faults()
+    assert (await ask(guarded, "/replay", wanted, **bearer()))[1] == {"done": "9 dead letters replayed."}
+    await settled(redis_client, queue_name)
+    assert api.ledger.accepted_events == 9
+
+
 async def test_two_tabs_that_replay_the_same_replay_it_once(
     guarded: Running, api: Simulator, redis_client: Redis, queue_name: str
 ) -> None:

@@ -192,6 +192,7 @@ async def test_a_user_of_the_keyboard_unlocks_sees_replays_and_locks(
     await page.keyboard.press("Enter")
     await page.keyboard.type(TOKEN)
     await page.keyboard.press("Enter")
+    await expect(page.locator("#reveal")).to_be_visible()
     await page.locator("#reveal").focus()
     await page.keyboard.press("Space")
     await expect(page.locator("#letters code", has_text="the-user")).to_have_count(2)

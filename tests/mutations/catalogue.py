@@ -12,6 +12,8 @@ _HALTS = "tests/integration/test_halts.py"
 _RESOURCES = "tests/fault/test_resources.py"
 _PUSH = "tests/e2e/test_push_interrupted.py"
 _REPLIES = "tests/fault/test_producer_replies.py"
+_REPLAY = "tests/integration/test_replay.py"
+_CANARY = "tests/integration/test_canary.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 
 
@@ -128,6 +130,14 @@ CATALOGUE = (
     ),
     Mutation(
         1,
+        "half an id replays a letter and leaves it",
+        "forwarder/queue/lua/replay.lua",
+        " or found[1][1] ~= ARGV[1]",
+        "",
+        (_REPLAY,),
+    ),
+    Mutation(
+        1,
         "events are settled as accepted before the POST is answered",
         "forwarder/delivery.py",
         "        try:\n            answer = await self._api.post(",
@@ -157,6 +167,22 @@ CATALOGUE = (
         "allow_redirects=False",
         "allow_redirects=True",
         (_HALTS,),
+    ),
+    Mutation(
+        2,
+        "letters are replayed in the order in which their ids were given",
+        "forwarder/dead.py",
+        "sorted(set(letter_ids), key=order)",
+        "dict.fromkeys(letter_ids)",
+        (_REPLAY,),
+    ),
+    Mutation(
+        2,
+        "a letter that cannot be edited is overtaken by later ones of its user",
+        "forwarder/replay.py",
+        "self._held.add(letter.user_id)",
+        "pass",
+        (_REPLAY,),
     ),
     Mutation(
         2,
@@ -197,6 +223,14 @@ CATALOGUE = (
         "        self._gate.close()\n",
         "",
         (_HALTS, _DELIVERY, "tests/integration"),
+    ),
+    Mutation(
+        3,
+        "a replayed letter is not deleted",
+        "forwarder/queue/lua/replay.lua",
+        "redis.call('XDEL', KEYS[2], ARGV[1])\n",
+        "",
+        (_REPLAY,),
     ),
     Mutation(
         3,
@@ -261,6 +295,14 @@ CATALOGUE = (
         "{path_segment(user)}/events",
         "{user}/events",
         (_DELIVERY,),
+    ),
+    Mutation(
+        5,
+        "a canary is not waited for",
+        "forwarder/canary.py",
+        "or not undecided.waiting + undecided.claimed:",
+        "or True:",
+        (_CANARY,),
     ),
     Mutation(
         5,

@@ -72,7 +72,8 @@ class QueueAgainstModel(RuleBasedStateMachine):
         found = self.do(self.all_letters())
         index = data.draw(st.integers(0, len(found) - 1))
         for there in (True, False):
-            assert self.do(self.records.replay(*found[index], side=self.side)) == there
+            number = self.do(self.records.replay(*found[index], side=self.side))
+            assert number == (self.model.sequence + len(self.model.waiting) + 1 if there else 0)
         self.model.waiting.append(self.model.letters.pop(index)[0])
         self.replayed += 1
 

@@ -139,7 +139,15 @@ def test_a_fresh_machine_needs_one_line(marker: str, extra: str, last: str) -> N
     assert extra in extras
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "deploy/producers.md"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        *sorted(f"deploy/{each.name}" for each in (ROOT / "deploy").glob("*.md")),
+    ],
+)
 def test_every_link_leads_somewhere(page: str) -> None:
     text = (ROOT / page).read_text(encoding="utf-8")
     headings = {

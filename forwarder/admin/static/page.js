@@ -22,7 +22,7 @@ const say = (node, value) => {
   node.hidden = !value;
   text(node, value || "");
 };
-// Makes children anew only when their data has changed, and leaves the focus where it was.
+// Makes children anew only when their data has changed, and keeps the focus.
 const made = new WeakMap();
 const children = (node, data, make) => {
   const key = JSON.stringify(data);
@@ -153,7 +153,8 @@ const row = (...cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell)
 const shard = (each) => row(each.shard, each.owner, each.held ? span(Math.round(each.lease_seconds)) : "–", count(each.waiting), count(each.claimed), span(each.oldest_age));
 
 function letter(each) {
-  const shown = revealed?.[each.key];
+  const shown = revealed?.[each.key], why = el("p", {});
+  marked(why, each.explanation);
   const said = [each.status ? `answer ${each.status}` : "never sent", `attempts: ${each.attempts}`].map((part) => el("span", {}, part));
   const line = el("p", { class: "line" }, el("span", { class: "badge" }, each.reason), ...said, el("code", {}, each.key), el("time", { datetime: each.claimed_at }, `claimed ${when(each.claimed_at)}`));
   const acts = el("p", { class: "acts" });
@@ -162,7 +163,7 @@ function letter(each) {
   const data = shown
     ? [el("p", {}, "User ", el("code", {}, shown.user_id || "unknown")), el("pre", { tabindex: 0, role: "region", "aria-label": `Element of ${each.key}` }, shown.element)]
     : [el("p", { class: "faint" }, `User and element (${whole(each.bytes)} bytes) are hidden.`)];
-  return el("li", {}, line, el("p", {}, (shown || each).explanation), el("p", { class: "faint" }, each.detail), ...data, acts);
+  return el("li", {}, line, why, el("p", { class: "faint" }, each.detail), ...data, acts);
 }
 function dead(letters) {
   $("reveal").hidden = !token;
@@ -274,8 +275,8 @@ const ACTS = {
     });
     stored((store) => store.setItem("token", token));
   },
-  resume: (refusals) => fetched("resume", { allow_refusals: Number(refusals) }),
-  replay: (most, reason) => fetched("replay", { reason, limit: Number(most) }),
+  resume: (refusals) => fetched("resume", { allow_refusals: +refusals }),
+  replay: (most, reason) => fetched("replay", { reason, limit: +most, canary: 1 }),
   "replay-one": (_, key) => {
     const [id, shard] = key.split("/").reverse();
     return fetched("replay", { id, shard: +(shard || 0) });

@@ -1,0 +1,17 @@
+-- Looks for events that are still claimed, by their sequence numbers, in one page of the claimed hash.
+--
+-- KEYS  claimed, sequence
+-- ARGV  cursor ('0' at first), least number, greatest number
+-- reply {next cursor ('0' at the end), how many were ever claimed, number, number, ...}
+--
+-- Reads only, and never all at once: the hash may hold a million events. What is claimed all along is found
+-- (HSCAN says so), and what has been claimed and is not found has been settled.
+
+local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 1000)
+local reply = {page[1], tonumber(redis.call('GET', KEYS[2]) or 0)}
+local least, greatest = tonumber(ARGV[2]), tonumber(ARGV[3])
+for i = 1, #page[2], 2 do
+  local number = tonumber(string.match(page[2][i], '^(%d+)-%d+$'))
+  if number and number >= least and number <= greatest then reply[#reply + 1] = number end
+end
+return reply

@@ -1,0 +1,104 @@
+"""What deploy/Dockerfile promises to whoever runs the image."""
+
+import asyncio
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.simulator import Simulator
+from tests.image import ROOT, USER, instructions
+from tests.rig import event, eventually, free_port, running, settings
+
+PIN = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; .+)?")
+HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
+
+
+def last_stage() -> dict[str, str]:
+    found = instructions()
+    start = max(position for position, (word, _) in enumerate(found) if word == "FROM")
+    return dict(found[start:])
+
+
+@pytest.mark.skipif(HADOLINT is None, reason="no hadolint for this machine")
+def test_hadolint_finds_nothing(tmp_path: Path) -> None:
+    assert HADOLINT is not None
+    text = (ROOT / "deploy" / "Dockerfile").read_text()
+    for content, finds in [(text, False), (text.replace("USER 10001:10001", "USER root"), True)]:
+        file = tmp_path / "Dockerfile"
+        file.write_text(content)
+        result = subprocess.run([HADOLINT, "--no-color", file], capture_output=True, text=True, check=False)
+        assert (result.returncode != 0) == finds, result.stdout
+
+
+def test_the_base_is_pinned_to_a_patch_and_named_twice_alike() -> None:
+    bases = {rest.split()[0] for word, rest in instructions() if word == "FROM"}
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases.pop())
+
+
+def test_the_image_runs_as_a_number_that_is_not_root() -> None:
+    assert last_stage()["USER"] == f"{USER}:{USER}"
+
+
+def test_the_image_runs_the_forwarder_and_stops_on_sigterm() -> None:
+    stage = last_stage()
+    assert json.loads(stage["ENTRYPOINT"]) == ["forwarder"]  # exec form: a shell would swallow the signal
+    assert json.loads(stage["CMD"]) == ["run"]
+    assert stage["STOPSIGNAL"] == "SIGTERM"
+    assert "PYTHONUNBUFFERED=1" in stage["ENV"]
+
+
+def checked(port: object) -> list[str]:
+    """The command of the image's health check, for a service at another port."""
+    program, *words = json.loads(last_stage()["HEALTHCHECK"].partition("CMD ")[2])
+    assert program == "python"
+    return [sys.executable, *(word.replace(":9464/livez", f":{port}/livez") for word in words)]
+
+
+async def ended(program: list[str]) -> int:
+    process = await asyncio.create_subprocess_exec(*program, stderr=asyncio.subprocess.DEVNULL)
+    return await process.wait()
+
+
+async def test_the_image_is_healthy_while_it_is_alive_even_when_it_is_halted(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.api_key = "another one"
+    await redis_client.rpush(queue_name, event("u", 1))
+    async with running(settings(redis_url, queue_name, api)) as service:
+
+        async def halted() -> bool:
+            return (await service.get("/readyz"))[0] == 503
+
+        await eventually(halted, what="it halts")
+        assert await ended(checked(service.url.rpartition(":")[2])) == 0
+    assert await ended(checked(free_port())) == 1
+    assert last_stage()["EXPOSE"] == "9464"
+
+
+def test_the_last_stage_installs_nothing() -> None:
+    assert "RUN" not in last_stage()
+
+
+def test_everything_the_image_is_built_from_passes_dockerignore() -> None:
+    allowed = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    copied = [rest.split()[:-1] for word, rest in instructions() if word == "COPY" and "--from" not in rest]
+    assert {source for sources in copied for source in sources} == allowed
+    for source in allowed:
+        assert (ROOT / source).exists(), source
+
+
+def test_constraints_are_plain_pins_of_other_projects() -> None:
+    lines = (ROOT / "deploy" / "constraints.txt").read_text().splitlines()
+    pins = [line for line in lines if not line.startswith("#")]
+    assert pins
+    for pin in pins:
+        assert PIN.fullmatch(pin), pin
+        assert not pin.startswith("forwarder==")
+    assert not any("://" in line for line in lines)

@@ -1,0 +1,47 @@
+"""Dead letters for tests, made as the service makes them."""
+
+from collections.abc import Sequence
+
+from redis.asyncio import Redis
+
+from forwarder.dead import Letters
+from forwarder.queue import Claims, DeadLetter, Keys, Letter, Records, Settlement, Side
+
+
+async def bury(
+    redis: Redis, queue: str, elements: Sequence[bytes], users: Sequence[str], *, reason: str = "rejected"
+) -> list[DeadLetter]:
+    """Pushes, claims and dead-letters `elements` of these users; returns all letters that there are."""
+    keys = Keys(queue)
+    await redis.rpush(queue, *elements)
+    claims = Claims(redis, keys, side="left", lease_ttl=5)
+    assert await claims.acquire()
+    claimed = await claims.claim(most=len(elements), most_bytes=2**30, most_bytes_of_one=2**20)
+    letters = [
+        Letter(claimed.first + i, claimed.stamp, reason, "400", "the API answered 400", user, 1)
+        for i, user in enumerate(users)
+    ]
+    await claims.settle(Settlement(letters=letters))
+    await claims.release()
+    return await letters_of(redis, queue)
+
+
+async def written(redis: Redis, queue: str, elements: Sequence[bytes], users: Sequence[str]) -> None:
+    """Makes letters of these events beside whatever waits, as if they had been claimed and refused."""
+    keys = Keys(queue)
+    pipeline = redis.pipeline(transaction=True)
+    for element, user in zip(elements, users, strict=True):
+        pipeline.xadd(keys.dead, {"element": element, "reason": "rejected", "user_id": user, "claimed_at": "1"})
+    pipeline.incrby(keys.sequence, len(elements))
+    pipeline.incrby(keys.dead_lettered, len(elements))
+    await pipeline.execute()
+
+
+async def letters_of(redis: Redis, queue: str) -> list[DeadLetter]:
+    """All letters of a list."""
+    return [letter async for letter in Records(redis, Keys(queue)).letters()]
+
+
+def of(redis: Redis, queue: str, *, side: Side = "left") -> Letters:
+    """The letters of a list, as the commands walk over them."""
+    return Letters(Records(redis, Keys(queue)), side=side)

@@ -1,0 +1,179 @@
+"""What is said about why an event is a dead letter."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.errors import InvalidElementError
+from forwarder.event import decode
+from forwarder.explain import explain
+from forwarder.outcome import LetterReason
+
+CLAIMED = 1_700_000_000_000_000  # 2023-11-14
+
+
+def rejected(members: str, status: str = "400") -> str:
+    element = b'{"user_id":"u","name":"n","date":"2023-11-14T22:13:20Z"%b}' % members.encode()
+    return explain("rejected", status, f"the API answered {status}", element, claimed_at=CLAIMED)
+
+
+def invalid(element: bytes) -> str:
+    with pytest.raises(InvalidElementError) as error:
+        decode(element, max_bytes=1_000)
+    return explain("invalid", "", str(error.value), element)
+
+
+@pytest.mark.parametrize(
+    ("members", "said"),
+    [
+        (',"x":1,"x":2', "`x` stands there twice"),
+        (',"a":{"b":1,"b":2}', "`b` stands there twice in `a`"),
+        (',"":1', "the name of a member is empty"),
+        (',"a.b":1', "the name of the member `a.b` has an odd character"),
+        (',"$x":1', "the name of the member `$x` has an odd character"),
+        (f',"{"k" * 101}":1', "is 101 characters long"),
+        (',"x":null', "`x` is null"),
+        (',"x":""', "`x` is an empty string"),
+        (',"x":{}', "`x` is an empty object"),
+        (',"x":[]', "`x` is an empty array"),
+        (',"x":[1]', "`x` is an array"),
+        (',"x":[null]', "`x` is null"),
+        (',"x":{"a":{"b":{"c":{}}}}', "`x` is nested more than 3 levels deep"),
+        (',"x":9007199254740993', "`x` is a number of 2^53 or more"),
+        (',"x":-9e999', "`x` is a number that no double holds"),
+        (f',"x":{"1" * 5_000}', "`x` is a number that no double holds"),
+        (r',"x":"\u0000"', "`x` holds control characters"),
+        (r',"x":"\ud83d"', "or half of an emoji"),
+        (f',"x":"{"y" * 4_001}"', "`x` is 4,001 characters long"),
+        (f',"x":[{",".join(["1"] * 20_000)}]', "it is large: 40,"),
+        ("".join(f',"k{n}":1' for n in range(100)), "it has 103 members"),
+        (',"name":" n"', "`name` begins or ends with a blank"),
+        (r',"name":"a\u0007"', "`name` holds control characters"),
+        (f',"name":"{"n" * 101}"', "`name` is 101 characters long"),
+        (',"date":"2024-11-14"', "`date` is 365 days after the event was claimed"),
+        (',"date":"1997-01-01"', "days before the event was claimed"),
+        (',"date":"2023-11-14T22:13:20+02:00"', "`date` has an offset, +02:00, where the API documents Z"),
+        (',"date":"2023-11-14T22:13:20+0200"', "`date` has an odd offset, +0200"),
+        (',"date":"2023-11-14T22:13:20+23:00"', "`date` has an odd offset, +23:00"),
+        (',"date":"2023-11-14 22:13:20Z"', "`date` has a blank"),
+        (',"date":"2023-11-14T22:13Z"', "`date` has no seconds"),
+        (',"date":"2023-11-14T22:13:60Z"', "`date` has a second 60"),
+        (',"date":"2023-11-14T22:13:20.1234Z"', "of 4 digits"),
+    ],
+)
+def test_a_refusal_is_explained_by_what_is_unusual(members: str, said: str) -> None:
+    assert said in rejected(members)
+    assert "Likely because" in rejected(members)
+
+
+@pytest.mark.parametrize("members", ["", ',"vars":{"cds":2,"dollars":29.33},"ok":true', ',"x":"é 日本 \U0001f600"'])
+def test_a_usual_event_is_not_accused(members: str) -> None:
+    assert rejected(members).endswith("Nothing unusual is seen in the event: try the curl.")
+    assert "400" in rejected(members)
+
+
+def test_at_most_three_oddities_are_told() -> None:
+    said = rejected(',"a":null,"b":null,"c":null,"d":null')
+    assert said.count("is null") == 3
+    assert said.endswith(", and more is unusual.")
+
+
+def test_without_the_time_of_the_claim_only_an_absurd_year_is_odd() -> None:
+    for year, odd in (("1997", True), ("2023", False), ("2101", True)):
+        element = b'{"user_id":"u","name":"n","date":"%b-11-14"}' % year.encode()
+        assert (f"in the year {year}" in explain("rejected", "400", "", element)) == odd
+
+
+@pytest.mark.parametrize("status", ["404", "405", "410", "415"])
+def test_the_address_is_blamed_where_the_status_says_so(status: str) -> None:
+    said = rejected("", status)
+    assert said.startswith(f"The API answered {status}: ")
+    assert "user" in said or "address" in said
+
+
+@pytest.mark.parametrize(
+    ("element", "said"),
+    [
+        (b'{"name":"n"}', "`user_id` is missing. It must be a non-empty string"),
+        (b'{"userId":"u","name":"n"}', "There is `userId`: is it that?"),
+        (b'{"user_id":true,"name":"n"}', "`user_id` is a boolean. It must be"),
+        (b'{"user_id":"","name":"n"}', "`user_id` is an empty string"),
+        (b'{"user_id":"..","name":"n"}', "`user_id` is a string that cannot be sent. It must be"),
+        (b'{"user_id":1.5,"name":"n"}', "`user_id` is a number"),
+        (b'{"user_id":"u","event":"n"}', "There is `event`: is it that? It must be a non-empty string."),
+        (b'{"user_id":"u","name":{}}', "`name` is an object"),
+        (b'{"user_id":"u","name":null}', "`name` is null"),
+        (b'{"user_id":"u","name":[]}', "`name` is an array"),
+        (b'{"user_id":"u","name":"n","date":1700000000}', "`date` is a number, perhaps a Unix time. If it is there"),
+        (b'{"user_id":"u","name":"n","date":"14.11.2023"}', "`date` is a string of another form"),
+        (b"[]", "It is an array."),
+        (b'"{\\"user_id\\":\\"u\\"}"', "encoded it twice"),
+        (b"7", "It is JSON, but no object."),
+        (b"", "It is empty."),
+        (b"\x1f\x8b\x08", "gzip"),
+        (b"\x80\x04\x95", "pickle"),
+        (b"\xff\xfe{\x00", "UTF-16"),
+        (b'\xef\xbb\xbf{"user_id":"u"}', "byte order mark"),
+        (b"{'user_id': 'u'}", "a Python dict"),
+        (b'{"user_id":"u","na', "cut off, at 18 bytes"),
+        (b'{"user_id":"u","name":"a\nb"}', "It is not JSON"),
+        (b"{" + b"x" * 1_000, "1,001 bytes, where FORWARDER_MAX_EVENT_BYTES allows 1,000"),
+        (b'{"user_id":"u","x":' + b"[" * 98 + b"]" * 98 + b"}", "nested too deep: 99 levels"),
+    ],
+)
+def test_what_is_no_event_is_explained_by_the_rule_that_it_breaks(element: bytes, said: str) -> None:
+    assert said in invalid(element)
+
+
+def test_an_element_that_was_refused_in_redis_is_too_long() -> None:
+    said = explain("invalid", "", "element: 70000 bytes, more than max_event_bytes (65536)", b"x" * 70_000)
+    assert "70,000 bytes, where FORWARDER_MAX_EVENT_BYTES allows 65,536" in said
+
+
+def test_too_large_names_what_is_large() -> None:
+    said = explain("too_large", "413", "", b'{"user_id":"u","a":1,"b":"%b","c":2}' % (b"x" * 5_000))
+    assert "5,034 bytes" in said
+    assert "Most of it is `b`" in said
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [("503", "503, an error of the API's own"), ("timeout", "was not answered"), ("429", "too many"), ("", "not kept")],
+)
+def test_exhausted_names_the_last_answer(status: str, said: str) -> None:
+    told = explain("exhausted", status, "12 attempts failed while others were accepted", b"{}")
+    assert told.startswith("12 attempts failed")
+    assert said in told
+
+
+@given(
+    reason=st.sampled_from([*LetterReason, "", "else"]),
+    status=st.sampled_from(["", "400", "404", "503", "timeout"]) | st.text(),
+    detail=st.sampled_from(["not JSON: x", "not UTF-8 at byte 3", "not an object", "name: missing", "date: x"])
+    | st.text(),
+    element=st.binary()
+    | st.recursive(
+        st.none() | st.text() | st.floats() | st.integers(), lambda x: st.lists(x) | st.dictionaries(st.text(), x)
+    ).map(lambda value: json.dumps(value).encode()),
+    claimed_at=st.integers(-(2**63), 2**63),
+)
+def test_it_always_says_something_and_never_raises(
+    reason: str, status: str, detail: str, element: bytes, claimed_at: int
+) -> None:
+    assert explain(reason, status, detail, element, claimed_at=claimed_at)
+
+
+def test_deep_nesting_and_absurd_numbers_do_no_harm() -> None:
+    for element in (b"[" * 100_000, b'{"x":' * 50_000, b'{"x":%b}' % (b"9" * 100_000), b'{"date":"9999-99-99"}'):
+        assert explain("rejected", "400", "", element)
+
+
+def test_values_are_never_quoted() -> None:
+    secret = "s3cr3t"
+    for members in (f',"x":"{secret}\\u0000"', f',"x":["{secret}"]', f',"date":"{secret}"', f',"name":" {secret}"'):
+        element = b'{"user_id":"%b"%b}' % (secret.encode(), members.encode())
+        for reason in LetterReason:
+            for detail in ("name: missing", "date: bad", "user_id: bad", "not an object", "not JSON: x"):
+                assert secret not in explain(reason, "400", detail, element)
