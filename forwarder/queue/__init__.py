@@ -2,7 +2,8 @@
 
 ``keys`` names, ``connection`` connects and translates errors, ``scripts`` loads the Lua files, ``claims`` is
 the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's (census, dead letters,
-halt), ``pushing`` the producers', ``fleet`` what the workers of a queue know of each other.
+halt), ``pushing`` the producers', ``fleet`` what the workers of a queue know of each other,
+``moving`` what is moved when the number of lists changes.
 """
 
 from redis.asyncio import Redis
@@ -11,20 +12,25 @@ from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlem
 from forwarder.queue.connection import connect
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
+from forwarder.queue.moving import MOVER, Content, MovedList, Page, contents, write_shards
 from forwarder.queue.pushing import Pusher
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
 
 __all__ = [
+    "MOVER",
     "Census",
     "Claimed",
     "ClaimedList",
     "Claims",
     "Colleague",
+    "Content",
     "DeadLetter",
     "Fleet",
     "HaltRecord",
     "Keys",
     "Letter",
+    "MovedList",
+    "Page",
     "Place",
     "Pusher",
     "Records",
@@ -33,4 +39,6 @@ __all__ = [
     "Side",
     "colleagues",
     "connect",
+    "contents",
+    "write_shards",
 ]

@@ -123,14 +123,17 @@ class Claims:
                 self.lease_end = max(self.lease_end, sent + self._ttl)
         return reply
 
-    async def acquire(self) -> ClaimedList | None:
+    async def acquire(self, *, over: str = "") -> ClaimedList | None:
         """Takes the lease if it is free; None while another worker holds it.
+
+        Args:
+            over: takes it also from an owner whose name begins so.
 
         Raises:
             WrongTypeError: a key of the list holds another type.
             UnreachableError: Redis gave no answer.
         """
-        reply = await self._run("acquire", self._keys.of_the_list)
+        reply = await self._run("acquire", self._keys.of_the_list, over)
         match reply:
             case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
                 raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
