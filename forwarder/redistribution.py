@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
 from forwarder.event import dated, decode, user_of
-from forwarder.queue import MOVER, Keys, MovedList, Page, Records, Redis, Side
+from forwarder.queue import Keys, MovedList, Page, Records, Redis, Side
 from forwarder.queue.moving import MOVER_LEASE, PAGE
 from forwarder.shards import shard_of
 
@@ -57,7 +57,7 @@ class Redistribution:
     async def own(self) -> str | None:
         """Takes every lease, also from a resharding before this one; the name of a list that a worker owns."""
         for each in self._lists.values():
-            if await each.acquire(over=MOVER) is None:
+            if await each.acquire() is None:
                 return each.name
         return None
 

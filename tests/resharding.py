@@ -3,12 +3,13 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.queue import Census, Claims, Keys, Letter, Records, Settlement, Side, connect
+from forwarder.queue import Census, Claims, DeadLetter, Keys, Letter, Records, Settlement, Side, connect
 from forwarder.redistribution import Moved
 from forwarder.reshard import carry_out, lists_of_a_queue, make_plan, refuse
 from forwarder.shards import shard_of
@@ -129,10 +130,10 @@ class Crowd:
 
     async def waiting(self, keys: Keys) -> Sequence[bytes]:
         """Oldest first."""
-        found: list[bytes] = await self.redis.lrange(keys.list, 0, -1)
+        found: list[Any] = await self.redis.lrange(keys.list, 0, -1)
         return found if self.side == "left" else found[::-1]
 
-    async def _letters(self, keys: Keys):  # type: ignore[no-untyped-def]
+    async def _letters(self, keys: Keys) -> AsyncIterator[DeadLetter]:
         async for letter in Records(self.redis, keys).letters():
             members = json.loads(letter.element) if letter.element.startswith(b"{") else None
             assert members is None or shard_of(members["user_id"], keys.of) == keys.shard

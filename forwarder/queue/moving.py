@@ -59,7 +59,7 @@ class MovedList(Claims):
     """A list whose lease is held in order to move what is in it. Every method raises LeaseLostError without it."""
 
     def __init__(self, redis: Redis, keys: Keys, *, side: Side) -> None:
-        super().__init__(redis, keys, side=side, lease_ttl=MOVER_LEASE, owner=MOVER.rstrip("-"))
+        super().__init__(redis, keys, side=side, lease_ttl=MOVER_LEASE, owner=MOVER.rstrip("-"), over=MOVER)
         self._loaded = 0
         self.name = keys.list
 

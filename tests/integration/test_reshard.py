@@ -3,10 +3,9 @@
 import random
 
 import pytest
-from redis.asyncio import Redis
 
 from forwarder.embedded import EmbeddedRedis
-from forwarder.queue import Keys, Side, connect
+from forwarder.queue import Side, connect
 from tests.resharding import Crowd, reshard
 
 
