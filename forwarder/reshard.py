@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
-from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, write_shards
+from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, lease, write_shards
 from forwarder.redistribution import Moved, Redistribution
 from forwarder.shards import MOST_SHARDS
 
-_MARK = re.compile(r"(?P<before>\d+) to (?P<after>\d+) (?P<id>[0-9a-f]+)(?P<tidy> tidy)?")
+_NUMBER = r"[1-9]\d{0,3}"
+_MARK = re.compile(rf"(?P<before>{_NUMBER}) to (?P<after>{_NUMBER}) (?P<id>[0-9a-f]+)(?P<tidy> tidy)?")
 #: Lists that a refusal names one by one.
 _NAMED = 5
 _AGAIN = "nothing is lost: run the same command again to finish it"
@@ -98,7 +99,7 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
     """
     present = await Records(redis, Keys(queue)).shards()
     mark = Mark.read(present) if present is not None else None
-    if mark is None and present is not None and not (present.isdecimal() and 1 <= int(present) <= MOST_SHARDS):
+    if mark is None and present is not None and not _is_number(present):
         raise ReshardError(f"{Keys(queue).shards} holds {present[:40]!r}, which is no number of lists")
     if mark is not None and mark.after != after:
         way = f"from {mark.before} to {mark.after} lists"
@@ -109,9 +110,13 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
     others = [keys for keys in _possible(queue) if keys.list not in ours]
     found = await contents(redis, [*ours.values(), *others])
     lists = dict(zip([*ours.values(), *others], found, strict=True))
-    strays = [keys for keys in others if lists[keys] and not lists[keys].foreign]
+    strays = [keys for keys in others if lists[keys] and not lists[keys].strange]
     meant = {keys: lists[keys] for keys in [*ours.values(), *strays]}
     return Plan(queue, before, after, present, mark, meant, strays)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(_NUMBER, text) is not None and int(text) <= MOST_SHARDS
 
 
 def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
@@ -129,7 +134,7 @@ async def strays(redis: Redis, queue: str, shards: int) -> dict[str, Content]:
     ours = {keys.list for keys in lists_of_a_queue(queue, shards)}
     others = [keys for keys in _possible(queue) if keys.list not in ours]
     found = zip(others, await contents(redis, others), strict=True)
-    return {keys.list: content for keys, content in found if content and not content.foreign}
+    return {keys.list: content for keys, content in found if content and not content.strange}
 
 
 async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
@@ -140,8 +145,8 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
         UnreachableError: Redis gave no answer.
     """
     for keys, content in plan.lists.items():
-        if content.foreign:
-            raise ReshardError(f"{keys.list} is a queue of its own (another FORWARDER_QUEUE): it would be mixed up")
+        if content.strange:
+            raise ReshardError(f"{keys.list} {content.strange}")
     workers = await colleagues(redis, Keys(plan.queue))
     if workers:
         names = ", ".join(worker.name for worker in workers)
@@ -157,12 +162,12 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
 
 
 async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
-    census = await Records(redis, keys).census()
-    if census.lease is None or census.lease.startswith(MOVER):
-        return
-    for_long = f"{max(0, census.lease_milliseconds) / 1000:.0f} s"
-    why = "by a worker that no longer says that it is at work"
-    raise ReshardError(f"{keys.list} is owned {why}, for {for_long} more: stop it, or wait, and try again")
+    held = await lease(redis, keys)
+    if held is not None and not held[0].startswith(MOVER):
+        owner = "a worker that no longer says that it is at work"
+        raise ReshardError(
+            f"{keys.list} is owned by {owner}, for {held[1]:.0f} s more: stop it, or wait, and try again"
+        )
 
 
 def _where(plan: Plan) -> str:

@@ -12,7 +12,7 @@ from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlem
 from forwarder.queue.connection import connect
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
-from forwarder.queue.moving import MOVER, Content, MovedList, Page, contents, write_shards
+from forwarder.queue.moving import MOVER, Content, MovedList, Page, contents, lease, write_shards
 from forwarder.queue.pushing import Pusher
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
 
@@ -40,5 +40,6 @@ __all__ = [
     "colleagues",
     "connect",
     "contents",
+    "lease",
     "write_shards",
 ]

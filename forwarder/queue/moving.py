@@ -42,14 +42,14 @@ class Content:
 
     Attributes:
         noted: a resharding that has not ended has touched it.
-        foreign: it is a queue of its own, with a name like one of our lists.
+        strange: why it cannot be one of our lists, if it cannot.
     """
 
     waiting: int
     claimed: int
     letters: int
     noted: bool
-    foreign: bool
+    strange: str | None
 
     def __bool__(self) -> bool:
         return bool(self.waiting or self.claimed or self.letters or self.noted)
@@ -115,7 +115,7 @@ async def write_shards(redis: Redis, keys: Keys, present: str | None, text: str)
 
 
 async def contents(redis: Redis, lists: Sequence[Keys]) -> list[Content]:
-    """How much is in each list; a key of another type counts as empty."""
+    """How much is in each list."""
     found = []
     for first in range(0, len(lists), _PROBED):
         pipeline = redis.pipeline(transaction=False)
@@ -143,5 +143,17 @@ def _own_shards(keys: Keys) -> str:
 def _content(keys: Keys, replies: Sequence[Any]) -> Content:
     *counts, kind, own = replies
     waiting, aside, claimed, letters = (count if isinstance(count, int) else 0 for count in counts)
-    foreign = own != b"none" and _own_shards(keys) != keys.shards
-    return Content(waiting + aside, claimed, letters, noted=kind == b"hash", foreign=foreign)
+    strange = None
+    if any(isinstance(count, RedisError) for count in counts):
+        strange = "holds another type under one of its keys: is FORWARDER_QUEUE right?"
+    elif own != b"none" and _own_shards(keys) != keys.shards:
+        strange = "is a queue of its own, of another FORWARDER_QUEUE"
+    return Content(waiting + aside, claimed, letters, noted=kind == b"hash", strange=strange)
+
+
+async def lease(redis: Redis, keys: Keys) -> tuple[str, float] | None:
+    """The token that holds a list's lease, and for how many seconds more."""
+    with translated():
+        token: Any = await redis.get(keys.lease)
+        milliseconds = await redis.pttl(keys.lease)
+    return token and (token.decode(errors="replace"), max(0, milliseconds) / 1000)
