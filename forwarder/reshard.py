@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
+from forwarder.lists import lists_of_a_queue, possible_lists
 from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, lease, write_shards
 from forwarder.redistribution import Moved, Redistribution
 from forwarder.shards import MOST_SHARDS
@@ -107,7 +108,7 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
         raise ReshardError(f"{queue} is being resharded {way}: finish that first with `{first}`")
     before = mark.before if mark else int(present or told)
     ours = {keys.list: keys for number in (before, after) for keys in lists_of_a_queue(queue, number)}
-    others = [keys for keys in _possible(queue) if keys.list not in ours]
+    others = [keys for keys in possible_lists(queue) if keys.list not in ours]
     found = await contents(redis, [*ours.values(), *others])
     lists = dict(zip([*ours.values(), *others], found, strict=True))
     strays = [keys for keys in others if lists[keys] and not lists[keys].strange]
@@ -117,24 +118,6 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
 
 def _is_number(text: str) -> bool:
     return re.fullmatch(_NUMBER, text) is not None and int(text) <= MOST_SHARDS
-
-
-def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
-    """The keys of all its lists, if it has so many."""
-    return [Keys(queue, shard, of=shards) for shard in range(shards)]
-
-
-def _possible(queue: str) -> list[Keys]:
-    """Every list that a queue can have."""
-    return [Keys(queue), *lists_of_a_queue(queue, MOST_SHARDS)]
-
-
-async def strays(redis: Redis, queue: str, shards: int) -> dict[str, Content]:
-    """Lists that hold something and that nobody drains, as they belong to another number of lists."""
-    ours = {keys.list for keys in lists_of_a_queue(queue, shards)}
-    others = [keys for keys in _possible(queue) if keys.list not in ours]
-    found = zip(others, await contents(redis, others), strict=True)
-    return {keys.list: content for keys, content in found if content and not content.strange}
 
 
 async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:

@@ -9,9 +9,10 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from forwarder.lists import lists_of_a_queue
 from forwarder.queue import Census, Claims, DeadLetter, Keys, Letter, Records, Settlement, Side, connect
 from forwarder.redistribution import Moved
-from forwarder.reshard import carry_out, lists_of_a_queue, make_plan, refuse
+from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.shards import shard_of
 from tests.rig import event
 
@@ -141,8 +142,8 @@ class Crowd:
 
     async def _check_keys(self, shards: int) -> None:
         """No note is left, and no key of a list that is no more."""
-        lists = {keys.list for keys in lists_of_a_queue(self.queue, shards)}
-        allowed = lists | {f"{{{name}}}:{key}" for name in {*lists, self.queue} for key in _LASTING}
+        names = {keys.list for keys in lists_of_a_queue(self.queue, shards)}
+        allowed = names | {f"{{{name}}}:{key}" for name in {*names, self.queue} for key in _LASTING}
         gone = {f"{{{self.queue}}}:{key}" for key in _LASTING - {"shards"}} if shards > 1 else set()
         found = {key.decode() async for key in self.redis.scan_iter(match=f"*{self.queue}*", count=1_000)}
         assert found <= allowed - gone, found - (allowed - gone)

@@ -7,8 +7,9 @@ import typer
 from forwarder import config, show
 from forwarder.cli.options import EXIT_FAILURE, DryRun, run_to_end
 from forwarder.config import Settings
+from forwarder.lists import Lists
 from forwarder.queue import connect
-from forwarder.reshard import carry_out, make_plan, refuse, strays
+from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.shards import MOST_SHARDS
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]
@@ -44,6 +45,6 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
                 max_event_bytes=int(settings.max_event_bytes),
                 progress=progress,
             )
-        late = await strays(redis, settings.queue, shards)
+        late = await Lists(redis, settings.queue, shards).strays()
     show.resharded(plan, moved, late)
     return EXIT_FAILURE if late else 0

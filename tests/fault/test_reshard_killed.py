@@ -14,8 +14,7 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from forwarder import cli, redistribution
-from forwarder import reshard as resharding
+from forwarder import cli, lists, redistribution
 from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import ReshardError, UnreachableError
 from forwarder.queue import Keys, Records, connect, moving
@@ -30,7 +29,7 @@ COURSE = (4, 8, 3, 1)
 
 
 #: Small pages, so that there are many, and few lists among which to look for strays.
-SMALL = ((redistribution, "PAGE", 7), (moving, "PAGE", 7), (resharding, "MOST_SHARDS", 16))
+SMALL = ((redistribution, "PAGE", 7), (moving, "PAGE", 7), (lists, "MOST_SHARDS", 16))
 
 
 @pytest.fixture
@@ -161,6 +160,7 @@ async def test_one_that_was_overtaken_changes_nothing(
         proxy.go_on()
         with pytest.raises(ReshardError, match=r"taken over|come meanwhile"):
             await frozen
+        await _more(crowd, 1)
         await reshard(redis_server.url, queue_name, 4)
         await crowd.check(4)
 

@@ -2,17 +2,31 @@
 
 import asyncio
 import random
+from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import pytest
 from redis.asyncio import Redis
 
-from forwarder import reshard as reshard_module
+from forwarder import lists
 from forwarder.embedded import EmbeddedRedis
-from forwarder.errors import ReshardError, ShardsDisagreeError, WrongTypeError
-from forwarder.queue import Claims, Fleet, Keys, Records, Side, connect, moving
+from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, WrongTypeError
+from forwarder.lists import Lists, lists_of_a_queue
+from forwarder.queue import (
+    Claims,
+    Fleet,
+    Keys,
+    Letter,
+    MovedList,
+    Page,
+    Records,
+    Settlement,
+    Side,
+    connect,
+    moving,
+)
 from forwarder.redistribution import Moved, Redistribution
-from forwarder.reshard import carry_out, lists_of_a_queue, make_plan, refuse, strays
+from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.shards import list_name, shard_of
 from tests.resharding import Crowd, reshard
 from tests.rig import event
@@ -20,7 +34,7 @@ from tests.rig import event
 
 @pytest.fixture(autouse=True)
 def _few_lists_among_which_to_look_for_strays(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reshard_module, "MOST_SHARDS", 16)
+    monkeypatch.setattr(lists, "MOST_SHARDS", 16)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -120,16 +134,16 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
 
 async def test_leases_are_prolonged_however_long_it_takes(redis_client: Redis, queue_name: str) -> None:
     hours = count(0, 3600)
-    lists = [*lists_of_a_queue(queue_name, 1), *lists_of_a_queue(queue_name, 3)]
+    every = [*lists_of_a_queue(queue_name, 1), *lists_of_a_queue(queue_name, 3)]
     steps = Redistribution(
-        redis_client, lists, lists[1:], side="left", max_event_bytes=100, progress=print, clock=lambda: next(hours)
+        redis_client, every, every[1:], side="left", max_event_bytes=100, progress=print, clock=lambda: next(hours)
     )
     await redis_client.rpush(queue_name, event("a", 1))
     assert await steps.own() is None
-    for keys in lists:
+    for keys in every:
         assert await redis_client.pexpire(keys.lease, 5_000)
     await steps.run()
-    assert min([await redis_client.pttl(keys.lease) for keys in lists]) > 5_000
+    assert min([await redis_client.pttl(keys.lease) for keys in every]) > 5_000
 
 
 async def test_another_number_has_to_wait_until_one_is_done(
@@ -162,14 +176,14 @@ async def test_what_producers_pushed_with_another_number_is_found_and_swept(
     await crowd.push(1, 20)
     await reshard(redis_url, queue_name, 4)
     await crowd.push(1, 5)
-    assert {name: found.waiting for name, found in (await strays(redis_client, queue_name, 4)).items()} == {
+    assert {name: found.waiting for name, found in (await Lists(redis_client, queue_name, 4).strays()).items()} == {
         queue_name: 5
     }
     with pytest.raises(ReshardError, match=r"25 events wait"):
         await reshard(redis_url, queue_name, 4, move=False)
     await reshard(redis_url, queue_name, 4)
     await crowd.check(4)
-    assert await strays(redis_client, queue_name, 4) == {}
+    assert await Lists(redis_client, queue_name, 4).strays() == {}
 
 
 async def test_what_producers_pushed_early_with_the_new_number_comes_after_what_waited(
@@ -190,7 +204,7 @@ async def test_a_queue_of_its_own_is_not_taken_for_a_list(redis_url: str, redis_
         await reshard(redis_url, queue_name, 4)
     await reshard(redis_url, queue_name, 2)
     assert await redis_client.lrange(other.list, 0, -1) == [b"x"]
-    assert await strays(redis_client, queue_name, 2) == {}
+    assert await Lists(redis_client, queue_name, 2).strays() == {}
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1025", "4 to", "four", "1 to 4 xyz", "9" * 5_000])
@@ -225,3 +239,63 @@ async def test_elements_longer_than_a_page_and_than_an_event_may_be_are_moved(
     await reshard(redis_url, queue_name, 4)
     name = list_name(queue_name, shard_of("a", 4), 4)
     assert await redis_client.lrange(name, 0, -1) == [*huge, event("a", 3)]
+
+
+async def _one_of_everything(redis: Redis, queue: str) -> MovedList:
+    """A list that is about to be emptied: an event that was claimed, one that waits, a dead letter, counts."""
+    crowd = Crowd(redis, queue, random.Random(1))
+    await redis.rpush(queue, *[event("a", number) for number in range(4)])
+    crowd.numbers["a"] = [0, 1, 2, 3]
+    await crowd.work(1, claim=3, settle=0)
+    claims = Claims(redis, Keys(queue), side="left", lease_ttl=5.0)
+    await claims.acquire()
+    (number, stamp), *_ = (await claims.claimed_fields()).take(1)
+    await claims.settle(Settlement({}, [Letter(number, stamp, "rejected", "400", "", "a", 1)]))
+    await claims.release()
+    moved = MovedList(redis, Keys(queue), side="left")
+    assert await moved.acquire()
+    return moved
+
+
+async def _every_step(moved: MovedList, redis: Redis) -> AsyncIterator[Callable[[], Awaitable[Page | None]]]:
+    """What is done to a list, in order."""
+    yield moved.set_aside
+    fields = (await moved.claimed_fields()).take(9)
+    yield lambda: moved.unload_events(fields)
+    letters = [(letter.id, 0) async for letter in Records(redis, Keys(moved.name)).letters()]
+    yield lambda: moved.unload_letters(letters)
+    yield moved.unload_counts
+    yield lambda: moved.load("elsewhere", 1, [b"e" + event("b", 1), b"c1 1 0 0 0"])
+    yield lambda: moved.tidy(gone=True)
+
+
+async def _everything(redis: Redis, queue: str) -> dict[bytes, bytes | None]:
+    return {key: await redis.dump(key) async for key in redis.scan_iter(match=f"*{queue}*") if b":lease" not in key}
+
+
+async def test_each_step_does_nothing_without_the_lease(redis_client: Redis, queue_name: str) -> None:
+    moved = await _one_of_everything(redis_client, queue_name)
+    await redis_client.set(Keys(queue_name).lease, "another")
+    before = await _everything(redis_client, queue_name)
+    async for step in _every_step(moved, redis_client):
+        with pytest.raises(LeaseLostError):
+            await step()
+    assert await _everything(redis_client, queue_name) == before
+
+
+async def test_each_step_that_is_repeated_answers_the_same_and_does_nothing(
+    redis_client: Redis, queue_name: str
+) -> None:
+    moved = await _one_of_everything(redis_client, queue_name)
+    sizes = []
+    async for step in _every_step(moved, redis_client):
+        once, after = await step(), await _everything(redis_client, queue_name)
+        if await redis_client.exists(Keys(queue_name).lease):
+            again = await step()
+            assert await _everything(redis_client, queue_name) == after
+        if once is not None:
+            assert again is not None
+            assert (once.number, once.items) == (again.number, again.items)
+            moved.loaded(once)
+            sizes.append(len(once.items))
+    assert sizes == [3, 1, 1]

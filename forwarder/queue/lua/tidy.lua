@@ -5,7 +5,8 @@
 -- reply {'tidy'}
 --       {'lost'}  the token does not hold the lease
 --
--- Safe to repeat: there is nothing to delete the second time. No event and no letter is ever deleted.
+-- Safe to repeat: the lease is gone the second time, and if it is taken again there is nothing to delete.
+-- No event and no letter is ever deleted.
 
 local lease, dead = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
