@@ -50,7 +50,7 @@ class Canary:
     bytes that were pushed.
 
     Args:
-        letters: of the list.
+        letters: of the queue.
         size: so many letters.
         after: Redis' time before the first push, in milliseconds, and the id of the newest letter that is meant:
             what is refused again comes after both.
@@ -79,7 +79,7 @@ class Canary:
         self._sleep = sleep
         self._clock = clock
         self._was: dict[bytes, str] = {}
-        self._numbers: list[int] = []
+        self._numbers: list[tuple[int, int]] = []
         self._sequence = 0
 
     @property
@@ -91,7 +91,7 @@ class Canary:
         """One of its letters was pushed, to have this sequence number; not known, another letter counts instead."""
         self._was[element] = letter.id
         if number > 0:
-            self._numbers.append(number)
+            self._numbers.append((letter.shard, number))
 
     async def findings(self) -> Findings:
         """Waits until each letter is decided, one is refused, or it makes no sense to wait any longer."""

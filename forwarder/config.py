@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from forwarder import redis_url
 from forwarder.errors import ConfigurationError
+from forwarder.shards import MOST_SHARDS
 
 PREFIX = "FORWARDER_"
 #: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.
@@ -79,7 +80,9 @@ class Settings(BaseSettings):
     consume_from: Literal["left", "right"] = Field(
         "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
     )
-    shards: int = Field(1, ge=1, le=1024, description="Number of lists that users are spread over; the same for all.")
+    shards: int = Field(
+        1, ge=1, le=MOST_SHARDS, description="Number of lists that users are spread over; the same for all."
+    )
     max_events_per_post: int = Field(100, ge=1, description="Most events in one POST.")
     max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Most bytes of one POST's body.")
     max_event_bytes: ByteSize = Field(

@@ -1,8 +1,10 @@
 """Dead letters, for people: which there are, which are meant, one in full, and taking them out.
 
-A letter's id is unique in its list: :class:`Letters` is the one place that walks over letters and finds one by id.
+With several lists a letter's id begins with its shard: ``3/1726077863000-0``. :class:`Letters` is the one place that
+walks over the letters of all lists and finds one by its id.
 """
 
+import heapq
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -14,6 +16,7 @@ from forwarder.errors import UnreachableError
 from forwarder.event import dated, decode, name_of
 from forwarder.queue import DeadLetter, HaltRecord, Records, Side, Undecided
 from forwarder.retry import until_reachable
+from forwarder.shards import shard_of
 
 T = TypeVar("T")
 
@@ -79,10 +82,15 @@ class Selection:
 
 
 class Letters:
-    """The dead letters of a list. Every method raises UnreachableError when Redis has not served for five seconds."""
+    """The dead letters of a queue. Every method raises UnreachableError when Redis has not served for five seconds.
 
-    def __init__(self, records: Records, *, side: Side = "left") -> None:
-        self._records = records
+    Args:
+        lists: of each list, by shard.
+        side: where the oldest events of the lists are.
+    """
+
+    def __init__(self, lists: Sequence[Records], *, side: Side = "left") -> None:
+        self._lists = lists
         self._side: Side = side
 
     async def select(self, which: Filter) -> AsyncIterator[DeadLetter]:
@@ -129,17 +137,41 @@ class Letters:
                     return
 
     async def _pages(self, first: str, last: str) -> AsyncIterator[DeadLetter]:
+        """Of all lists, oldest first."""
+        heads: list[tuple[tuple[int, int], int, DeadLetter]] = []
+        walks = [self._of_list(records, first, last) for records in self._lists]
+
+        async def step(shard: int) -> None:
+            async for letter in walks[shard]:
+                heapq.heappush(heads, (order(letter.id), shard, letter))
+                return
+
+        for shard in range(len(walks)):
+            await step(shard)
+        while heads:
+            _, shard, letter = heapq.heappop(heads)
+            yield letter
+            await step(shard)
+
+    async def _of_list(self, records: Records, first: str, last: str) -> AsyncIterator[DeadLetter]:
         while True:
-            page = await patiently(lambda first=first: self._records.letters_page(first, last, _PAGE))  # type: ignore[misc]
+            page = await patiently(lambda first=first: records.letters_page(first, last, _PAGE))  # type: ignore[misc]
             for letter in page:
                 yield letter
             if len(page) < _PAGE:
                 return
-            first = "(" + page[-1].id
+            first = "(" + _in_list(page[-1].id)
+
+    def _list_of(self, letter_id: str) -> Records | None:
+        shard, slash, _ = letter_id.partition("/")
+        number = int(shard) if slash else 0
+        one_list = len(self._lists) == 1
+        return self._lists[number] if bool(slash) is not one_list and number < len(self._lists) else None
 
     async def one(self, letter_id: str) -> DeadLetter | None:
         """One dead letter by its id."""
-        return await patiently(lambda: self._records.letter(letter_id))
+        records = self._list_of(letter_id)
+        return None if records is None else await patiently(lambda: records.letter(_in_list(letter_id)))
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds, or later."""
@@ -156,7 +188,7 @@ class Letters:
         async def push() -> int:
             nonlocal asked
             asked += 1
-            return await self._records.replay(letter.id, element, side=self._side)
+            return await self._lists[letter.shard].replay(_in_list(letter.id), element, side=self._side)
 
         number = await patiently(push)
         return -1 if number == 0 and asked > 1 else number
@@ -168,21 +200,39 @@ class Letters:
         async def delete() -> bool:
             nonlocal asked
             asked += 1
-            return await self._records.delete(letter.id)
+            return await self._lists[letter.shard].delete(_in_list(letter.id))
 
         return await patiently(delete) or asked > 1
 
-    async def undecided(self, numbers: Sequence[int]) -> Undecided:
-        """Which events with these sequence numbers still wait or are claimed."""
-        return await patiently(lambda: self._records.undecided(numbers))
+    async def undecided(self, numbers: Sequence[tuple[int, int]]) -> Undecided:
+        """Which events with these (shard, sequence number) still wait or are claimed."""
+        by_shard: dict[int, list[int]] = {}
+        for shard, number in numbers:
+            by_shard.setdefault(shard, []).append(number)
+        found = [
+            await patiently(lambda shard=shard, mine=mine: self._lists[shard].undecided(mine))  # type: ignore[misc]
+            for shard, mine in by_shard.items()
+        ]
+        return Undecided(*(sum(column) for column in zip((0, 0, 0), *found, strict=True)))
+
+    def misplaced(self, letter: DeadLetter, element: bytes, max_bytes: int) -> str:
+        """Why an edited element cannot go where its letter is, in words; empty if it can.
+
+        Raises:
+            InvalidElementError: it is no event.
+        """
+        shard = shard_of(decode(element, max_bytes=max_bytes).user, len(self._lists))
+        if shard == letter.shard:
+            return ""
+        return f"its user is now one of shard {shard}, not {letter.shard}: export it, edit that, and push it"
 
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""
-        return await patiently(self._records.halt)
+        return await patiently(self._lists[0].halt)
 
     async def now(self) -> int:
         """Redis' time, in milliseconds: that of the letters' ids."""
-        return await patiently(self._records.now)
+        return await patiently(self._lists[0].now)
 
 
 async def patiently(command: Callable[[], Awaitable[T]]) -> T:
@@ -196,9 +246,14 @@ async def patiently(command: Callable[[], Awaitable[T]]) -> T:
     return await until_reachable(command, failed=failed, maximum=0.5)
 
 
+def _in_list(letter_id: str) -> str:
+    """The id without the shard."""
+    return letter_id.rpartition("/")[2]
+
+
 def order(letter_id: str) -> tuple[int, int]:
-    """What the ids of one list are sorted by."""
-    milliseconds, _, count = letter_id.partition("-")
+    """What ids are sorted by: when they were made."""
+    milliseconds, _, count = _in_list(letter_id).partition("-")
     return int(milliseconds), int(count)
 
 

@@ -13,7 +13,7 @@ from forwarder import dead
 from forwarder.canary import Findings
 from forwarder.queue import DeadLetter, Undecided
 from forwarder.replay import Kept, Report
-from forwarder.show import NAMED, as_line, err, out, problem
+from forwarder.show import NAMED, as_line, count_of, err, out, problem
 
 #: Characters of a user or a name in a list.
 _LONGEST = 40
@@ -28,11 +28,6 @@ def plain(text: str) -> str:
 def _short(text: str) -> str:
     shown = plain(text[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
-
-
-def count_of(letters: int) -> str:
-    """So many dead letters, in words."""
-    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
 
 
 def _age(letter: DeadLetter, now: float) -> str:

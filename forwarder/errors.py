@@ -6,6 +6,7 @@
     ├── ConfigurationError   a setting, or a key in Redis, that only a person can mend (exit 78)
     │   ├── WrongTypeError   a Redis key of ours holds another type than ours
     │   └── ShardsDisagreeError  the queue has another number of lists than FORWARDER_SHARDS
+    ├── ReshardError         the number of lists cannot be changed now, or another command has taken over
     ├── ServerMissingError   no redis-server to start for the demo or the tests
     ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
     ├── QueueError           Redis did not do what was asked
@@ -25,6 +26,7 @@
 A POST never raises: whatever happens to it is an answer, a value (see :mod:`forwarder.outcome`).
 """
 
+import re
 from collections.abc import Sequence
 
 
@@ -55,9 +57,15 @@ class ShardsDisagreeError(ConfigurationError):
             advice = f"set FORWARDER_SHARDS={agreed}, or stop every worker and run `forwarder reshard {told}`"
             problem = f"FORWARDER_SHARDS is {told}, but the queue {queue!r} has {agreed} shards: {advice}"
         else:
-            problem = f"the queue {queue!r} is being resharded ({agreed}): run `forwarder reshard` again to finish it"
+            towards = re.match(r"\d+ to (\d+) ", agreed)
+            command = f"forwarder reshard {towards[1]} --move" if towards else "forwarder reshard"
+            problem = f"the queue {queue!r} is being resharded ({agreed}): run `{command}` to finish it"
         super().__init__([problem])
         self.agreed = agreed
+
+
+class ReshardError(ForwarderError):
+    """The number of lists is not changed, or not by us; the message says why, and what to do."""
 
 
 class ServerMissingError(ForwarderError):

@@ -109,6 +109,14 @@ def _unusual(element: bytes, number: int, stamp: int, max_bytes: int) -> Event:
     return Event(number, stamp, user, _object(members))
 
 
+def user_of(element: bytes) -> str | None:
+    """The user of an element, be it an event otherwise or not, and however long; None if it names none."""
+    try:
+        return _user(_members(element).get("user_id"))
+    except InvalidElementError:
+        return None
+
+
 def dated(element: bytes, stamp: int) -> bytes:
     """`element` as it is if it has a date; else with the one it was given when it was claimed at `stamp`.
 

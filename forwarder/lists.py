@@ -3,7 +3,18 @@
 from collections.abc import Iterator
 
 from forwarder.errors import ShardsDisagreeError
-from forwarder.queue import Colleague, HaltRecord, Keys, Records, Redis, colleagues
+from forwarder.queue import Colleague, Content, HaltRecord, Keys, Records, Redis, colleagues, contents
+from forwarder.shards import MOST_SHARDS
+
+
+def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
+    """The keys of all its lists, if it has so many."""
+    return [Keys(queue, shard, of=shards) for shard in range(shards)]
+
+
+def possible_lists(queue: str) -> list[Keys]:
+    """Every list that a queue can have, whatever their number."""
+    return [Keys(queue), *lists_of_a_queue(queue, MOST_SHARDS)]
 
 
 class Lists:
@@ -11,7 +22,7 @@ class Lists:
 
     def __init__(self, redis: Redis, queue: str, shards: int) -> None:
         self._redis = redis
-        self._keys = [Keys(queue, shard, of=shards) for shard in range(shards)]
+        self._keys = lists_of_a_queue(queue, shards)
         self._records = [Records(redis, keys) for keys in self._keys]
 
     def __iter__(self) -> Iterator[Records]:
@@ -38,6 +49,12 @@ class Lists:
         agreed = await self[0].shards()
         if agreed is not None and agreed != str(len(self)):
             raise ShardsDisagreeError(self._keys[0].queue, agreed, len(self))
+
+    async def strays(self) -> dict[str, Content]:
+        """Lists that hold something and that nobody drains, as they belong to another number of lists."""
+        others = [keys for keys in possible_lists(self._keys[0].queue) if keys.list not in self.names]
+        found = zip(others, await contents(self._redis, others), strict=True)
+        return {keys.list: content for keys, content in found if content and not content.strange}
 
     async def workers(self) -> list[Colleague]:
         """The workers that are at work, in the order they came."""

@@ -9,7 +9,6 @@ from forwarder.canary import Canary, Findings
 from forwarder.dead import Letters, Selection, one_line, with_date
 from forwarder.edit import Edit
 from forwarder.errors import InvalidElementError
-from forwarder.event import decode
 from forwarder.queue import DeadLetter
 
 
@@ -64,7 +63,7 @@ class Replay:
     """One replay of a selection.
 
     Args:
-        letters: of the list.
+        letters: of the queue.
         terms: how.
         canary: sent first, and waited for.
         kept: told of each letter that stays.
@@ -156,7 +155,8 @@ class Replay:
         if edit is None:
             return element
         element = with_date(one_line(await edit(element)), letter.claimed_at, most)
-        decode(element, max_bytes=most)
+        if misplaced := self._letters.misplaced(letter, element, most):
+            raise InvalidElementError(misplaced)
         return element
 
     async def _pause(self) -> None:

@@ -5,6 +5,9 @@ All events of a user are in one list, so that one worker sees them, in their ord
 
 import zlib
 
+#: How many lists a queue may have.
+MOST_SHARDS = 1024
+
 
 def shard_of(user_id: str, shards: int) -> int:
     """The shard of a user: CRC-32 (IEEE 802.3, as in zlib and gzip) of the id in UTF-8, modulo the number of shards."""

@@ -13,13 +13,23 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
 from forwarder.errors import ConfigurationError
 from forwarder.lines import Lines, Pushed
-from forwarder.queue import Census, HaltRecord
+from forwarder.queue import Census, Content, HaltRecord
+from forwarder.redistribution import Moved
+from forwarder.reshard import Plan
 from forwarder.status import Finding
 
 #: So many things that are wrong are named one by one; of more only the number is said.
@@ -202,6 +212,56 @@ def resumed(halt: HaltRecord | None) -> None:
         out.print("nothing was halted")
     else:
         out.print(f"resumed; it was halted since {halt.since or 'an unknown time'}: {halt.reason}: {halt.detail}")
+
+
+def _lists(number: int) -> str:
+    return f"{number:,} list{'' if number == 1 else 's'}"
+
+
+def not_resharded(plan: Plan) -> None:
+    """That the queue has as many lists as it was to have."""
+    out.print(f"{plan.queue} has {_lists(plan.after)} already: nothing to do", soft_wrap=True)
+
+
+def count_of(letters: int) -> str:
+    """So many dead letters, in words."""
+    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
+
+
+def resharding(plan: Plan, *, dry_run: bool) -> None:
+    """What `forwarder reshard` is about to do."""
+    held = f"{plan.waiting:,} events waiting, {plan.claimed:,} claimed, {count_of(plan.letters)}"
+    way = f"from {plan.before:,} to {_lists(plan.after)}"
+    doing = "would finish resharding" if plan.mark else "would reshard"
+    if not dry_run:
+        doing = "finishing to reshard" if plan.mark else "resharding"
+    out.print(f"{doing} {plan.queue} {way}: {held}", soft_wrap=True)
+    if plan.strays:
+        names = ", ".join(keys.list for keys in plan.strays)
+        out.print(f"also what nobody drains, as it belongs to another number of lists: {names}", soft_wrap=True)
+
+
+@contextmanager
+def moving(plan: Plan) -> Iterator[Callable[[int], None]]:
+    """A bar in a terminal, and where to tell how many events and letters have come into their new lists."""
+    columns = (TextColumn("moving"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task("move", total=plan.waiting + plan.claimed)
+        yield lambda count: progress.advance(task, count)
+
+
+def resharded(plan: Plan, moved: Moved, late: Mapping[str, Content]) -> None:
+    """What `forwarder reshard` has done, and what came too late."""
+    out.print(
+        f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} has {_lists(plan.after)} now: "
+        f"start workers and producers with FORWARDER_SHARDS={plan.after}",
+        soft_wrap=True,
+    )
+    for name, content in late.items():
+        problem(
+            f"{content.waiting:,} events were pushed onto {name} meanwhile, which nobody drains: stop the producers "
+            f"that still do so, and run `forwarder reshard {plan.after} --move` again"
+        )
 
 
 def simulating(url: str) -> None:

@@ -75,6 +75,10 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
             yield finding
         for name, census in zip(lists.names, found, strict=True):
             yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
+        for name, content in (await lists.strays()).items():
+            held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
+            advice = f"stop all workers and run `forwarder reshard {len(lists)} --move`"
+            yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(lists)}: {advice}")
         halt = await lists[0].halt()
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")

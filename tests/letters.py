@@ -44,4 +44,4 @@ async def letters_of(redis: Redis, queue: str) -> list[DeadLetter]:
 
 def of(redis: Redis, queue: str, *, side: Side = "left") -> Letters:
     """The letters of a list, as the commands walk over them."""
-    return Letters(Records(redis, Keys(queue)), side=side)
+    return Letters([Records(redis, Keys(queue))], side=side)

@@ -12,7 +12,7 @@ from forwarder.dead import Filter, Letters, Selection
 from forwarder.errors import UnreachableError
 from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
-from forwarder.replay import Terms
+from forwarder.replay import Report, Terms
 
 #: Most letters that one request replays: it must not take long.
 _MOST = 1_000
@@ -32,9 +32,7 @@ class Resume(msgspec.Struct, forbid_unknown_fields=True):
 class Replay(msgspec.Struct, forbid_unknown_fields=True):
     """One letter by its id, or those of a reason, oldest first, up to a limit."""
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,20}-[0-9]{1,20}\Z")] | None = None
-    #: Of the list that the id is of.
-    shard: Annotated[int, msgspec.Meta(ge=0)] = 0
+    id: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,4}/)?[0-9]{1,20}-[0-9]{1,20}\Z")] | None = None
     reason: LetterReason | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = 100
     #: So many are sent first; the others only if these are accepted.
@@ -62,28 +60,29 @@ async def resume(lists: Lists, wanted: Resume) -> Done:
 
 async def replay(lists: Lists, settings: Settings, wanted: Replay) -> Done:
     """Replays what is wanted, as the command does. Raises UnreachableError; it says how many were replayed before."""
-    done = 0
+    letters = Letters(list(lists), side=settings.consume_from)
+    ids = None if wanted.id is None else [wanted.id]
+    selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit))
+    run = replaying.Replay(
+        letters, Terms(int(settings.max_event_bytes)), canary=await _canary(letters, selection, wanted.canary)
+    )
     try:
-        for shard, records in enumerate(lists):
-            if (wanted.id is not None and shard != wanted.shard) or done >= wanted.limit:
-                continue
-            letters = Letters(records, side=settings.consume_from)
-            ids = None if wanted.id is None else [wanted.id]
-            selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit - done))
-            canary = await _canary(letters, selection, wanted.canary)
-            run = replaying.Replay(letters, Terms(int(settings.max_event_bytes)), canary=canary)
-            try:
-                report = await run.run(selection)
-            finally:
-                done += run.report.replayed
-            if report.canary is not None and not report.canary.well:
-                return Done(f"{_count(done)} replayed, and no more: {_why(report.canary)}")
+        report = await run.run(selection)
     except UnreachableError as error:
-        raise UnreachableError(f"{_count(done)} replayed, then Redis did not answer: {error}") from error
+        done = _count(run.report.replayed)
+        raise UnreachableError(f"{done} replayed, then Redis did not answer: {error}") from error
     finally:
-        if done:
-            log.warning("replayed from the status page", letters=done, letter=wanted.id, reason=wanted.reason)
-    return Done(f"{_count(done)} replayed." if done else "There is no such dead letter any more.")
+        if run.report.replayed:
+            log.warning(
+                "replayed from the status page", letters=run.report.replayed, letter=wanted.id, reason=wanted.reason
+            )
+    return Done(_said(report))
+
+
+def _said(report: Report) -> str:
+    if report.canary is not None and not report.canary.well:
+        return f"{_count(report.replayed)} replayed, and no more: {_why(report.canary)}"
+    return f"{_count(report.replayed)} replayed." if report.replayed else "There is no such dead letter any more."
 
 
 async def _canary(letters: Letters, selection: Selection, size: int) -> Canary | None:

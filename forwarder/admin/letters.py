@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from forwarder.dead import claimed_at
+from forwarder.dead import claimed_at, order
 from forwarder.explain import explain
 from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
@@ -21,24 +21,22 @@ _FIELD = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The latest letters of all lists, with keys and lengths of elements; and how many of each reason."""
+    """The latest letters of all lists, with the lengths of their elements; and how many of each reason."""
 
-    letters: tuple[tuple[str, DeadLetter, int], ...] = ()
+    letters: tuple[tuple[DeadLetter, int], ...] = ()
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
 async def read(lists: Lists) -> Latest:
     """Looks at the latest letters. Raises UnreachableError."""
     most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
-    found: list[tuple[str, DeadLetter, int]] = []
+    found: list[tuple[DeadLetter, int]] = []
     reasons: Counter[str] = Counter()
-    for shard, records in enumerate(lists):
+    for records in lists:
         latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
-        # An id is unique in its list only.
-        prefix = "" if len(lists) == 1 else f"{shard}/"
-        found += [(prefix + letter.id, letter, length) for letter, length in latest.letters]
+        found += latest.letters
         reasons += latest.by_reason
-    found.sort(key=lambda each: [int(part) for part in each[1].id.split("-")], reverse=True)
+    found.sort(key=lambda each: order(each[0].id), reverse=True)
     return Latest(tuple(found[:_SHOWN]), reasons)
 
 
@@ -55,12 +53,11 @@ def hidden(found: Latest) -> list[dict[str, object]]:
 
 def revealed(found: Latest) -> list[dict[str, object]]:
     """The latest letters with the user and the element."""
-    return [_hidden(*each) | _user_data(*each[1:]) for each in found.letters]
+    return [_hidden(*each) | _user_data(*each) for each in found.letters]
 
 
-def _hidden(key: str, letter: DeadLetter, length: int) -> dict[str, object]:
+def _hidden(letter: DeadLetter, length: int) -> dict[str, object]:
     return {
-        "key": key,
         "id": letter.id,
         "reason": letter.reason[:_FIELD],
         "status": letter.status[:_FIELD],

@@ -15,7 +15,7 @@ from typer.exceptions import TyperException
 
 from forwarder import __version__, config, demo, logs, show
 from forwarder.api import Api
-from forwarder.cli import dead
+from forwarder.cli import dead, reshard
 from forwarder.cli.options import (
     EXIT_CONFIGURATION,
     EXIT_FAILURE,
@@ -47,6 +47,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(dead.app, name="dead")
+app.command("reshard")(reshard.reshard)
 
 
 @app.command()

@@ -8,12 +8,12 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli.options import records_of
+from forwarder.cli.options import lists_of
 from forwarder.config import Settings
 from forwarder.dead import Filter, Letters
 from forwarder.outcome import LetterReason
 
-_ID = re.compile(r"(0|[1-9]\d{0,18})-(0|[1-9]\d{0,18})", re.ASCII)
+_ID = re.compile(r"((0|[1-9]\d{0,3})/)?(0|[1-9]\d{0,18})-(0|[1-9]\d{0,18})", re.ASCII)
 
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...")]
 Every = Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")]
@@ -22,9 +22,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 @asynccontextmanager
 async def letters_of(settings: Settings) -> AsyncIterator[Letters]:
-    """The dead letters of the settings' list."""
-    async with records_of(settings) as records:
-        yield Letters(records, side=settings.consume_from)
+    """The dead letters of the settings' queue."""
+    async with lists_of(settings) as lists:
+        yield Letters(list(lists), side=settings.consume_from)
 
 
 def checked(letter_ids: Sequence[str] | None, which: Filter, *, every: bool) -> Filter:
@@ -48,7 +48,9 @@ def possible(which: Filter) -> Filter:
 def checked_id(letter_id: str) -> str:
     """The id, if it has the form of one: Redis also takes half of one, and finds another letter by it."""
     if not _ID.fullmatch(letter_id):
-        raise typer.BadParameter(f"{letter_id!r} is no id of a dead letter: those look like 1726077863000-0")
+        raise typer.BadParameter(
+            f"{letter_id!r} is no id of a dead letter: those look like 1726077863000-0, with shards 3/1726077863000-0"
+        )
     return letter_id
 
 

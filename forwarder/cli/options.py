@@ -10,7 +10,7 @@ import typer
 
 from forwarder.config import Settings
 from forwarder.lists import Lists
-from forwarder.queue import Records, connect
+from forwarder.queue import connect
 
 T = TypeVar("T")
 
@@ -53,13 +53,6 @@ async def lists_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[L
         if agree:
             await lists.agree()
         yield lists
-
-
-@asynccontextmanager
-async def records_of(settings: Settings) -> AsyncIterator[Records]:
-    """The operator's side of the settings' list."""
-    async with lists_of(settings) as lists:
-        yield lists[0]
 
 
 def run_to_end(work: Coroutine[Any, Any, T]) -> T:

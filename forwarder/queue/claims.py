@@ -77,6 +77,8 @@ class Settlement:
 class Claims:
     """One acquisition of one list, by a token that is drawn once and never used again; it begins with `owner`.
 
+    With `over`, the lease is also taken from whoever's token begins so.
+
     Not safe for concurrent claims or concurrent settlements: one of each at a time, which is what makes
     their numbering an answer to lost replies. Every method may be called again after
     :exc:`UnreachableError`, with the same arguments, and does what it does once.
@@ -90,6 +92,7 @@ class Claims:
         side: Side,
         lease_ttl: float,
         owner: str = "",
+        over: str = "",
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._redis = redis
@@ -97,6 +100,7 @@ class Claims:
         self._side = side
         self._ttl = lease_ttl
         self._clock = clock
+        self._over = over
         self._token = f"{owner}-{secrets.token_hex(16)}"
         self._sequence = 0
         self._settlement = 0
@@ -130,7 +134,7 @@ class Claims:
             WrongTypeError: a key of the list holds another type.
             UnreachableError: Redis gave no answer.
         """
-        reply = await self._run("acquire", self._keys.of_the_list)
+        reply = await self._run("acquire", self._keys.of_the_list, self._over)
         match reply:
             case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
                 raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())

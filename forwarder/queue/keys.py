@@ -15,6 +15,10 @@ _OF_THE_LIST = (
     "deleted",
     "dead",
     "allowance",
+    "aside",
+    "stage",
+    "move",
+    "moved",
 )
 _OF_THE_QUEUE = ("halt", "shards", "workers")
 
@@ -47,6 +51,10 @@ class Keys:
     deleted: str = field(init=False)
     dead: str = field(init=False)
     allowance: str = field(init=False)
+    aside: str = field(init=False)
+    stage: str = field(init=False)
+    move: str = field(init=False)
+    moved: str = field(init=False)
     halt: str = field(init=False)
     shards: str = field(init=False)
     workers: str = field(init=False)

@@ -68,7 +68,10 @@ class HaltRecord(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds."""
+    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds.
+
+    With several lists the id begins with the shard: an id of Redis alone is one of a list.
+    """
 
     id: str
     element: bytes
@@ -78,6 +81,7 @@ class DeadLetter:
     user_id: str
     claimed_at: int
     attempts: int
+    shard: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ def _halt_record(text: bytes) -> HaltRecord:
         return HaltRecord("unknown", "the halt key holds text that forwarder did not write", "", "")
 
 
-def _dead_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
+def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
     def text(name: bytes) -> str:
         return fields.get(name, b"").decode(errors="replace")
 
@@ -119,7 +123,7 @@ def _dead_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
         return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else 0
 
     return DeadLetter(
-        id=letter_id.decode(),
+        id=(f"{keys.shard}/" if keys.of > 1 else "") + letter_id.decode(),
         element=fields.get(b"element", b""),
         reason=text(b"reason"),
         status=text(b"status"),
@@ -127,6 +131,7 @@ def _dead_letter(letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:
         user_id=text(b"user_id"),
         claimed_at=number(b"claimed_at"),
         attempts=number(b"attempts"),
+        shard=keys.shard,
     )
 
 
@@ -186,7 +191,7 @@ class Records:
         """One dead letter by its id."""
         with translated():
             found: Any = await self._redis.xrange(self._keys.dead, letter_id, letter_id)
-        return _dead_letter(*found[0]) if found else None
+        return _dead_letter(self._keys, *found[0]) if found else None
 
     async def letters(self, *, page: int = 100) -> AsyncIterator[DeadLetter]:
         """All dead letters, oldest first, read in pages."""
@@ -210,7 +215,7 @@ class Records:
         """
         reasons, found = await scripts.run(self._redis, "latest", [self._keys.dead], [full, most, most_bytes, cut])
         letters = [
-            (_dead_letter(letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), length)
+            (_dead_letter(self._keys, letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), length)
             for letter_id, length, fields in found
         ]
         return LatestLetters(tuple(letters), Counter(reason.decode(errors="replace") for reason in reasons))
@@ -219,7 +224,7 @@ class Records:
         """The oldest letters between two ids; ``-`` is the least, ``+`` the greatest, and ``(`` leaves one out."""
         with translated():
             found: Any = await self._redis.xrange(self._keys.dead, first, last, count=most)
-        return [_dead_letter(*each) for each in found]
+        return [_dead_letter(self._keys, *each) for each in found]
 
     async def replay(self, letter_id: str, element: bytes, *, side: Side) -> int:
         """Pushes `element` and deletes the letter, both or neither.

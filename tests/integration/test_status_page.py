@@ -459,12 +459,12 @@ async def test_several_lists_are_shown_and_replayed_each_and_together(
             await redis_client.xadd(keys.dead, letter, id="1-1")  # type: ignore[arg-type]
         found = await eventually(lambda: of_three(service))
         assert [(row["shard"], row["owner"]) for row in found["shards"]] == [(f"{n}", "this worker") for n in range(3)]
-        assert sorted(letter["key"] for letter in found["letters"]["latest"]) == ["0/1-1", "1/1-1", "2/1-1"]
+        assert sorted(letter["id"] for letter in found["letters"]["latest"]) == ["0/1-1", "1/1-1", "2/1-1"]
         assert found["letters"]["by_reason"]["rejected"] == 3
-        one = await ask(service, "/replay", {"id": "1-1", "shard": 2}, **bearer())
+        one = await ask(service, "/replay", {"id": "2/1-1"}, **bearer())
         assert one[1] == {"done": "1 dead letter replayed."}
         await eventually(lambda: api.ledger.users() == ["user-2"])
-        nowhere = await ask(service, "/replay", {"id": "1-1", "shard": 3}, **bearer())
+        nowhere = await ask(service, "/replay", {"id": "3/1-1"}, **bearer())
         assert nowhere[1] == {"done": "There is no such dead letter any more."}
         some = await ask(service, "/replay", {"reason": "rejected", "limit": 1}, **bearer())
         assert some[1] == {"done": "1 dead letter replayed."}

@@ -475,9 +475,9 @@ CATALOGUE = (
     Mutation(
         3,
         "a lost reply to a push counts as a refusal",
-        "forwarder/queue/exchange.py",
-        "        raise error\n    return Refusal",
-        "        return Refusal(_said(error))\n    return Refusal",
+        "forwarder/queue/replies.py",
+        "        raise error\n",
+        "        return Refusal(said(error))\n",
         (_REPLIES,),
     ),
     Mutation(

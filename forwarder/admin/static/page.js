@@ -1,5 +1,5 @@
 "use strict";
-// What comes from the service is shown as text, never as markup.
+// What comes from the service is shown as text, never as markup: nothing in an event is to be trusted.
 const PERIOD = 2000, PATIENCE = 8000, SPAN = 900, WIDTH = 300, HEIGHT = 60;
 const $ = (id) => document.getElementById(id);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -153,15 +153,15 @@ const row = (...cells) => el("tr", {}, ...cells.map((cell) => el("td", {}, cell)
 const shard = (each) => row(each.shard, each.owner, each.held ? span(Math.round(each.lease_seconds)) : "–", count(each.waiting), count(each.claimed), span(each.oldest_age));
 
 function letter(each) {
-  const shown = revealed?.[each.key], why = el("p", {});
+  const shown = revealed?.[each.id], why = el("p", {});
   marked(why, each.explanation);
   const said = [each.status ? `answer ${each.status}` : "never sent", `attempts: ${each.attempts}`].map((part) => el("span", {}, part));
-  const line = el("p", { class: "line" }, el("span", { class: "badge" }, each.reason), ...said, el("code", {}, each.key), el("time", { datetime: each.claimed_at }, `claimed ${when(each.claimed_at)}`));
+  const line = el("p", { class: "line" }, el("span", { class: "badge" }, each.reason), ...said, el("code", {}, each.id), el("time", { datetime: each.claimed_at }, `claimed ${when(each.claimed_at)}`));
   const acts = el("p", { class: "acts" });
-  if (token) acts.append(button("Replay…", each.key, () => ask("replay-one", each.key), { "aria-label": `Replay ${each.key}` }));
+  if (token) acts.append(button("Replay…", each.id, () => ask("replay-one", each.id), { "aria-label": `Replay ${each.id}` }));
   if (!shown) acts.append(command(`forwarder dead show ${each.id}`));
   const data = shown
-    ? [el("p", {}, "User ", el("code", {}, shown.user_id || "unknown")), el("pre", { tabindex: 0, role: "region", "aria-label": `Element of ${each.key}` }, shown.element)]
+    ? [el("p", {}, "User ", el("code", {}, shown.user_id || "unknown")), el("pre", { tabindex: 0, role: "region", "aria-label": `Element of ${each.id}` }, shown.element)]
     : [el("p", { class: "faint" }, `User and element (${whole(each.bytes)} bytes) are hidden.`)];
   return el("li", {}, line, why, el("p", { class: "faint" }, each.detail), ...data, acts);
 }
@@ -235,7 +235,7 @@ function lock() {
 }
 async function show() {
   const { letters } = await fetched("letters.json");
-  revealed = Object.fromEntries(letters.map((each) => [each.key, each]));
+  revealed = Object.fromEntries(letters.map((each) => [each.id, each]));
 }
 
 async function poll() {
@@ -277,10 +277,7 @@ const ACTS = {
   },
   resume: (refusals) => fetched("resume", { allow_refusals: +refusals }),
   replay: (most, reason) => fetched("replay", { reason, limit: +most, canary: 1 }),
-  "replay-one": (_, key) => {
-    const [id, shard] = key.split("/").reverse();
-    return fetched("replay", { id, shard: +(shard || 0) });
-  },
+  "replay-one": (_, id) => fetched("replay", { id }),
 };
 function ask(name, which = "") {
   const dialog = $(name);

@@ -1,7 +1,7 @@
 -- Takes the lease of a list, if it is free, and tells the owner where the list stands.
 --
 -- KEYS  list, claimed, lease, sequence, settlement, accepted, dead_lettered, replayed, deleted, dead
--- ARGV  token, milliseconds the lease lasts
+-- ARGV  token, milliseconds the lease lasts, how tokens begin whose leases may be taken away ('' for none)
 -- reply {'acquired', sequence, settlement, number of claimed events}
 --       {'busy', milliseconds until the present lease ends}
 --       {'wrongtype', key, type found, type expected}
@@ -20,7 +20,8 @@ for i = 4, 9 do
 end
 
 local holder = redis.call('GET', KEYS[3])
-if holder and holder ~= ARGV[1] then return {'busy', redis.call('PTTL', KEYS[3])} end
+local weak = ARGV[3] ~= '' and holder and string.sub(holder, 1, #ARGV[3]) == ARGV[3]
+if holder and holder ~= ARGV[1] and not weak then return {'busy', redis.call('PTTL', KEYS[3])} end
 
 redis.call('PEXPIRE', KEYS[3], ARGV[2])
 redis.call('SET', KEYS[3], ARGV[1], 'PX', ARGV[2])

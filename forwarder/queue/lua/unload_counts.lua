@@ -1,0 +1,34 @@
+-- Takes the counts out of a list that there will be no more. They stand in `stage` until they are added to
+-- those of another list: then the next call forgets them.
+--
+-- KEYS  lease, stage, move, sequence, accepted, dead_lettered, replayed, deleted
+-- ARGV  token, milliseconds the lease is prolonged by, number of the page that is in its new lists
+-- reply {'page', number, 0, item}
+--         the item is 'c<counts, for load.lua>'; none: there are no counts
+--       {'lost'}  the token does not hold the lease
+--
+-- Safe to repeat: a page that is not in its new lists is answered again, and nothing is taken.
+-- Works on a full Redis: the first write is a PEXPIRE. Copies first, deletes last.
+
+local lease, stage, move = unpack(KEYS)
+if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+
+local number = tonumber(redis.call('HGET', move, 'page') or 0)
+local staged = redis.call('LRANGE', stage, 0, -1)
+if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end
+
+local counts, some = {}, false
+for i = 4, 8 do
+  counts[i - 3] = redis.call('GET', KEYS[i]) or '0'
+  some = some or counts[i - 3] ~= '0'
+end
+
+redis.call('PEXPIRE', lease, ARGV[2])
+redis.call('DEL', stage)
+if not some then return {'page', number, 0} end
+
+local item = 'c' .. table.concat(counts, ' ')
+redis.call('RPUSH', stage, item)
+redis.call('HSET', move, 'page', number + 1)
+redis.call('DEL', unpack(KEYS, 4, 8))
+return {'page', number + 1, 0, item}

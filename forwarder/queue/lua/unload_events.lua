@@ -1,0 +1,75 @@
+-- Takes a page of events out of a list for their new lists: the claimed ones first, then those set aside.
+-- The page stands in `stage` until it is in its new lists: then the next call forgets it.
+--
+-- KEYS  lease, stage, move, claimed, aside, sequence
+-- ARGV  token, milliseconds the lease is prolonged by, number of the page that is in its new lists,
+--       most bytes, most items, 'left' or 'right' (where the oldest is), field, field, ... (claimed, oldest first)
+-- reply {'page', number, how many of the fields are dealt with, item, item, ...}
+--         an item is 'e<stamp> <element>', without the stamp if it was not claimed; none: there are no more
+--       {'lost'}  the token does not hold the lease
+--       {'rolled_back'}  events are claimed that no field names
+--
+-- Safe to repeat: a page that is not in its new lists is answered again, and nothing is taken.
+-- Works on a full Redis: the first write is a PEXPIRE. Copies first, deletes last.
+
+local lease, stage, move, claimed, aside, sequence = unpack(KEYS)
+if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+
+local number = tonumber(redis.call('HGET', move, 'page') or 0)
+local staged = redis.call('LRANGE', stage, 0, -1)
+if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end
+
+local most_bytes, most = tonumber(ARGV[4]), tonumber(ARGV[5])
+local items, taken, bytes, dealt = {}, {}, 0, 0
+for i = 7, #ARGV do
+  if #items >= most or bytes >= most_bytes then break end
+  local element = redis.call('HGET', claimed, ARGV[i])
+  dealt = dealt + 1
+  if element then
+    bytes = bytes + #element
+    taken[#taken + 1] = ARGV[i]
+    items[#items + 1] = 'e' .. string.match(ARGV[i], '%d+$') .. ' ' .. element
+  end
+end
+
+local from_aside = 0
+if redis.call('HLEN', claimed) == #taken then
+  -- Pages grow, so that huge elements never come into memory by the thousand.
+  local from_left, page_size = ARGV[6] == 'left', 8
+  while #items < most and bytes < most_bytes do
+    local from, to = from_aside, from_aside + math.min(page_size, most - #items) - 1
+    if not from_left then from, to = -to - 1, -from - 1 end
+    local page = redis.call('LRANGE', aside, from, to)
+    if #page == 0 then break end
+    for i = 1, #page do
+      local element = from_left and page[i] or page[#page + 1 - i]
+      bytes = bytes + #element
+      items[#items + 1] = 'e ' .. element
+      from_aside = from_aside + 1
+      if bytes >= most_bytes then break end
+    end
+    page_size = page_size * 2
+  end
+elseif #items == 0 and dealt == #ARGV - 6 then
+  return {'rolled_back'}
+end
+
+redis.call('PEXPIRE', lease, ARGV[2])
+redis.call('DEL', stage)
+if #items == 0 then return {'page', number, dealt} end
+
+redis.call('RPUSH', stage, unpack(items))
+redis.call('HSET', move, 'page', number + 1)
+if #taken > 0 then
+  local before = tonumber(redis.call('GET', sequence) or 0)
+  redis.call('SET', sequence, string.format('%.0f', math.max(0, before - #taken)))
+  redis.call('HDEL', claimed, unpack(taken))
+end
+if from_aside > 0 then
+  if ARGV[6] == 'left' then
+    redis.call('LTRIM', aside, from_aside, -1)
+  else
+    redis.call('LTRIM', aside, 0, -from_aside - 1)
+  end
+end
+return {'page', number + 1, dealt, unpack(items)}
