@@ -213,7 +213,11 @@ class Letters:
             await patiently(lambda shard=shard, mine=mine: self._lists[shard].undecided(mine))  # type: ignore[misc]
             for shard, mine in by_shard.items()
         ]
-        return Undecided(*(sum(column) for column in zip((0, 0, 0), *found, strict=True)))
+        return Undecided(
+            sum(each.waiting for each in found),
+            sum(each.claimed for each in found),
+            sum(each.sequence for each in found),
+        )
 
     def misplaced(self, letter: DeadLetter, element: bytes, max_bytes: int) -> str:
         """Why an edited element cannot go where its letter is, in words; empty if it can.
