@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import msgspec
@@ -68,10 +68,7 @@ class HaltRecord(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds.
-
-    With several lists the id begins with the shard: an id of Redis alone is one of a list.
-    """
+    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds."""
 
     id: str
     element: bytes
@@ -81,7 +78,7 @@ class DeadLetter:
     user_id: str
     claimed_at: int
     attempts: int
-    shard: int = 0
+    shard: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +120,7 @@ def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> De
         return int(digits) if digits.isdigit() and len(digits) <= _LONGEST_NUMBER else 0
 
     return DeadLetter(
-        id=(f"{keys.shard}/" if keys.of > 1 else "") + letter_id.decode(),
+        id=letter_id.decode(),
         element=fields.get(b"element", b""),
         reason=text(b"reason"),
         status=text(b"status"),
