@@ -107,7 +107,7 @@ class Letters:
         newest = "0-0"
         async for letter in self.each(Selection(which, ids, first, last, {})):
             reasons[letter.reason] += 1
-            newest = letter.id
+            newest = _in_list(letter.id)
         missing = len(ids) - sum(reasons.values()) if ids else 0
         return Selection(which, ids, first, newest, reasons, missing)
 
