@@ -98,7 +98,8 @@ async def test_what_is_not_the_api_halts_and_accepts_nothing(
         assert (await halted(service))["reason"] == reason
         await untouched(redis_client, queue_name, 200)
         api.faults = Faults()
-        assert await Records(redis_client, Keys(queue_name)).resume() is not None
+        # It is written while POSTs in flight come to their end, so perhaps a moment after it shows.
+        await eventually(Records(redis_client, Keys(queue_name)).resume, what="the halt is written, and ended")
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 200
 
