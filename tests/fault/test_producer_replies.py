@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError, SyncProducer
 from forwarder.embedded import EmbeddedRedis
 from forwarder.lines import push as push_lines
-from forwarder.queue import exchange_blocking
+from forwarder.queue.exchange import _over_blocking
 from tests.faults import fault
 from tests.producers import KINDS, Kind, connected
 from tests.proxy import Proxy
@@ -143,7 +143,7 @@ def interrupted_at(line: int, producer: SyncProducer) -> bool:
         return local
 
     def calls(frame: FrameType, _: str, __: object) -> Any:
-        return local if frame.f_code is exchange_blocking.__code__ else None
+        return local if frame.f_code is _over_blocking.__code__ else None
 
     before = sys.gettrace()
     sys.settrace(calls)
