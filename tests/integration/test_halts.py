@@ -26,14 +26,19 @@ async def halted(service: Running) -> dict[str, str]:
     return found
 
 
-async def untouched(redis: Redis, queue: str, events: int) -> None:
-    """Waits until the list has been given back, which a halted worker does when its POSTs have come to their end."""
+async def given_back(redis: Redis, queue: str) -> Census:
+    """Waits until the list has no owner and the halt is written: a halted worker's POSTs come to their end first."""
 
-    async def given_back() -> Census | None:
+    async def free() -> Census | None:
         now = await census(redis, queue)
-        return now if now.lease is None else None
+        return now if now.lease is None and await Records(redis, Keys(queue)).halt() else None
 
-    now = await eventually(given_back, what="the lease is free")
+    found: Census = await eventually(free, what="the lease is free, and the halt is written")
+    return found
+
+
+async def untouched(redis: Redis, queue: str, events: int) -> None:
+    now = await given_back(redis, queue)
     assert (now.waiting + now.claimed, now.letters) == (events, 0), now
     assert not any(now.imbalances.values()), now
 
@@ -98,8 +103,7 @@ async def test_what_is_not_the_api_halts_and_accepts_nothing(
         assert (await halted(service))["reason"] == reason
         await untouched(redis_client, queue_name, 200)
         api.faults = Faults()
-        # It is written while POSTs in flight come to their end, so perhaps a moment after it shows.
-        await eventually(Records(redis_client, Keys(queue_name)).resume, what="the halt is written, and ended")
+        assert await Records(redis_client, Keys(queue_name)).resume() is not None
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 200
 
@@ -127,7 +131,7 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
     await redis_client.rpush(queue_name, *(event(f"u{n % 40}", n, broken=1) for n in range(1_000)))
     async with running(settings(redis_url, queue_name, api)) as service:
         assert (await halted(service))["reason"] == "dead_letter_brake"
-        now = await census(redis_client, queue_name)
+        now = await given_back(redis_client, queue_name)
         assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
         assert now.waiting + now.claimed == 921
 
