@@ -82,6 +82,11 @@ class DeadLetter:
     attempts: int
     shard: int = 0
 
+    @property
+    def id_in_list(self) -> str:
+        """The id as Redis knows it."""
+        return self.id.rpartition("/")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
@@ -184,7 +189,7 @@ class Records:
                 yield letter
             if len(found) < page:
                 return
-            start = "(" + found[-1].id
+            start = "(" + found[-1].id_in_list
 
     async def letters_page(self, first: str, last: str, most: int) -> list[DeadLetter]:
         """The oldest letters between two ids; ``-`` is the least, ``+`` the greatest, and ``(`` leaves one out."""
