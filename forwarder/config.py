@@ -62,7 +62,8 @@ class Settings(BaseSettings):
     )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="Version of the API.")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
-        SecretStr("redis://127.0.0.1:6379/0"), description="Redis: redis://, rediss://, unix:// or redis+sentinel://."
+        SecretStr("redis://127.0.0.1:6379/0"),
+        description="Redis: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
     )
     redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the Redis URL.")
     queue: Annotated[str, AfterValidator(_queue)] = Field("events", description="Name of the Redis list.")

@@ -8,7 +8,7 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TypeVar
 
@@ -157,10 +157,14 @@ class Letters:
         while True:
             page = await patiently(lambda first=first: records.letters_page(first, last, _PAGE))  # type: ignore[misc]
             for letter in page:
-                yield letter
+                yield self._named(letter)
             if len(page) < _PAGE:
                 return
-            first = "(" + _in_list(page[-1].id)
+            first = "(" + page[-1].id
+
+    def _named(self, letter: DeadLetter) -> DeadLetter:
+        """The letter, with an id that no letter of another list has."""
+        return letter if len(self._lists) == 1 else replace(letter, id=f"{letter.shard}/{letter.id}")
 
     def _list_of(self, letter_id: str) -> Records | None:
         shard, slash, _ = letter_id.partition("/")
@@ -171,7 +175,8 @@ class Letters:
     async def one(self, letter_id: str) -> DeadLetter | None:
         """One dead letter by its id."""
         records = self._list_of(letter_id)
-        return None if records is None else await patiently(lambda: records.letter(_in_list(letter_id)))
+        found = None if records is None else await patiently(lambda: records.letter(_in_list(letter_id)))
+        return None if found is None else self._named(found)
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds, or later."""
@@ -213,7 +218,11 @@ class Letters:
             await patiently(lambda shard=shard, mine=mine: self._lists[shard].undecided(mine))  # type: ignore[misc]
             for shard, mine in by_shard.items()
         ]
-        return Undecided(*(sum(column) for column in zip((0, 0, 0), *found, strict=True)))
+        return Undecided(
+            sum(each.waiting for each in found),
+            sum(each.claimed for each in found),
+            sum(each.sequence for each in found),
+        )
 
     def misplaced(self, letter: DeadLetter, element: bytes, max_bytes: int) -> str:
         """Why an edited element cannot go where its letter is, in words; empty if it can.

@@ -110,7 +110,7 @@ class Redistribution:
                 continue
             shard = self._shard(user)
             if self._targets[shard] is not source:
-                page.append((letter.id_in_list, shard))
+                page.append((letter.id, shard))
             if len(page) == PAGE:
                 yield page
                 page = []

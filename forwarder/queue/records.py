@@ -1,7 +1,7 @@
 """The operator's side of a list: the census, the dead letters, the halt."""
 
 from collections.abc import AsyncIterator, Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 import msgspec
@@ -67,10 +67,7 @@ class HaltRecord(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds.
-
-    With several lists the id begins with the shard: an id of Redis alone is one of a list.
-    """
+    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds."""
 
     id: str
     element: bytes
@@ -80,12 +77,7 @@ class DeadLetter:
     user_id: str
     claimed_at: int
     attempts: int
-    shard: int = 0
-
-    @property
-    def id_in_list(self) -> str:
-        """The id as Redis knows it."""
-        return self.id.rpartition("/")[2]
+    shard: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +102,7 @@ def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> De
         return fields.get(name, b"").decode(errors="replace")
 
     return DeadLetter(
-        id=(f"{keys.shard}/" if keys.of > 1 else "") + letter_id.decode(),
+        id=letter_id.decode(),
         element=fields.get(b"element", b""),
         reason=text(b"reason"),
         status=text(b"status"),
@@ -189,7 +181,7 @@ class Records:
                 yield letter
             if len(found) < page:
                 return
-            start = "(" + found[-1].id_in_list
+            start = "(" + found[-1].id
 
     async def letters_page(self, first: str, last: str, most: int) -> list[DeadLetter]:
         """The oldest letters between two ids; ``-`` is the least, ``+`` the greatest, and ``(`` leaves one out."""

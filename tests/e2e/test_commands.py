@@ -161,7 +161,7 @@ async def test_status_and_check_on_a_sound_system(
     given = environment(settings(redis_url, queue_name, api))
     code, out, _ = await command("status", "--json", environment=given)
     found = json.loads(out)
-    assert (code, found["waiting"], found["owner"], found["balanced"]) == (0, 1, None, True)
+    assert (code, found["waiting"], found["lists"][0]["owner"], found["balanced"]) == (0, 1, None, True)
     code, out, _ = await command("check", "--json", environment=given)
     assert code == 0
     grades = {finding["what"]: finding["grade"] for finding in json.loads(out)}
@@ -180,7 +180,7 @@ async def test_audit_says_by_how_much_the_sums_are_off(
     assert (code, out.count("✔"), "3 events pushed" in out) == (0, 2, True)
     await redis_client.incrby(Keys(queue_name).accepted, 5)
     code, out, _ = await command("audit", environment=environment(given))
-    assert (code, "sequence = accepted + dead_lettered + claimed, off by -5" in out) == (1, True)
+    assert (code, f"sequence = accepted + dead_lettered + claimed: {queue_name} off by -5" in out) == (1, True)
     code, out, _ = await command("audit", "--json", environment=environment(given))
     assert (code, sorted(json.loads(out)["imbalances"].values())) == (1, [-5, 0])
     admin = await process.admin()

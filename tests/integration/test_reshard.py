@@ -69,10 +69,10 @@ async def test_dead_letters_go_with_their_users_and_keep_their_ids(redis_url: st
         assert (await reshard(redis_url, queue_name, 4, move=False)).letters == len(before) > 50, "needs no --move"
         await crowd.check(4)
         after = [letter for keys in lists_of_a_queue(queue_name, 4) async for letter in Records(redis, keys).letters()]
-        assert {letter.id_in_list: letter.element for letter in after} == before
+        assert {letter.id: letter.element for letter in after} == before
         of = {keys.list: Records(redis, keys) for keys in lists_of_a_queue(queue_name, 4)}
         a_letter = await anext(of[f"{queue_name}:2"].letters())
-        assert await of[f"{queue_name}:2"].replay(a_letter.id_in_list, a_letter.element, side="left")
+        assert await of[f"{queue_name}:2"].replay(a_letter.id, a_letter.element, side="left")
 
 
 async def test_it_refuses_to_move_events_unless_it_is_told_to(
