@@ -209,7 +209,8 @@ async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
         raise LeaseLostError("another one has written its id")
     if not mark.tidying:
         await steps.run()
-        await write(mark.text, mark._replace(tidying=True).text)
-        mark = mark._replace(tidying=True)
+        tidying = mark._replace(tidying=True)
+        await write(mark.text, tidying.text)
+        mark = tidying
     await steps.tidy()
     await write(mark.text, str(plan.after))

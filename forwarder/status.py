@@ -75,10 +75,8 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
             yield finding
         for name, census in zip(lists.names, found, strict=True):
             yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
-        for name, content in (await lists.strays()).items():
-            held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
-            advice = f"stop all workers and run `forwarder reshard {len(lists)} --move`"
-            yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(lists)}: {advice}")
+        async for finding in _strays(lists):
+            yield finding
         halt = await lists[0].halt()
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
@@ -86,6 +84,18 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
         yield Finding("api", "failure", "FORWARDER_API_KEY: not set (nor FORWARDER_API_KEY_FILE)")
     else:
         yield await _api(api, settings.api_url)
+
+
+async def _strays(lists: Lists) -> AsyncIterator[Finding]:
+    try:
+        found = await lists.strays()
+    except UnreachableError as error:  # such as without the right to look at other lists
+        yield Finding("strays", "warning", f"cannot look for lists that nobody drains: {error}")
+        return
+    for name, content in found.items():
+        held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
+        advice = f"stop all workers and run `forwarder reshard {len(lists)} --move`"
+        yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(lists)}: {advice}")
 
 
 def _redis(info: Mapping[str, str]) -> list[Finding]:

@@ -93,6 +93,8 @@ class Target:
         return None
 
     def _other_shards(self, number: str) -> str:
+        if not number.isdecimal():
+            return f"the queue {self.queue!r} is being resharded ({number}): start with the new number afterwards"
         return (
             f"this producer has shards={self.shards}, but Redis key {{{self.queue}}}:shards says {number}: "
             "give the producer the number that the workers have"

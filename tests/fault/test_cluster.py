@@ -1,7 +1,9 @@
 """A real Redis Cluster, whose master dies and whose slot moves under load."""
 
 import asyncio
+import contextlib
 import itertools
+import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
@@ -11,14 +13,17 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder import Durability, Producer, PushError, SyncProducer
+from forwarder import Durability, Producer, PushError, SyncProducer, redistribution
 from forwarder.config import Settings
-from forwarder.queue import Keys, connect
+from forwarder.errors import UnreachableError
+from forwarder.lists import lists_of_a_queue
+from forwarder.queue import Keys, Records, connect, moving
 from forwarder.shards import shard_of
 from forwarder.simulator import Faults, Simulator
 from tests.cluster import RunningCluster, cluster
 from tests.faults import fault
 from tests.history import check, observed
+from tests.resharding import Crowd, reshard
 from tests.rig import WorkerProcess, accepted, command, environment, event, eventually, settings
 
 Start = Callable[[Settings], WorkerProcess]
@@ -191,6 +196,41 @@ async def test_producers_push_to_the_nodes_that_serve_the_lists(
     await eventually(lambda: api.ledger.accepted_events == 5 * len(users), within=40)
     pushed = {user: [n + 40 * turn for turn in range(5)] for n, user in enumerate(users)}
     assert accepted(api) == pushed
+
+
+@fault(
+    "cluster",
+    "slots move to other masters while `forwarder reshard` moves events",
+    "it follows, or says that the same command finishes it",
+    keeps=(1, 2, 3),
+)
+async def test_slots_that_move_during_a_resharding_lose_and_double_nothing(
+    nodes: RunningCluster, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(redistribution, "PAGE", 7)
+    monkeypatch.setattr(moving, "PAGE", 7)
+    async with connect(nodes.url) as redis:
+        crowd, shards = Crowd(redis, queue_name, random.Random(1)), 1
+        for after in (4, 3, 1):
+            await crowd.push(shards, 100)
+            await crowd.work(shards, claim=20, settle=10)
+            migrating = asyncio.create_task(
+                _migrate_all(nodes, [each.list for each in lists_of_a_queue(queue_name, 4)])
+            )
+            while await Records(redis, Keys(queue_name)).shards() != str(after):
+                with contextlib.suppress(UnreachableError):
+                    await reshard(nodes.url, queue_name, after)
+            await migrating
+            await crowd.check(after)
+            shards = after
+
+
+async def _migrate_all(nodes: RunningCluster, lists: Sequence[str]) -> None:
+    """Each list to the next master."""
+    owners = [await nodes.owner(name) for name in lists]
+    masters = list({node.id: node for node in owners}.values())
+    for name, owner in zip(lists, owners, strict=True):
+        await nodes.migrate(name, masters[(masters.index(owner) + 1) % len(masters)])
 
 
 async def test_a_producer_says_what_was_pushed_when_a_node_is_down(nodes: RunningCluster, queue_name: str) -> None:

@@ -24,6 +24,7 @@ from forwarder.queue import (
     colleagues,
     connect,
 )
+from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.simulator import Simulator
 from tests.rig import event, eventually, running, settings
 
@@ -124,12 +125,16 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert not any((await records.census()).imbalances.values())
     assert await records.server()
     await claims.release()
+    plan = await make_plan(redis, keys.queue, 3, told=1)
+    await refuse(redis, plan, move=True)
+    moved = await carry_out(redis, plan, side="left", max_event_bytes=200, progress=lambda _: None)
+    assert moved.events
 
 
 async def test_a_worker_and_an_operator_need_no_more_than_the_rule(allowed: Allowed) -> None:
     async with connect(allowed.url("forwarder")) as redis:
         await everything(redis, allowed)
-    async with Producer(allowed.url("forwarder"), queue=allowed.keys.queue) as producer:  # `forwarder push`
+    async with Producer(allowed.url("forwarder"), queue=allowed.keys.queue, shards=3) as producer:  # `forwarder push`
         await producer.push_many([event("a", 0)])
     allowed.close()
 

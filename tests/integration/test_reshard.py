@@ -6,11 +6,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from itertools import count
 
 import pytest
+from redis import Redis as Blocking
 from redis.asyncio import Redis
 
-from forwarder import lists
+from forwarder import lists, redistribution
 from forwarder.embedded import EmbeddedRedis
-from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, WrongTypeError
+from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, UnreachableError, WrongTypeError
 from forwarder.lists import Lists, lists_of_a_queue
 from forwarder.queue import (
     Claims,
@@ -28,8 +29,15 @@ from forwarder.queue import (
 from forwarder.redistribution import Moved, Redistribution
 from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.shards import list_name, shard_of
+from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
 from tests.rig import event
+
+
+@pytest.fixture
+def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (moving, redistribution):
+        monkeypatch.setattr(module, "PAGE", 7)
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +47,7 @@ def _few_lists_among_which_to_look_for_strays(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("side", ["left", "right"])
 async def test_from_one_list_to_many_and_back_all_keeps_its_order(
-    each_server: EmbeddedRedis, queue_name: str, side: Side
+    each_server: EmbeddedRedis, queue_name: str, side: Side, small_pages: None
 ) -> None:
     async with connect(each_server.url) as redis:
         crowd = Crowd(redis, queue_name, random.Random(side), side=side)
@@ -57,11 +65,11 @@ async def test_dead_letters_go_with_their_users_and_keep_their_ids(redis_url: st
         crowd = Crowd(redis, queue_name, random.Random(1))
         await crowd.push(1, 200)
         await crowd.work(1, claim=200, settle=200)
-        before = {letter.id: letter async for letter in Records(redis, Keys(queue_name)).letters()}
+        before = {letter.id: letter.element async for letter in Records(redis, Keys(queue_name)).letters()}
         assert (await reshard(redis_url, queue_name, 4, move=False)).letters == len(before) > 50, "needs no --move"
         await crowd.check(4)
         after = [letter for keys in lists_of_a_queue(queue_name, 4) async for letter in Records(redis, keys).letters()]
-        assert {letter.id: letter for letter in after} == before
+        assert {letter.id: letter.element for letter in after} == before
         of = {keys.list: Records(redis, keys) for keys in lists_of_a_queue(queue_name, 4)}
         a_letter = await anext(of[f"{queue_name}:2"].letters())
         assert await of[f"{queue_name}:2"].replay(a_letter.id, a_letter.element, side="left")
@@ -132,18 +140,27 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
     assert len(tried) == 4 * len(plan.lists)
 
 
-async def test_leases_are_prolonged_however_long_it_takes(redis_client: Redis, queue_name: str) -> None:
+async def test_leases_are_prolonged_however_long_it_takes(
+    redis_url: str, redis_client: Redis, queue_name: str, small_pages: None
+) -> None:
     hours = count(0, 3600)
+    left: list[int] = []
     every = [*lists_of_a_queue(queue_name, 1), *lists_of_a_queue(queue_name, 3)]
+
+    def look(_: int) -> None:
+        with Blocking.from_url(redis_url) as redis:
+            for keys in every:
+                left.append(int(redis.pttl(keys.lease)))
+                redis.pexpire(keys.lease, 5_000)
+
     steps = Redistribution(
-        redis_client, every, every[1:], side="left", max_event_bytes=100, progress=print, clock=lambda: next(hours)
+        redis_client, every, every[1:], side="left", max_event_bytes=100, progress=look, clock=lambda: next(hours)
     )
-    await redis_client.rpush(queue_name, event("a", 1))
+    await redis_client.rpush(queue_name, *[event("a", number) for number in range(20)])
     assert await steps.own() is None
-    for keys in every:
-        assert await redis_client.pexpire(keys.lease, 5_000)
     await steps.run()
-    assert min([await redis_client.pttl(keys.lease) for keys in every]) > 5_000
+    assert len(left) == 3 * len(every)
+    assert min(left) > 5_000, "each was prolonged before the next page"
 
 
 async def test_another_number_has_to_wait_until_one_is_done(
@@ -299,3 +316,26 @@ async def test_each_step_that_is_repeated_answers_the_same_and_does_nothing(
             moved.loaded(once)
             sizes.append(len(once.items))
     assert sizes == [2, 1, 1]
+
+
+async def test_what_is_pushed_wrongly_while_the_notes_are_cleared_away_is_not_lost(
+    redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, small_pages: None
+) -> None:
+    """Were the events moved once more, with half of the notes, it would look as if they had been moved."""
+    await redis_client.rpush(queue_name, *[event(f"u{number}", number) for number in range(100)])
+    async with Proxy(int(redis_server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+        await reshard(proxy.url, queue_name, 2)  # the scripts are known
+        proxy.stop_at("tidy", "after")
+        dying = asyncio.create_task(reshard(proxy.url, queue_name, 3))
+        await proxy.reached.wait()
+        proxy.cut()
+        proxy.go_on()
+        with pytest.raises(UnreachableError, match="run the same command again"):
+            await dying
+    late = [event(f"u{number}", 1_000 + number) for number in range(100)]
+    await redis_client.rpush(f"{queue_name}:0", *late)
+    await reshard(redis_server.url, queue_name, 3)
+    found = [await redis_client.lrange(keys.list, 0, -1) for keys in lists_of_a_queue(queue_name, 3)]
+    assert sum(map(len, found)) == 200
+    assert found[0][-100:] == late
+    await reshard(redis_server.url, queue_name, 3)

@@ -15,6 +15,8 @@ _REPLIES = "tests/fault/test_producer_replies.py"
 _REPLAY = "tests/integration/test_replay.py"
 _CANARY = "tests/integration/test_canary.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
+_RESHARD = "tests/integration/test_reshard.py"
+_RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
 
 
 @dataclass(frozen=True)
@@ -528,5 +530,69 @@ CATALOGUE = (
         "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
         "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         ("tests/fault/test_memory.py",),
+    ),
+    Mutation(
+        1,
+        "a resharding that was overtaken loads a page once more",
+        "forwarder/queue/lua/load.lua",
+        "if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end",
+        "",
+        (_RESHARD, _RESHARD_KILLED),
+    ),
+    Mutation(
+        3,
+        "a list does not note which pages it has been given",
+        "forwarder/queue/lua/load.lua",
+        "redis.call('HSET', moved, ARGV[3], ARGV[4])\n",
+        "",
+        (_RESHARD_KILLED,),
+    ),
+    Mutation(
+        1,
+        "a page that was unloaded and not loaded is forgotten",
+        "forwarder/queue/lua/unload_events.lua",
+        "if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end",
+        "",
+        (_RESHARD_KILLED,),
+    ),
+    Mutation(
+        1,
+        "the old list is not set aside on a full Redis",
+        "forwarder/queue/lua/aside.lua",
+        "redis.call('PEXPIRE', lease, ARGV[2])\n",
+        "",
+        (_RESHARD_KILLED,),
+    ),
+    Mutation(
+        2,
+        "events come into new lists before the old ones are set aside",
+        "forwarder/redistribution.py",
+        "            await each.set_aside()\n        for each in self._lists.values():\n",
+        "            await each.set_aside()\n",
+        (_RESHARD,),
+    ),
+    Mutation(
+        1,
+        "events are moved again after half of the notes were cleared away",
+        "forwarder/reshard.py",
+        "tidying = mark._replace(tidying=True)",
+        "tidying = mark",
+        (_RESHARD,),
+    ),
+    Mutation(
+        3,
+        "a resharding begins while a worker is at work",
+        "forwarder/queue/lua/reshard.lua",
+        "tonumber(forgotten) > now",
+        "false",
+        (_RESHARD,),
+    ),
+    Mutation(
+        3,
+        "a resharding that was overtaken does not look at its mark",
+        "forwarder/reshard.py",
+        "if await Records(redis, keys).shards() != mark.text:",
+        "if mark is None:",
+        (_RESHARD_KILLED,),
     ),
 )

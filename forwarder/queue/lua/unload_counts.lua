@@ -25,7 +25,10 @@ end
 
 redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('DEL', stage)
-if not some then return {'page', number, 0} end
+if not some then
+  redis.call('DEL', unpack(KEYS, 4, 8))
+  return {'page', number, 0}
+end
 
 local item = 'c' .. table.concat(counts, ' ')
 redis.call('RPUSH', stage, item)
