@@ -15,6 +15,7 @@ from importlib.resources import files
 from itertools import islice
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 from redis.asyncio import Redis
@@ -44,6 +45,13 @@ def free_port() -> int:
     """A port of this machine that nobody has at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
+
+
+def port_of(url: str) -> int:
+    """The port in a URL of Redis or of HTTP."""
+    port = urlsplit(url).port
+    assert port is not None, url
+    return port
 
 
 def settings(url: str, queue: str, simulator: Simulator, **others: object) -> config.Settings:

@@ -22,7 +22,7 @@ from redis import Redis
 from forwarder.embedded import EmbeddedRedis
 from forwarder.event import decode
 from tests.proxy import Proxy
-from tests.rig import free_port
+from tests.rig import free_port, port_of
 from tests.unit.test_shards import DEPLOY, FILE, NUMBERS
 
 EXAMPLES = DEPLOY / "producers"
@@ -172,7 +172,7 @@ async def test_an_example_refuses_what_is_no_number_of_shards(
 
 async def losing_a_reply(server: EmbeddedRedis, *command: str) -> tuple[int, int]:
     """Runs a command whose RPUSH gets no reply; its exit code, and how many events there are."""
-    async with Proxy(int(server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+    async with Proxy(port_of(server.url)) as proxy:
         seen = count()
         proxy.loses_reply_to = lambda data: b"RPUSH" in data.upper() and next(seen) == 0
         code, text = await run(*command, REDIS_URL=proxy.url)

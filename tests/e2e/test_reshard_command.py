@@ -13,7 +13,7 @@ from forwarder.lists import lists_of_a_queue
 from forwarder.queue import Keys
 from forwarder.simulator import Simulator
 from tests.proxy import Proxy
-from tests.rig import WorkerProcess, command, environment, event, eventually, settings
+from tests.rig import WorkerProcess, command, environment, event, eventually, port_of, settings
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -64,7 +64,7 @@ async def test_half_way_a_worker_and_the_other_commands_say_how_to_finish(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     await redis_client.rpush(queue_name, event("u", 1))
-    port = int(redis_server.url.rsplit(":", 1)[1].split("/")[0])
+    port = port_of(redis_server.url)
     async with Proxy(port) as proxy:
         given = environment(settings(proxy.url, queue_name, api))
         proxy.stop_at("unload_events", "after")
@@ -93,7 +93,7 @@ async def test_interrupted_it_says_what_to_do(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     await redis_client.rpush(queue_name, event("u", 1))
-    port = int(redis_server.url.rsplit(":", 1)[1].split("/")[0])
+    port = port_of(redis_server.url)
     async with Proxy(port) as proxy:
         given = environment(settings(proxy.url, queue_name, api))
         proxy.stop_at("aside", "before")

@@ -11,7 +11,7 @@ from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
 from tests.proxy import Proxy
-from tests.rig import WorkerProcess, event, eventually, fetch, settings, settled
+from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -31,7 +31,7 @@ async def test_lost_replies_double_nothing_as_every_script_is_safe_to_run_twice(
     api.faults = Faults(latency=0.002)
     pushed = [event(f"u{n % 400}", n) for n in range(8_000)]
     await redis_client.rpush(queue_name, *pushed)
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         proxy.loses = lambda _: dice.random() < 0.3
         worker(settings(proxy.url, queue_name, api, max_events_per_post=4, max_buffered_events=1_000, lease_ttl=20.0))
         await settled(redis_client, queue_name, within=60)
@@ -47,7 +47,7 @@ async def test_a_cut_connection_is_made_again_and_nothing_doubles(
     api.faults = Faults(latency=0.01)
     pushed = [event(f"u{n % 400}", n) for n in range(6_000)]
     await redis_client.rpush(queue_name, *pushed)
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         worker(settings(proxy.url, queue_name, api, max_events_per_post=4, concurrency=16))
         for least in range(500, 5_000, 500):
 
@@ -70,7 +70,7 @@ async def test_in_the_dark_posts_stop_within_a_second_and_readiness_tells(
     api.faults = Faults(latency=0.01)
     pushed = [event(f"u{n % 400}", n) for n in range(6_000)]
     await redis_client.rpush(queue_name, *pushed)
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         process = worker(settings(proxy.url, queue_name, api, max_events_per_post=2, concurrency=8, lease_ttl=30.0))
         admin = await process.admin()
         await eventually(lambda: api.ledger.accepted_events > 500)
@@ -115,7 +115,3 @@ async def test_a_forgotten_script_is_sent_again(
         await settled(redis, queue_name)
         verdict = check(await observed(pushed, api, redis, queue_name))
     assert (verdict.faults, verdict.explained) == ({}, [])
-
-
-def _port(server: EmbeddedRedis) -> int:
-    return int(server.url.rsplit(":", 1)[1].split("/")[0])

@@ -17,7 +17,7 @@ from forwarder.simulator import Answer, Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
 from tests.proxy import Proxy
-from tests.rig import WorkerProcess, census, command, environment, event, eventually, settings, settled
+from tests.rig import WorkerProcess, census, command, environment, event, eventually, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 Point = tuple[str, Literal["before", "after"]]
@@ -91,7 +91,7 @@ async def scene(server: EmbeddedRedis, redis: Redis, api: Simulator, queue: str,
         ("renew", "after"): Faults(latency=0.2),
     }.get(point, Faults(latency=0.01))
     others = {"lease_ttl": LEASE, "request_timeout": 0.6, "max_events_per_post": 5}
-    port = int(server.url.rpartition(":")[2].partition("/")[0])
+    port = port_of(server.url)
     async with Proxy(port) as proxy:
         given = settings(proxy.url, queue, api, **others)
         now = Scene(proxy, redis, api, queue, given, settings(server.url, queue, api, **others))

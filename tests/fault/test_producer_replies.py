@@ -18,7 +18,7 @@ from forwarder.queue.exchange import _over_blocking
 from tests.faults import fault
 from tests.producers import KINDS, Kind, connected
 from tests.proxy import Proxy
-from tests.rig import event, eventually, free_port
+from tests.rig import event, eventually, free_port, port_of
 
 
 def once(what: bytes, after: int = 0) -> Callable[[bytes], bool]:
@@ -32,15 +32,11 @@ def server(own_redis: Callable[..., EmbeddedRedis]) -> EmbeddedRedis:
     return own_redis(port=free_port())
 
 
-def port(server: EmbeddedRedis | Proxy) -> int:
-    return int(server.url.rsplit(":", 1)[1].split("/")[0])
-
-
 async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: EmbeddedRedis) -> None:
-    async with Proxy(port(server)) as proxy, connected(server) as redis:
+    async with Proxy(port_of(server.url)) as proxy, connected(server) as redis:
         proxy.loses_reply_to = once(b"RPUSH")
         # What Redis.from_url makes does not repeat it (8.1.0).
-        async with Redis(port=port(proxy)) as plain:
+        async with Redis(port=port_of(proxy.url)) as plain:
             await plain.rpush("events", event("u", 1))
         assert proxy.lost == 1
         assert await redis.lrange("events", 0, -1) == [event("u", 1)] * 2
@@ -52,7 +48,11 @@ async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: E
 async def test_a_producer_sends_nothing_again_and_says_what_may_have_been_pushed(
     server: EmbeddedRedis, kind: Kind, most: int | None
 ) -> None:
-    async with Proxy(port(server)) as proxy, connected(server) as redis, kind(proxy.url, max_waiting=most) as producer:
+    async with (
+        Proxy(port_of(server.url)) as proxy,
+        connected(server) as redis,
+        kind(proxy.url, max_waiting=most) as producer,
+    ):
         proxy.loses_reply_to = once(b"RPUSH")
         with pytest.raises(MaybePushedError, match=r"^1 maybe pushed: ") as one:
             await producer.push_many([event("u", 0)])
@@ -75,7 +75,7 @@ async def test_a_producer_sends_nothing_again_and_says_what_may_have_been_pushed
 async def test_what_was_replied_before_the_connection_was_lost_is_known(server: EmbeddedRedis, kind: Kind) -> None:
     durability = Durability(replicas=1, within=20)
     async with (
-        Proxy(port(server)) as proxy,
+        Proxy(port_of(server.url)) as proxy,
         connected(server) as redis,
         kind(proxy.url, durability=durability) as producer,
     ):
@@ -101,7 +101,7 @@ async def interrupted(producer: Producer, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("seconds", [None, 0.05])
 async def test_no_push_reads_the_reply_to_one_that_was_cancelled(server: EmbeddedRedis, seconds: float | None) -> None:
-    async with Proxy(port(server)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
+    async with Proxy(port_of(server.url)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
         await producer.push("u", "first")
         proxy.black_hole = True
         pushing = asyncio.create_task(interrupted(producer, seconds))
@@ -193,7 +193,7 @@ async def test_many_cancelled_pushes_leak_no_connection(server: EmbeddedRedis) -
 
 
 async def test_lines_whose_reply_is_lost_are_named(server: EmbeddedRedis) -> None:
-    async with Proxy(port(server)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
+    async with Proxy(port_of(server.url)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
         proxy.loses_reply_to = once(b"RPUSH", after=1)
         lines = [event("u", number) + b"\n" for number in range(2_500)]
         lines[1_100:1_100] = [b"\n", b"nonsense\n"]

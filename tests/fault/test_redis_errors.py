@@ -15,7 +15,7 @@ from forwarder.embedded import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
-from tests.rig import WorkerProcess, event, eventually, fetch, settings, settled
+from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -262,7 +262,7 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
     async with scene(server, api, worker, queue_name) as now:
         server.kill()
         slow = ["--key-load-delay", "1000"]  # microseconds a command
-        port = int(server.url.rpartition(":")[2].partition("/")[0])
+        port = port_of(server.url)
         loading = asyncio.create_task(asyncio.to_thread(own_redis, port=port, arguments=slow, **kept))
         await now.says("loading", "LOADING")
         await loading

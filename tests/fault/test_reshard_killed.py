@@ -21,7 +21,7 @@ from forwarder.queue import Keys, Records, connect, moving
 from tests.faults import fault
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
-from tests.rig import eventually
+from tests.rig import eventually, port_of
 
 KILLS = int(os.environ.get("TEST_KILLS", "30"))
 #: How many lists there are, one resharding after the other.
@@ -45,10 +45,6 @@ def dice() -> random.Random:
     return random.Random(seed)
 
 
-def _port(server: EmbeddedRedis) -> int:
-    return int(server.url.rsplit(":", 1)[1].split("/")[0])
-
-
 async def _more(crowd: Crowd, shards: int) -> None:
     await crowd.push(shards, 100)
     await crowd.work(shards, claim=60 // shards, settle=30 // shards)
@@ -65,7 +61,7 @@ async def test_a_reply_lost_at_each_step_in_turn_loses_and_doubles_nothing(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, dice: random.Random
 ) -> None:
     crowd, shards = Crowd(redis_client, queue_name, dice), 1
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         for after in COURSE:
             await _more(crowd, shards)
             step = 0
@@ -103,7 +99,7 @@ async def test_sigkill_at_random_moments_loses_and_doubles_nothing(
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["forwarder.cli", "pytest"])
     crowd, shards, kills, course = Crowd(redis_client, queue_name, dice), 1, 0, 0
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
 
         async def run(after: int, most: int) -> int | None:
             process = context.Process(target=_command, args=(proxy.url, queue_name, after))
@@ -148,7 +144,7 @@ async def test_one_that_was_overtaken_changes_nothing(
 ) -> None:
     crowd = Crowd(redis_client, queue_name, dice)
     await _more(crowd, 1)
-    async with Proxy(_port(redis_server)) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         await reshard(proxy.url, queue_name, 2)  # the scripts are known
         await _more(crowd, 2)
         proxy.stop_at(script, when)  # type: ignore[arg-type]

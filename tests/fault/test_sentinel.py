@@ -18,7 +18,7 @@ from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed
 from tests.producers import KINDS, connected
-from tests.rig import WorkerProcess, command, environment, event, eventually, free_port, settings, settled
+from tests.rig import WorkerProcess, command, environment, event, eventually, free_port, port_of, settings, settled
 
 Servers = Callable[..., EmbeddedRedis]
 Start = Callable[[Settings], WorkerProcess]
@@ -33,10 +33,6 @@ sentinel down-after-milliseconds {name} 500
 sentinel failover-timeout {name} 3000
 sentinel parallel-syncs {name} 1
 """
-
-
-def port(server: EmbeddedRedis) -> int:
-    return int(server.url.rpartition(":")[2].partition("/")[0])
 
 
 @dataclass
@@ -82,13 +78,13 @@ async def sentinel_set(own_redis: Servers, directory: Path) -> AsyncIterator[Set
     master, *replicas = (own_redis(port=None) for _ in range(3))
     for replica in replicas:
         async with Redis.from_url(replica.url) as redis:
-            await redis.replicaof("127.0.0.1", str(port(master)))
+            await redis.replicaof("127.0.0.1", str(port_of(master.url)))
     ports = [free_port() for _ in range(3)]
     processes = []
     for number in ports:
         home = directory / f"sentinel-{number}"
         home.mkdir()
-        text = CONFIGURATION.format(port=number, directory=home, name=NAME, master=port(master))
+        text = CONFIGURATION.format(port=number, directory=home, name=NAME, master=port_of(master.url))
         (home / "sentinel.conf").write_text(text)
         arguments = [str(find_server()), str(home / "sentinel.conf"), "--sentinel"]
         processes.append(subprocess.Popen(arguments, stdout=subprocess.DEVNULL))
@@ -122,7 +118,7 @@ async def test_a_worker_follows_the_master_that_sentinels_name(
         await eventually(lambda: api.ledger.accepted_events > 500)
         killed = api._clock()
         servers.master.kill()
-        old = port(servers.master)
+        old = port_of(servers.master.url)
 
         async def promoted() -> bool:
             return await servers.master_port() not in {None, old}
@@ -171,7 +167,7 @@ async def test_producers_find_the_master_and_are_refused_by_one_that_was_demoted
         for producer in producers:
             await producer.push_many([event("u", number) for number in range(10)])
         assert await redis.llen("events") == 20
-        await redis.replicaof("127.0.0.1", str(port(servers.replicas[0])))
+        await redis.replicaof("127.0.0.1", str(port_of(servers.replicas[0].url)))
         for producer in producers:
             # It surely was not pushed, though redis-py makes a broken connection of it.
             with pytest.raises(NotPushedError, match=r"^1 not pushed: ConnectionError: .*now a slave"):

@@ -13,16 +13,12 @@ from forwarder.simulator import Faults, Refusal, Simulator
 from tests.faults import fault
 from tests.history import Verdict, check, observed
 from tests.proxy import Proxy
-from tests.rig import WorkerProcess, census, event, eventually, settings, settled
+from tests.rig import WorkerProcess, census, event, eventually, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 Servers = Callable[..., EmbeddedRedis]
 
 NOWHERE = ("127.0.0.1", "1")
-
-
-def port(server: EmbeddedRedis) -> int:
-    return int(server.url.rsplit(":", 1)[1].split("/")[0])
 
 
 @dataclass
@@ -75,7 +71,7 @@ class Pair:
         self.master.kill()
         async with Redis.from_url(self.replica.url) as redis:
             await redis.replicaof("NO", "ONE")
-        self.proxy.lead_to(port(self.replica))
+        self.proxy.lead_to(port_of(self.replica.url))
         assert self.stale_since is not None
         self.unsettled.append((self.stale_since, self.api._clock()))
         self.stale_since = None
@@ -85,7 +81,7 @@ class Pair:
         """The old master comes back, empty, as a replica, and catches up."""
         self.replica.restart()
         async with Redis.from_url(self.replica.url) as redis:
-            await redis.replicaof("127.0.0.1", str(port(self.master)))
+            await redis.replicaof("127.0.0.1", str(port_of(self.master.url)))
 
             async def up() -> bool:
                 return bool((await redis.info("replication"))["master_link_status"] == "up")
@@ -112,10 +108,10 @@ class Pair:
 async def pair(own_redis: Servers, api: Simulator, queue: str) -> AsyncIterator[Pair]:
     api.faults = Faults(latency=0.01, refuse=[Refusal(member="bad")])
     master, replica = own_redis(port=None), own_redis(port=None)
-    async with Proxy(port(master)) as proxy:
+    async with Proxy(port_of(master.url)) as proxy:
         both = Pair(proxy, api, queue, master, replica)
         async with Redis.from_url(replica.url) as redis:
-            await redis.replicaof("127.0.0.1", str(port(master)))
+            await redis.replicaof("127.0.0.1", str(port_of(master.url)))
 
             async def up() -> bool:
                 return bool((await redis.info("replication"))["master_link_status"] == "up")

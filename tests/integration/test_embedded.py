@@ -19,6 +19,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from forwarder import embedded
 from forwarder.embedded import CHOICE_VARIABLE, EmbeddedRedis, find_server, installed_servers, version_of
 from forwarder.errors import ServerMissingError, UnreachableError
+from tests.rig import port_of
 
 Factory = Callable[..., EmbeddedRedis]
 
@@ -82,7 +83,7 @@ def test_a_port_that_is_snatched_away_is_replaced_by_another(
     own_redis: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken = own_redis(port=None)
-    ports = iter([int(taken.url.rsplit(":", 1)[1].split("/")[0]), embedded._free_port()])
+    ports = iter([port_of(taken.url), embedded._free_port()])
     monkeypatch.setattr(embedded, "_free_port", lambda: next(ports))
     with connected(own_redis(port=None).url) as second, connected(taken.url) as first:
         assert second.info("server")["run_id"] != first.info("server")["run_id"]

@@ -28,30 +28,27 @@ async def test_who_leaves_and_comes_again_comes_last(redis_client: Redis, queue_
     assert await first.attend() == Place(1, 2)
 
 
-async def test_a_silent_worker_is_forgotten_but_has_its_place_again(redis_client: Redis, queue_name: str) -> None:
-    first = fleet(redis_client, queue_name, "first", remembered=0.2)
-    second = fleet(redis_client, queue_name, "second")
+async def forgotten(redis: Redis, queue: str) -> Fleet:
+    """A worker that came first and was silent for so long that the second one is alone."""
+    first, second = fleet(redis, queue, "first", remembered=0.2), fleet(redis, queue, "second")
     await first.attend()
     await second.attend()
 
-    async def forgotten() -> bool:
+    async def alone() -> bool:
         return await second.attend() == Place(0, 1)
 
-    await eventually(forgotten)
+    await eventually(alone)
+    return first
+
+
+async def test_a_silent_worker_is_forgotten_but_has_its_place_again(redis_client: Redis, queue_name: str) -> None:
+    first = await forgotten(redis_client, queue_name)
     assert [each.name for each in await colleagues(redis_client, Keys(queue_name))] == ["second"]
     assert await first.attend() == Place(0, 2), "a hiccup moves no list"
 
 
 async def test_a_worker_that_lost_its_leases_meanwhile_comes_last(redis_client: Redis, queue_name: str) -> None:
-    first = fleet(redis_client, queue_name, "first", remembered=0.2)
-    second = fleet(redis_client, queue_name, "second")
-    await first.attend()
-    await second.attend()
-
-    async def forgotten() -> bool:
-        return await second.attend() == Place(0, 1)
-
-    await eventually(forgotten)
+    first = await forgotten(redis_client, queue_name)
     first.forget_place()
     assert await first.attend() == Place(1, 2)
 

@@ -31,7 +31,7 @@ from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.shards import list_name, shard_of
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
-from tests.rig import event
+from tests.rig import event, port_of
 
 
 @pytest.fixture
@@ -323,7 +323,7 @@ async def test_what_is_pushed_wrongly_while_the_notes_are_cleared_away_is_not_lo
 ) -> None:
     """Were the events moved once more, with half of the notes, it would look as if they had been moved."""
     await redis_client.rpush(queue_name, *[event(f"u{number}", number) for number in range(100)])
-    async with Proxy(int(redis_server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+    async with Proxy(port_of(redis_server.url)) as proxy:
         await reshard(proxy.url, queue_name, 2)  # the scripts are known
         proxy.stop_at("tidy", "after")
         dying = asyncio.create_task(reshard(proxy.url, queue_name, 3))

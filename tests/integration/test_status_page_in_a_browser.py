@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from forwarder.queue import HaltRecord, Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.browser import browsing, chromium
-from tests.rig import KEY, Running, event, eventually, running, settings, settled
+from tests.rig import KEY, Running, event, eventually, port_of, running, settings, settled
 
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium on PATH: apt-get install chromium")
 
@@ -149,7 +149,7 @@ async def test_it_says_plainly_that_it_lost_contact_and_when_it_is_back(
     given = settings(redis_url, queue_name, api)
     async with running(given) as service:
         page = (await opened(browser, service)).page
-        port = int(service.url.rsplit(":", 1)[1])
+        port = port_of(service.url)
     await expect(page.locator("#title")).to_have_text("No contact with this worker")
     await expect(page.locator("#contact")).to_have_text("no contact")
     await expect(page.locator("#sentence")).to_contain_text("It has not answered since")

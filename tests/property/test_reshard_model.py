@@ -15,6 +15,7 @@ from forwarder.errors import UnreachableError
 from forwarder.queue import Keys, Records, Side, connect, moving
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
+from tests.rig import port_of
 
 Step = tuple[int, int, int, int, list[int]]
 COURSE = st.lists(
@@ -44,7 +45,7 @@ def test_any_course_keeps_every_event_once_and_in_order(
 
 async def _run(server: EmbeddedRedis, course: list[Step], side: Side, seed: int) -> None:
     queue = f"model-{uuid4().hex[:8]}"  # Hypothesis seeds random
-    async with connect(server.url) as redis, Proxy(int(server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+    async with connect(server.url) as redis, Proxy(port_of(server.url)) as proxy:
         crowd, shards = Crowd(redis, queue, random.Random(seed), side=side), 1
         await redis.set(Keys(queue).shards, shards)
         for number, pushed, claim, settle, deaths in course:

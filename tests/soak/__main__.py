@@ -20,7 +20,7 @@ from forwarder.embedded import EmbeddedRedis
 from forwarder.simulator import Simulator
 from tests.history import History, check, observed
 from tests.proxy import Proxy
-from tests.rig import KEY, command, environment, event, settings, settled
+from tests.rig import KEY, command, environment, event, port_of, settings, settled
 from tests.soak.chaos import Chaos
 from tests.soak.report import Report
 
@@ -77,7 +77,7 @@ async def soak(minutes: float, seed: int, rate: float, folder: Path) -> Report:
     dice = random.Random(seed)
     server = EmbeddedRedis(port=None, appendonly=True, arguments=["--appendfsync", "always"])
     with server:
-        async with Simulator(KEY) as api, Proxy(int(server.url.rsplit(":", 1)[1].split("/")[0])) as proxy:
+        async with Simulator(KEY) as api, Proxy(port_of(server.url)) as proxy:
             given = settings(
                 proxy.url, _QUEUE, api, lease_ttl=3.0, request_timeout=1.0, max_events_per_post=20, retry_max=1.0
             )
