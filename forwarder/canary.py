@@ -5,7 +5,8 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
-from forwarder.dead import Letters, order
+from forwarder.dead import Letters
+from forwarder.letter import order
 from forwarder.queue import DeadLetter, Undecided
 
 #: Seconds between two looks: the first, and the longest.

@@ -12,7 +12,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from forwarder import redis_url
 from forwarder.errors import ConfigurationError
-from forwarder.shards import MOST_SHARDS
+from forwarder.shards import MOST_SHARDS, check_queue
 
 PREFIX = "FORWARDER_"
 #: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.
@@ -54,8 +54,7 @@ def _token(token: SecretStr | None) -> SecretStr | None:
 
 
 def _queue(name: str) -> str:
-    if not name or any(c in "{}" or c.isspace() or not c.isprintable() for c in name):
-        raise ValueError("must be printable, without spaces or braces, and not empty")
+    check_queue(name)
     return name
 
 

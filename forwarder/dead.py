@@ -1,4 +1,4 @@
-"""Dead letters, for people: which there are, which are meant, one in full, and taking them out.
+"""Dead letters, for people: which there are, which are meant, one by its id, and taking them out.
 
 With several lists a letter's id begins with its shard: ``3/1726077863000-0``. :class:`Letters` is the one place that
 walks over the letters of all lists and finds one by its id.
@@ -8,12 +8,12 @@ import heapq
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import TypeVar
 
 from forwarder.errors import UnreachableError
-from forwarder.event import dated, decode, name_of
+from forwarder.event import decode, name_of
+from forwarder.letter import id_in_list, named, order
 from forwarder.queue import DeadLetter, HaltRecord, Records, Side, Undecided
 from forwarder.retry import until_reachable
 from forwarder.shards import shard_of
@@ -24,8 +24,6 @@ T = TypeVar("T")
 _PATIENCE = 5.0
 #: Letters read in one round trip.
 _PAGE = 100
-
-_ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ class Letters:
         newest = "0-0"
         async for letter in self.each(Selection(which, ids, first, last, {})):
             reasons[letter.reason] += 1
-            newest = _in_list(letter.id)
+            newest = id_in_list(letter.id)
         missing = len(ids) - sum(reasons.values()) if ids else 0
         return Selection(which, ids, first, newest, reasons, missing)
 
@@ -157,14 +155,10 @@ class Letters:
         while True:
             page = await patiently(lambda first=first: records.letters_page(first, last, _PAGE))  # type: ignore[misc]
             for letter in page:
-                yield self._named(letter)
+                yield named(letter, len(self._lists))
             if len(page) < _PAGE:
                 return
             first = "(" + page[-1].id
-
-    def _named(self, letter: DeadLetter) -> DeadLetter:
-        """The letter, with an id that no letter of another list has."""
-        return letter if len(self._lists) == 1 else replace(letter, id=f"{letter.shard}/{letter.id}")
 
     def _list_of(self, letter_id: str) -> Records | None:
         shard, slash, _ = letter_id.partition("/")
@@ -175,8 +169,8 @@ class Letters:
     async def one(self, letter_id: str) -> DeadLetter | None:
         """One dead letter by its id."""
         records = self._list_of(letter_id)
-        found = None if records is None else await patiently(lambda: records.letter(_in_list(letter_id)))
-        return None if found is None else self._named(found)
+        found = None if records is None else await patiently(lambda: records.letter(id_in_list(letter_id)))
+        return None if found is None else named(found, len(self._lists))
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds, or later."""
@@ -193,7 +187,7 @@ class Letters:
         async def push() -> int:
             nonlocal asked
             asked += 1
-            return await self._lists[letter.shard].replay(_in_list(letter.id), element, side=self._side)
+            return await self._lists[letter.shard].replay(id_in_list(letter.id), element, side=self._side)
 
         number = await patiently(push)
         return -1 if number == 0 and asked > 1 else number
@@ -205,7 +199,7 @@ class Letters:
         async def delete() -> bool:
             nonlocal asked
             asked += 1
-            return await self._lists[letter.shard].delete(_in_list(letter.id))
+            return await self._lists[letter.shard].delete(id_in_list(letter.id))
 
         return await patiently(delete) or asked > 1
 
@@ -253,70 +247,3 @@ async def patiently(command: Callable[[], Awaitable[T]]) -> T:
             raise error
 
     return await until_reachable(command, failed=failed, maximum=0.5)
-
-
-def _in_list(letter_id: str) -> str:
-    """The id without the shard."""
-    return letter_id.rpartition("/")[2]
-
-
-def order(letter_id: str) -> tuple[int, int]:
-    """What ids are sorted by: when they were made."""
-    milliseconds, _, count = _in_list(letter_id).partition("-")
-    return int(milliseconds), int(count)
-
-
-def _moment(seconds: float) -> str:
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):  # an id that somebody made up
-        return ""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
-def claimed_at(letter: DeadLetter) -> str:
-    """When the letter's event was claimed, ISO 8601."""
-    return _moment(letter.claimed_at / 1e6)
-
-
-def summary(letter: DeadLetter) -> dict[str, str | int | None]:
-    """All of a letter that a script would read; bytes that are not UTF-8 are escaped as Python does."""
-    return {
-        "id": letter.id,
-        "reason": letter.reason,
-        "status": letter.status,
-        "detail": letter.detail,
-        "user_id": letter.user_id,
-        "name": name_of(letter.element),
-        "claimed_at": claimed_at(letter),
-        "dead_lettered_at": _moment(order(letter.id)[0] / 1e3),
-        "attempts": letter.attempts,
-        "element": letter.element.decode(errors="backslashreplace"),
-    }
-
-
-def line(letter: DeadLetter, max_bytes: int) -> bytes:
-    """A letter's element as a line that `forwarder push` takes; without a date, with the one of its first claim.
-
-    Raises:
-        InvalidElementError: it is no event.
-    """
-    element = with_date(letter.element, letter.claimed_at, max_bytes)
-    decode(element, max_bytes=max_bytes)
-    return one_line(element)
-
-
-def one_line(element: bytes) -> bytes:
-    """The same JSON in one line."""
-    # In JSON a line break is a blank, as in a string it would be escaped (RFC 8259, sections 2 and 7).
-    return element.translate(_ONE_LINE).strip()
-
-
-def with_date(element: bytes, stamp: int, max_bytes: int) -> bytes:
-    """The element with the date of its claim, if it has none and there is room for one.
-
-    Raises:
-        InvalidElementError: it is no JSON object.
-    """
-    stamped = dated(element, stamp)
-    return stamped if len(stamped) <= max_bytes else element

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from forwarder import dead
 from forwarder.canary import Findings
+from forwarder.dead import Selection
+from forwarder.letter import count_of, order, summary
 from forwarder.queue import DeadLetter, Undecided
 from forwarder.replay import Kept, Report
-from forwarder.show import NAMED, as_line, count_of, err, out, problem
+from forwarder.show import NAMED, as_line, err, out, problem
 
 #: Characters of a user or a name in a list.
 _LONGEST = 40
@@ -31,7 +32,7 @@ def _short(text: str) -> str:
 
 
 def _age(letter: DeadLetter, now: float) -> str:
-    seconds = max(0.0, now - dead.order(letter.id)[0] / 1e3)
+    seconds = max(0.0, now - order(letter.id)[0] / 1e3)
     return next((f"{seconds / unit:.0f} {name}" for unit, name in _AGES if seconds >= unit), f"{seconds:.0f} s")
 
 
@@ -40,13 +41,13 @@ async def listed(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
     count, now = 0, time.time()
     async for letter in found:
         count += 1
-        summary = dead.summary(letter)
+        shown = summary(letter)
         if as_json:
-            as_line(summary)
+            as_line(shown)
             continue
         line = Text(f"{letter.id:<17} ", "bold").append(f"{_age(letter, now):>6}  ", "dim")
         line.append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
-        line.append(f"{_short(letter.user_id) or '-'}  ", "cyan").append(f"{_short(str(summary['name'] or '-'))}  ")
+        line.append(f"{_short(letter.user_id) or '-'}  ", "cyan").append(f"{_short(str(shown['name'] or '-'))}  ")
         out.print(line.append(plain(letter.detail), "dim"), soft_wrap=True)
     if not as_json:
         out.print(count_of(count), style="dim")
@@ -56,9 +57,9 @@ def letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_json: b
     """One dead letter in full, what is likely wrong with it, and how to see that; or why it cannot be sent (a str)."""
     if as_json:
         command = curl.decode() if isinstance(curl, bytes) else None
-        as_line({**dead.summary(found), "explanation": explanation, "curl": command})
+        as_line({**summary(found), "explanation": explanation, "curl": command})
         return
-    for name, value in dead.summary(found).items():
+    for name, value in summary(found).items():
         shown = "-" if value in {None, ""} else plain(str(value))
         out.print(Text(f"{name.replace('_', ' '):<18}", "bold").append(shown, "default"), soft_wrap=True)
     out.print()
@@ -142,7 +143,7 @@ def unfinished(report: Report, total: int) -> None:
 def _canary(found: Findings | None) -> dict[str, object] | None:
     if found is None:
         return None
-    refused = [{**dead.summary(again.letter), "was": again.was} for again in found.refused]
+    refused = [{**summary(again.letter), "was": again.was} for again in found.refused]
     return {"sent": found.sent, "well": found.well, "refused": refused, "stopped": found.stopped}
 
 
@@ -171,7 +172,7 @@ def unknown(ids: int) -> None:
         problem(f"{ids} of the ids are no dead letters (any more)")
 
 
-def question(what: str, selection: dead.Selection) -> str:
+def question(what: str, selection: Selection) -> str:
     """What is asked before a selection is replayed or deleted."""
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in selection.reasons.items())
     return f"{what} {count_of(selection.count)} ({plain(reasons)})?"

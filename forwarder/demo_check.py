@@ -148,7 +148,7 @@ def verdict(planned: Plan, seen: Seen, census: Census) -> list[Check]:
         Check(disordered == 0, f"{disordered:,} of {len(planned.good):,} customers' events are out of order"),
         Check(explained, doubled),
         _letters(planned, seen),
-        Check(not any(census.imbalances.values()), "every claimed event is accounted for, to the unit"),
+        Check(not census.imbalance, "every claimed event is accounted for, to the unit"),
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from forwarder.errors import ShardsDisagreeError
-from forwarder.queue import Colleague, Content, HaltRecord, Keys, Records, Redis, colleagues, contents
+from forwarder.queue import Content, HaltRecord, Keys, Records, Redis, colleagues, contents
 from forwarder.shards import MOST_SHARDS
 
 
@@ -56,9 +56,9 @@ class Lists:
         found = zip(others, await contents(self._redis, others), strict=True)
         return {keys.list: content for keys, content in found if content and not content.strange}
 
-    async def workers(self) -> list[Colleague]:
-        """The workers that are at work, in the order they came."""
-        return await colleagues(self._redis, self._keys[0])
+    async def workers(self) -> dict[str, str]:
+        """The names of the workers that are at work by their ids, in the order they came."""
+        return {each.id: each.name for each in await colleagues(self._redis, self._keys[0])}
 
     async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
         """Ends the halt in force and returns it; lets so many refusals through the brake, spread over the lists."""

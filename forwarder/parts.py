@@ -1,5 +1,7 @@
 """What outlives one ownership of the list: the parts that a process builds once."""
 
+import os
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -43,6 +45,8 @@ class Parts:
     brake: Brake
     chatter: Chatter
     clock: Callable[[], float]
+    #: Of this process, for people.
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
     trust: Trust = field(default_factory=Trust)
 
     def of_list(self, shard: int) -> Self:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
-from forwarder.event import dated, decode, user_of
+from forwarder.event import decode, user_of
+from forwarder.letter import with_date
 from forwarder.queue import Keys, MovedList, Page, Records, Redis, Side
 from forwarder.queue.moving import MOVER_LEASE, PAGE
 from forwarder.shards import shard_of
@@ -148,10 +149,9 @@ class Redistribution:
             return element
         try:
             decode(element, max_bytes=self._max_event_bytes)
-            with_date = dated(element, int(stamp))
+            return with_date(element, int(stamp), self._max_event_bytes)
         except InvalidElementError:
             return element
-        return with_date if len(with_date) <= self._max_event_bytes else element
 
     async def _keep(self) -> None:
         """Prolongs the leases of lists that have had no part of a page for a while."""

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from forwarder.canary import Canary, Findings
-from forwarder.dead import Letters, Selection, one_line, with_date
+from forwarder.dead import Letters, Selection
 from forwarder.edit import Edit
 from forwarder.errors import InvalidElementError
+from forwarder.letter import one_line, with_date
 from forwarder.queue import DeadLetter
 
 

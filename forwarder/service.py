@@ -11,11 +11,11 @@ from forwarder.admin import Admin, Readiness
 from forwarder.api import Api
 from forwarder.config import Settings
 from forwarder.credentials import Credentials
+from forwarder.ending import Stopping
 from forwarder.halt import remedy
 from forwarder.parts import Parts, build
 from forwarder.queue import connect
 from forwarder.systemd import Systemd
-from forwarder.tenure import Stopping
 from forwarder.worker import State, Worker
 
 log = structlog.get_logger("forwarder.service")

@@ -9,6 +9,12 @@ import zlib
 MOST_SHARDS = 1024
 
 
+def check_queue(name: str) -> None:
+    """Raises :class:`ValueError` if a queue cannot be called so."""
+    if not name or any(c in "{}" or c.isspace() or not c.isprintable() for c in name):
+        raise ValueError("must be printable, without spaces or braces, and not empty")
+
+
 def shard_of(user_id: str, shards: int) -> int:
     """The shard of a user: CRC-32 (IEEE 802.3, as in zlib and gzip) of the id in UTF-8, modulo the number of shards."""
     return zlib.crc32(user_id.encode()) % shards

@@ -14,12 +14,13 @@ from typing import Any
 
 import structlog
 
+from forwarder.ending import Ending, Halted, Lost, Stopped, Stopping
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.halt import halts
 from forwarder.judge import Stop
 from forwarder.parts import Parts
 from forwarder.queue import Claims, Fleet, Place, Redis, connect
-from forwarder.tenure import Ending, Halted, Lost, Stopped, Stopping, Tenure
+from forwarder.tenure import Tenure
 
 #: Seconds between two looks at who is at work and what is free.
 _LOOK = 1.0
@@ -172,9 +173,10 @@ class Share:
         held.set(1)
         self._divide()
         tenure.ending.add_done_callback(partial(self._ended, shard))
+        ending: Ending | None = None
         try:
             await self._allow(parts, tenure)
-            await tenure.run(self._stopping)
+            ending = await tenure.run(self._stopping)
         finally:
             held.set(0)
             del self._tenures[shard]
@@ -182,7 +184,7 @@ class Share:
             parts.reach.forget()
             gauges = parts.metrics.of_list(shard)
             gauges.buffered, gauges.oldest_age = 0, 0.0
-            if not (tenure.ending.done() and isinstance(tenure.ending.result(), Halted)):
+            if not isinstance(ending, Halted):
                 parts.metrics.forget_list(shard)
             self._divide()
             self._news.set()

@@ -26,6 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.errors import ConfigurationError
+from forwarder.letter import count_of
 from forwarder.lines import Lines, Pushed
 from forwarder.queue import Census, Content, HaltRecord
 from forwarder.redistribution import Moved
@@ -221,11 +222,6 @@ def _lists(number: int) -> str:
 def not_resharded(plan: Plan) -> None:
     """That the queue has as many lists as it was to have."""
     out.print(f"{plan.queue} has {_lists(plan.after)} already: nothing to do", soft_wrap=True)
-
-
-def count_of(letters: int) -> str:
-    """So many dead letters, in words."""
-    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
 
 
 def resharding(plan: Plan, *, dry_run: bool) -> None:

@@ -31,7 +31,7 @@ class Finding:
 async def survey(lists: Lists) -> dict[str, object]:
     """Everything countable of a queue, who owns its lists, and its halt, as one JSON-ready object."""
     halt = await lists[0].halt()
-    workers = {worker.id: worker.name for worker in await lists.workers()}
+    workers = await lists.workers()
     found = [await records.census() for records in lists]
     return {
         **reduce(operator.add, found).counts,
@@ -41,15 +41,14 @@ async def survey(lists: Lists) -> dict[str, object]:
         ],
         "workers": list(workers.values()),
         "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
-        "balanced": not any(any(census.imbalances.values()) for census in found),
+        "balanced": not any(census.imbalance for census in found),
     }
 
 
 def _owner(census: Census, workers: Mapping[str, str]) -> dict[str, object] | None:
     if census.lease is None:
         return None
-    # A worker that Redis has forgotten may hold its lease for some seconds more.
-    name = workers.get(census.lease.partition("-")[0], census.lease[:8])
+    name = workers.get(census.owner, census.lease[:8])
     return {"worker": name, "lease_seconds": census.lease_milliseconds / 1000}
 
 

@@ -8,7 +8,6 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -17,6 +16,7 @@ import structlog
 from forwarder.batch import Batch
 from forwarder.buffer import Buffer
 from forwarder.delivery import Delivery
+from forwarder.ending import Ending, Halted, Lost, Stopped, Stopping
 from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
 from forwarder.event import Event
 from forwarder.gate import Gate
@@ -37,36 +37,6 @@ _RELEASE_TIMEOUT = 2.0
 log = structlog.get_logger("forwarder.tenure")
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A person or the supervisor asked for it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """The lease, or Redis' memory of it, is gone; nothing could be settled any more."""
-
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
-class Halted:
-    """Nothing may be sent. ``stop`` is this owner's own reason, or None when a halt was found in Redis."""
-
-    stop: Stop | None
-
-
-Ending = Stopped | Lost | Halted
-
-
-@dataclass(frozen=True, slots=True)
-class Stopping:
-    """How a process is asked to stop: in good order, and then at once."""
-
-    orderly: asyncio.Event
-    at_once: asyncio.Event
-
-
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
     """Cancels until all have ended: before Python 3.12, asyncio.wait_for in redis-py can lose a cancellation."""
     while running := [task for task in tasks if not task.done()]:
@@ -79,7 +49,7 @@ async def count(parts: Parts) -> Census:
     """Counts a list, for its gauges too."""
     census, gauges = await parts.records.census(), parts.metrics.of_list(parts.keys.shard)
     gauges.waiting, gauges.claimed, gauges.letters = census.waiting, census.claimed, census.letters
-    gauges.imbalance = sum(map(abs, census.imbalances.values()))
+    gauges.imbalance = census.imbalance
     return census
 
 

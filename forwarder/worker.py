@@ -1,8 +1,6 @@
 """The life of a worker: own a share of the lists or stand by, halt, and over again until it is asked to stop."""
 
 import asyncio
-import os
-import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -11,6 +9,7 @@ from typing import TypeVar
 
 import structlog
 
+from forwarder.ending import Stopping
 from forwarder.errors import UnreachableError
 from forwarder.halt import halts, record, remedy
 from forwarder.judge import Stop
@@ -18,7 +17,7 @@ from forwarder.outcome import HaltReason
 from forwarder.parts import Parts
 from forwarder.queue import Fleet, HaltRecord
 from forwarder.share import Share
-from forwarder.tenure import Stopping, count
+from forwarder.tenure import count
 
 #: Seconds between two looks at a halt.
 _LOOK = 1.0
@@ -71,7 +70,7 @@ class Worker:
         self._fleet = Fleet(
             parts.redis,
             parts.keys,
-            name=f"{socket.gethostname()}:{os.getpid()}",
+            name=parts.name,
             remembered=min(parts.settings.lease_ttl, max(_REMEMBERED, parts.settings.lease_ttl / 3)),
         )
         self.condition = Condition()

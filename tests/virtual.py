@@ -19,11 +19,12 @@ from redis.asyncio import Redis
 from forwarder import config, parts
 from forwarder.api import Api
 from forwarder.credentials import Credentials
+from forwarder.ending import Ending, Stopping
 from forwarder.errors import UnreachableError
 from forwarder.names import Names
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.queue import Census, Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
-from forwarder.tenure import Ending, Stopping, Tenure
+from forwarder.tenure import Tenure
 from tests.history import History, Post
 from tests.list_model import Field, ListModel
 from tests.rig import KEY

@@ -10,6 +10,7 @@ from forwarder.canary import Canary, Findings
 from forwarder.config import Settings
 from forwarder.dead import Filter, Letters, Selection
 from forwarder.errors import UnreachableError
+from forwarder.letter import count_of
 from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
 from forwarder.replay import Report, Terms
@@ -69,7 +70,7 @@ async def replay(lists: Lists, settings: Settings, wanted: Replay) -> Done:
     try:
         report = await run.run(selection)
     except UnreachableError as error:
-        done = _count(run.report.replayed)
+        done = count_of(run.report.replayed)
         raise UnreachableError(f"{done} replayed, then Redis did not answer: {error}") from error
     finally:
         if run.report.replayed:
@@ -81,8 +82,8 @@ async def replay(lists: Lists, settings: Settings, wanted: Replay) -> Done:
 
 def _said(report: Report) -> str:
     if report.canary is not None and not report.canary.well:
-        return f"{_count(report.replayed)} replayed, and no more: {_why(report.canary)}"
-    return f"{_count(report.replayed)} replayed." if report.replayed else "There is no such dead letter any more."
+        return f"{count_of(report.replayed)} replayed, and no more: {_why(report.canary)}"
+    return f"{count_of(report.replayed)} replayed." if report.replayed else "There is no such dead letter any more."
 
 
 async def _canary(letters: Letters, selection: Selection, size: int) -> Canary | None:
@@ -95,9 +96,5 @@ async def _canary(letters: Letters, selection: Selection, size: int) -> Canary |
 
 def _why(canary: Findings) -> str:
     if canary.refused:
-        return f"{_count(len(canary.refused))} of the first {canary.sent} came back. Mend the cause first."
+        return f"{count_of(len(canary.refused))} of the first {canary.sent} came back. Mend the cause first."
     return canary.stopped
-
-
-def _count(letters: int) -> str:
-    return "1 dead letter" if letters == 1 else f"{letters:,} dead letters"

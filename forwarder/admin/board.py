@@ -1,8 +1,6 @@
 """Puts together what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
 
 import asyncio
-import os
-import socket
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -49,7 +47,7 @@ class Board:
         return {
             "queue": self._parts.settings.queue,
             "version": __version__,
-            "worker": {"name": f"{socket.gethostname()}:{os.getpid()}", "seconds": round(sample.at - self._started)},
+            "worker": {"name": self._parts.name, "seconds": round(sample.at - self._started)},
             "state": readiness.state,
             "said": asdict(said),
             "halted_since": seen.halt.since if seen and seen.halt and readiness.state == State.HALTED else None,
@@ -93,7 +91,7 @@ class Board:
         return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
 
     def _notices(self, seen: Seen | None) -> list[str]:
-        imbalance = sum(sum(map(abs, each.imbalances.values())) for each in (seen.censuses if seen else ()))
+        imbalance = sum(each.imbalance for each in (seen.censuses if seen else ()))
         return [*words.stale(self._age(seen)), *words.unbalanced(imbalance)]
 
     def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
@@ -116,9 +114,8 @@ class Board:
     def _shard(self, seen: Seen, shard: int, census: Census) -> dict[str, object]:
         metrics = self._parts.metrics
         mine = shard in metrics.shards and census.lease is not None
-        lease = census.lease or ""
-        # A worker that Redis has forgotten may hold its lease for some seconds more.
-        other = seen.workers.get(lease.partition("-")[0], f"another worker ({lease[:8]}…)") if lease else "nobody"
+        lease = census.lease
+        other = seen.workers.get(census.owner, f"another worker ({lease[:8]}…)") if lease else "nobody"
         return {
             "shard": str(shard),
             "owner": "this worker" if mine else other,

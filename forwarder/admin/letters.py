@@ -1,10 +1,10 @@
 """The dead letters as the page shows them: how many of each reason, and the latest, without users' data."""
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from forwarder.dead import claimed_at, order
 from forwarder.explain import explain
+from forwarder.letter import claimed_at, named, order
 from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
 from forwarder.queue import DeadLetter
@@ -32,11 +32,9 @@ async def read(lists: Lists) -> Latest:
     most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
     found: list[tuple[DeadLetter, int]] = []
     reasons: Counter[str] = Counter()
-    for shard, records in enumerate(lists):
+    for records in lists:
         latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
-        # The name that `forwarder dead` knows it by: an id of Redis is of one list only.
-        prefix = f"{shard}/" if len(lists) > 1 else ""
-        found += [(replace(letter, id=prefix + letter.id), length) for letter, length in latest.letters]
+        found += [(named(letter, len(lists)), length) for letter, length in latest.letters]
         reasons += latest.by_reason
     found.sort(key=lambda each: order(each[0].id), reverse=True)
     return Latest(tuple(found[:_SHOWN]), reasons)

@@ -34,7 +34,7 @@ class Seen:
     #: Of each list, by shard.
     censuses: tuple[Census, ...]
     halt: HaltRecord | None
-    #: The workers' names by the beginning of their leases' tokens.
+    #: The workers' names by their ids.
     workers: Mapping[str, str]
     letters: Latest = _NOTHING
     #: When the letters were read last, how it stood then, and why they cannot be read now.
@@ -99,7 +99,7 @@ class Lookout:
         try:
             censuses = tuple([await records.census() for records in self._lists])
             halt = await self._lists[0].halt()
-            workers = {worker.id: worker.name for worker in await self._lists.workers()}
+            workers = await self._lists.workers()
         except ForwarderError as error:
             self.problem = str(error)
             return

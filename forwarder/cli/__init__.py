@@ -120,7 +120,7 @@ def audit(*, as_json: Json = False) -> None:
         async with lists_of(settings) as lists:
             found = {name: await records.census() for name, records in zip(lists.names, lists, strict=True)}
         show.audit(found, settings.queue, as_json=as_json)
-        return EXIT_FAILURE if any(any(census.imbalances.values()) for census in found.values()) else 0
+        return EXIT_FAILURE if any(census.imbalance for census in found.values()) else 0
 
     raise typer.Exit(run_to_end(work()))
 

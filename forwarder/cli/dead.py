@@ -1,4 +1,7 @@
-"""`forwarder dead ...`, but for the replay."""
+"""`forwarder dead ...`, but for the replay.
+
+typer reads a command's options from its signature: so each command lists the filters, and is long for that.
+"""
 
 import sys
 from typing import Annotated
@@ -22,9 +25,10 @@ from forwarder.cli.options import (
 )
 from forwarder.cli.replay import dead_replay
 from forwarder.curl import curl
-from forwarder.dead import Filter, Letters, Selection, line
+from forwarder.dead import Filter, Letters, Selection
 from forwarder.errors import InvalidElementError
 from forwarder.explain import explain
+from forwarder.letter import line
 
 app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
 app.command("replay")(dead_replay)

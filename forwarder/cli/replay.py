@@ -1,4 +1,4 @@
-"""`forwarder dead replay`."""
+"""`forwarder dead replay`. Long for its options: typer reads them from the signature."""
 
 import asyncio
 import math

@@ -66,6 +66,7 @@ def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> lis
 
 
 def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
+    """As :func:`_over`, line by line: what awaits and what blocks cannot be one piece of code."""
     replies: list[Reply] = []
     lost: list[Reply] = []
     try:

@@ -8,7 +8,7 @@ from forwarder.errors import ConfigurationError
 from forwarder.queue.claims import Side
 from forwarder.queue.replies import Command, Lost, Refusal, Reply
 from forwarder.queue.scripts import source
-from forwarder.shards import list_name
+from forwarder.shards import check_queue, list_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +57,10 @@ class Target:
 
     def problems(self) -> Iterator[str]:
         """What cannot work, one line each."""
-        if not self.queue or any(c in "{}" or c.isspace() or not c.isprintable() for c in self.queue):
-            yield "queue: must be printable, without spaces or braces, and not empty"
+        try:
+            check_queue(self.queue)
+        except ValueError as error:
+            yield f"queue: {error}"
         if self.shards < 1:
             yield "shards: must be at least 1"
         if self.side not in {"left", "right"}:

@@ -33,6 +33,11 @@ class Census:
     letters: int
 
     @property
+    def owner(self) -> str:
+        """The id of the worker that holds the lease, though perhaps no longer known to be at work; empty if nobody."""
+        return (self.lease or "").partition("-")[0]
+
+    @property
     def counts(self) -> dict[str, int]:
         """What can be added up over lists."""
         return {name: value for name, value in asdict(self).items() if name not in _NOT_COUNTS}
@@ -41,6 +46,11 @@ class Census:
         """The two lists together, as if they were one that nobody owns."""
         mine, its = self.counts, other.counts
         return Census(lease=None, lease_milliseconds=0, settlement=0, **{name: mine[name] + its[name] for name in mine})
+
+    @property
+    def imbalance(self) -> int:
+        """By how much all identities together are off."""
+        return sum(map(abs, self.imbalances.values()))
 
     @property
     def imbalances(self) -> dict[str, int]:

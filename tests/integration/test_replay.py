@@ -6,15 +6,16 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.dead import Filter, claimed_at
+from forwarder.dead import Filter
 from forwarder.edit import program, setting
 from forwarder.embedded import EmbeddedRedis
 from forwarder.errors import InvalidElementError
+from forwarder.letter import claimed_at
 from forwarder.queue import Keys, Records, Side, connect
 from forwarder.replay import Replay, Terms
 from tests.letters import bury, letters_of, of
 from tests.proxy import Proxy
-from tests.rig import by_user, census, event
+from tests.rig import by_user, census, event, port_of
 
 TERMS = Terms(max_bytes=10_000)
 #: Of the letters' users, in turn.
@@ -178,7 +179,7 @@ async def test_replies_that_are_lost_double_nothing_and_are_counted(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str
 ) -> None:
     elements = await many(redis_client, queue_name, 60)
-    port = int(redis_server.url.rsplit(":", 1)[1].split("/")[0])
+    port = port_of(redis_server.url)
     async with Proxy(port) as proxy, connect(proxy.url) as cut:
         letters = of(cut, queue_name)
         selection = await letters.selection(None, Filter())

@@ -5,9 +5,10 @@ import typer
 
 from forwarder.cli.letters import checked, possible
 from forwarder.cli.options import duration
-from forwarder.dead import Filter, line, order, summary
+from forwarder.dead import Filter
 from forwarder.dead_view import plain
 from forwarder.errors import InvalidElementError
+from forwarder.letter import line, order, summary
 from forwarder.queue import DeadLetter
 
 
