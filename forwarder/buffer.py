@@ -233,12 +233,15 @@ class Buffer:
 
     def _turn(self, now: float, *, deep: bool) -> tuple[str, float] | None:
         """Whose turn it is, and from when."""
-        largest, oldest = self._turns.largest(), self._turns.oldest()
-        if largest is None or oldest is None:
+        largest = self._turns.largest()
+        if largest is None:
             return None
+        size_first = (self._taken + 1) % self._oldest_every > 0
+        if size_first and self._is_full(largest):  # nearly always in a backlog, and it waits for nothing
+            return largest, self._groups[largest].since
+        oldest = self._turns.oldest() or largest
         hurry = deep and self.full
-        size_first = (deep or self._is_full(largest)) and (self._taken + 1) % self._oldest_every > 0
-        first, second = (largest, oldest) if size_first else (oldest, largest)
+        first, second = (largest, oldest) if size_first and deep else (oldest, largest)
         due = self._due(first, hurry=hurry)
         if due <= now or first == second:
             return first, due
