@@ -20,7 +20,7 @@ from forwarder.parts import Parts
 
 #: Connections at once. One more ends the oldest: whoever opens thousands must not take the descriptors that POSTs and
 #: Redis need, nor keep a probe out.
-MOST_CONNECTIONS = 100
+_MOST_CONNECTIONS = 100
 #: Seconds that a connection may be idle, or take over the head of a request.
 _KEEP_ALIVE = 60.0
 #: Seconds that requests may go on when the service ends: it has settled everything by then.
@@ -58,7 +58,6 @@ class Admin:
             logger=_logger(),
             keepalive_timeout=_KEEP_ALIVE,
             shutdown_timeout=_SHUTDOWN,
-            auto_decompress=False,  # nobody needs it, and a few bytes may become many
         )
         self._listening: asyncio.Server | None = None
         self._remembering: asyncio.Task[None] | None = None
@@ -99,7 +98,7 @@ class Admin:
         server = self._runner.server
         assert server is not None, "set up on entering"  # noqa: S101
         crowd = server.connections
-        for oldest in crowd[: max(0, len(crowd) + 1 - MOST_CONNECTIONS)]:
+        for oldest in crowd[: max(0, len(crowd) + 1 - _MOST_CONNECTIONS)]:
             if oldest.transport is not None:
                 oldest.transport.abort()  # to close it would wait for whoever does not read
         return server()

@@ -1,5 +1,6 @@
 """What somebody who can push to the list can and cannot do; beside what test_absurd_input.py shows."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.queue import Keys, Records
-from forwarder.simulator import Answer, Faults, Refusal, Simulator
+from forwarder.simulator import Faults, Refusal, Simulator
+from tests.raw_api import raw
 from tests.rig import (
     WorkerProcess,
     census,
@@ -98,20 +100,25 @@ async def test_long_users_are_counted_as_memory(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
     """While nobody is accepted, so that as much is claimed as may be."""
-    api.faults = Faults(status_all=Answer(status=503))
-    process = worker(settings(redis_url, queue_name, api, max_buffered_bytes=8_000_000, max_buffered_events=100_000))
-    await redis_client.rpush(queue_name, event("u", 0))
-    await eventually(lambda: api.ledger.arrived > 3)
-    before = peak(process)
-    long = "é" * 2_000 + "😀"
-    for start in range(0, 20_000, 1_000):
-        await redis_client.rpush(queue_name, *[event(f"{long}{n}", n) for n in range(start, start + 1_000)])
-    await eventually(lambda: claims_no_more(redis_client, queue_name))
-    grown = peak(process) - before
-    print(f"{grown / 1e6:.0f} MB more")
+    long, seen = "é" * 2_000 + "😀", [0]
+    async with raw(_busy, times=2**30) as outage:
+        process = worker(settings(redis_url, queue_name, api, api_url=outage.url, max_buffered_bytes=8_000_000))
+        await redis_client.rpush(queue_name, event("u", 0))
+        await eventually(lambda: len(outage.requests) > 3)
+        before = peak(process)
+        for start in range(0, 20_000, 1_000):
+            await redis_client.rpush(queue_name, *[event(f"{long}{n}", n) for n in range(start, start + 1_000)])
+
+        async def claims_no_more() -> bool:
+            seen.append((await census(redis_client, queue_name)).claimed)
+            return seen[-1] > 500 and seen[-40:] == seen[-1:] * 40
+
+        await eventually(claims_no_more, pause=0.05)
+        assert (await census(redis_client, queue_name)).letters == 0
+        grown = peak(process) - before
+    print(f"{grown / 1e6:.0f} MB more, with {seen[-1]} claimed")
     assert grown < 48_000_000
 
 
-async def claims_no_more(redis: Redis, queue: str) -> bool:
-    now = await census(redis, queue)
-    return now.claimed > 500 and now.waiting > 0
+async def _busy(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
