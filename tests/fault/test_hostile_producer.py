@@ -27,7 +27,7 @@ from tests.rig import (
 Start = Callable[[Settings], WorkerProcess]
 
 #: What forges a line of a log, clears a terminal, writes from right to left, and is a tag of a page or of rich.
-MISCHIEF = 'm1schief\n{"event":"forged"}\r\x1b[2J\x1b]0;title\x07\x9b31m\u202e[bold red]<script>%s{0}'
+MISCHIEF = 'm1schief\n{"event":"forged"}\r\x1b[2J\x1b]0;title\x07\x9b31m\u202e[bold red][/x]<script>%s{0}'
 
 
 def peak(process: WorkerProcess) -> int:
