@@ -46,7 +46,7 @@ async def test_what_producers_write_is_in_no_log_metric_or_page(
         await redis_client.rpush(
             queue_name,
             event(MISCHIEF, 1),
-            event("u", 2, name=MISCHIEF),
+            event(MISCHIEF, 2, name=MISCHIEF),
             event("u", 3, date=MISCHIEF),
             MISCHIEF.encode(),
             event("u", 4, **{MISCHIEF: MISCHIEF}),
