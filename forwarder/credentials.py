@@ -7,7 +7,7 @@ from typing import Self
 
 from forwarder.config import Settings, named
 from forwarder.errors import ConfigurationError
-from forwarder.logs import hide
+from forwarder.hiding import hide
 
 
 class Credentials:

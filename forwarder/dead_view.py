@@ -11,8 +11,8 @@ from rich.text import Text
 
 from forwarder.canary import Findings
 from forwarder.dead import Selection
+from forwarder.hiding import visible
 from forwarder.letter import count_of, order, summary
-from forwarder.logs import visible
 from forwarder.queue import DeadLetter, Undecided
 from forwarder.replay import Kept, Report
 from forwarder.show import NAMED, as_line, err, out, problem

@@ -1,37 +1,16 @@
 """Logging: structlog, one JSON object a line, or for eyes; and no secret, whatever is logged or goes wrong."""
 
-import json
 import logging
 import sys
 import traceback
 from contextlib import suppress
 from types import TracebackType
 from typing import Literal, TextIO, cast
-from urllib.parse import quote
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-_secrets: set[str] = set()
-
-
-def hide(secret: str) -> None:
-    """Replaces `secret`, also quoted or percent-encoded, in what is logged from now on; the last line of defence."""
-    if secret:
-        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")})
-
-
-def hidden(text: str) -> str:
-    """`text` without the secrets, for where it does not go through the log."""
-    # The longest first: of one that begins with another one, the rest would stay.
-    for secret in sorted(_secrets, key=len, reverse=True):
-        text = text.replace(secret, "***")
-    return text
-
-
-def visible(text: str) -> str:
-    """`text` in one line, and nothing in it that moves a cursor: what cannot be seen is escaped as Python does."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+from forwarder.hiding import hidden, visible
 
 
 def hide_in_tracebacks() -> None:
@@ -46,8 +25,8 @@ def _print_hidden(_: type[BaseException], error: BaseException, __: TracebackTyp
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         text = value if isinstance(value, str) else None if isinstance(value, int | float | bool) else repr(value)
-        if text is not None and any(secret in text for secret in _secrets):
-            event[name] = hidden(text)
+        if text is not None and (without := hidden(text)) != text:
+            event[name] = without
     return event
 
 

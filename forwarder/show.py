@@ -26,9 +26,9 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.errors import ConfigurationError
+from forwarder.hiding import hidden, visible
 from forwarder.letter import count_of
 from forwarder.lines import Lines, Pushed
-from forwarder.logs import hidden, visible
 from forwarder.queue import Census, Content, HaltRecord
 from forwarder.redistribution import Moved
 from forwarder.reshard import Plan

@@ -27,6 +27,7 @@ from forwarder.cli.options import (
 )
 from forwarder.credentials import Credentials
 from forwarder.errors import ConfigurationError, ForwarderError
+from forwarder.hiding import hide
 from forwarder.lines import Lines, push
 from forwarder.producer import Producer
 from forwarder.serve import serve
@@ -56,7 +57,7 @@ def run() -> None:
     settings = config.load()
     logs.configure(settings.log_format, settings.log_level)
     for secret in config.secrets(settings):
-        logs.hide(secret)
+        hide(secret)
     _leave_garbage_be()
     run_to_end(Service(settings, systemd=Systemd(os.environ)).run())
 

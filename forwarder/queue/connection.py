@@ -19,7 +19,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.errors import ConfigurationError, UnreachableError
-from forwarder.logs import hide
+from forwarder.hiding import hide
 from forwarder.queue.replies import said
 from forwarder.redis_url import Cluster, Sentinels, hosts, passwords
 

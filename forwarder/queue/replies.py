@@ -14,7 +14,7 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from forwarder.logs import hidden
+from forwarder.hiding import hidden
 
 Command = tuple[str | bytes | int, ...]
 

@@ -207,10 +207,10 @@ async def test_a_process_that_is_made_to_crash_shows_no_secret(redis_url: str, q
 #: The real command line, whose standard output fails as a mistake of ours would: with what it was given in its message.
 CRASH = """
 import io, sys
-from forwarder import cli, logs
+from forwarder import cli, hiding
 
 secret = sys.stdin.read()
-logs.hide(secret)
+hiding.hide(secret)
 
 class Broken(io.StringIO):
     def write(self, text):

@@ -7,8 +7,8 @@ from forwarder.cli.letters import checked, possible
 from forwarder.cli.options import duration
 from forwarder.dead import Filter
 from forwarder.errors import InvalidElementError
+from forwarder.hiding import visible
 from forwarder.letter import line, order, summary
-from forwarder.logs import visible
 from forwarder.queue import DeadLetter
 
 

@@ -10,14 +10,14 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from forwarder import logs
+from forwarder import hiding, logs
 from forwarder.credentials import Credentials
 
 
 @pytest.fixture(autouse=True)
 def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Leaves no trace of its own set-up."""
-    monkeypatch.setattr(logs, "_secrets", set())
+    monkeypatch.setattr(hiding, "_secrets", set())
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
@@ -50,7 +50,7 @@ def test_lines_under_the_level_are_not_written() -> None:
 @pytest.mark.parametrize("log_format", ["json", "console"])
 def test_no_secret_is_written_wherever_it_stands(log_format: Literal["json", "console"]) -> None:
     log, stream = logger(log_format)
-    logs.hide("S3CRET")
+    hiding.hide("S3CRET")
     log.info("key S3CRET", error=ValueError("S3CRET"), nested={"a": ["S3CRET"]}, raw=b"S3CRET", url="redis://:S3CRET@x")
     try:
         int("S3CRET")
@@ -65,7 +65,7 @@ def test_no_secret_is_written_wherever_it_stands(log_format: Literal["json", "co
 def test_no_secret_is_written_in_another_form_or_in_part(log_format: Literal["json", "console"]) -> None:
     log, stream = logger(log_format)
     for secret in ("S3CRET", "S3CRET-and-more", "S3CRET/\\'\"é"):
-        logs.hide(secret)
+        hiding.hide(secret)
         log.info(
             "said",
             text=f"a {secret}",
@@ -99,7 +99,7 @@ def test_lines_for_eyes_move_no_cursor_and_forge_no_line() -> None:
 
 def test_hiding_nothing_hides_nothing() -> None:
     log, stream = logger()
-    logs.hide("")
+    hiding.hide("")
     log.info("text")
     assert json.loads(stream.getvalue())["event"] == "text"
 
