@@ -93,6 +93,10 @@ class Metrics:
         self.imbalance = self._gauge(
             "imbalance_events", "By how many events the sums of what was claimed and decided are off; must be 0."
         )
+        self.oldest_waiting_age = self._gauge(
+            "oldest_waiting_age_seconds",
+            "Time that this process has seen the oldest event of the list wait.",
+        )
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
         )
@@ -100,6 +104,11 @@ class Metrics:
         self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
         self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
         self.lease_held = self._gauge("lease_held", "1 while this worker owns the list.", "shard")
+        self.redis_used_memory = self._gauge("redis_used_memory_bytes", "Memory that Redis uses; 0 if it does not say.")
+        self.redis_max_memory = self._gauge(
+            "redis_max_memory_bytes",
+            "Memory that Redis may use: its maxmemory, or without one that of its machine; 0 if it does not say.",
+        )
         self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
         self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
 

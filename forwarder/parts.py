@@ -10,6 +10,7 @@ from forwarder.chatter import Chatter
 from forwarder.config import Settings
 from forwarder.credentials import Credentials
 from forwarder.judge import Judge
+from forwarder.lookout import Lookout
 from forwarder.metrics import Metrics
 from forwarder.pacing import Pacer
 from forwarder.queue import Keys, Records, Redis
@@ -34,6 +35,7 @@ class Parts:
     keys: Keys
     records: Records
     reach: Reach
+    lookout: Lookout
     credentials: Credentials
     api: Api
     judge: Judge
@@ -62,6 +64,7 @@ def build(
         keys=keys,
         records=Records(redis, keys),
         reach=Reach(metrics, clock=clock),
+        lookout=Lookout(metrics, clock=clock),
         credentials=credentials,
         api=api,
         judge=Judge(credentials, api.fingerprint, settings.max_attempts, settings.max_retry_age, clock),

@@ -143,6 +143,8 @@ class Tenure:
         # A loss found only while winding down leaves the ending as it was: there is nothing left to do about it.
         await self._release()
         self._say_repeated(at_once=True)
+        self._parts.metrics.buffered_events.set(0)
+        self._parts.metrics.oldest_claimed_age.set(0)
         return ending
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
@@ -235,11 +237,7 @@ class Tenure:
 
     async def _look(self) -> None:
         parts, metrics = self._parts, self._parts.metrics
-        census = await parts.records.census()
-        metrics.queue_waiting_events.set(census.waiting)
-        metrics.claimed_events.set(census.claimed)
-        metrics.dead_letters.set(census.letters)
-        metrics.imbalance.set(sum(map(abs, census.imbalances.values())))
+        await parts.lookout.look(parts.records)
         metrics.buffered_events.set(self._buffer.events)
         metrics.concurrency_limit.set(int(parts.pacer.limit))
         metrics.rate_limit.set(parts.pacer.rate)

@@ -9,6 +9,7 @@ from typing import TypeVar, assert_never
 
 import structlog
 
+from forwarder.errors import RolledBackError
 from forwarder.halt import halts, record, remedy
 from forwarder.judge import Stop
 from forwarder.outcome import HaltReason
@@ -91,7 +92,9 @@ class Worker:
                 task.cancel()
 
     async def _pause(self) -> None:
-        """Until the next look, or until asked to stop."""
+        """Until the next look, or until asked to stop; meanwhile the gauges are kept fresh, as an owner does."""
+        with suppress(RolledBackError):  # another type under a key: whoever acquires the lease says so
+            await self._served(lambda: self._parts.lookout.look(self._parts.records))
         with suppress(TimeoutError):
             async with asyncio.timeout(_LOOK):
                 await self._stopping.orderly.wait()

@@ -22,7 +22,7 @@ from forwarder.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.names import Names
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
-from forwarder.queue import Census, Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
+from forwarder.queue import Census, Claimed, ClaimedList, Claims, HaltRecord, Keys, Memory, Records, Settlement
 from forwarder.tenure import Ending, Stopping, Tenure
 from tests.history import History, Post
 from tests.list_model import Field, ListModel
@@ -198,6 +198,9 @@ class VirtualRecords(Records):
             deleted=0,
             letters=len(here.letters),
         )
+
+    async def memory(self) -> Memory:
+        return Memory(0, 0)
 
     async def halt(self) -> HaltRecord | None:
         return None

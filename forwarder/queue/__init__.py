@@ -11,7 +11,7 @@ from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlem
 from forwarder.queue.connection import connect
 from forwarder.queue.keys import Keys
 from forwarder.queue.pushing import Pusher
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, Records
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, Memory, Records
 
 __all__ = [
     "Census",
@@ -22,6 +22,7 @@ __all__ = [
     "HaltRecord",
     "Keys",
     "Letter",
+    "Memory",
     "Pusher",
     "Records",
     "Redis",

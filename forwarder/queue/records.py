@@ -2,11 +2,12 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
+from forwarder.errors import UnreachableError
 from forwarder.queue import scripts
 from forwarder.queue.claims import Side
 from forwarder.queue.connection import translated
@@ -42,6 +43,13 @@ class Census:
             + self.replayed
             + self.deleted,
         }
+
+
+class Memory(NamedTuple):
+    """How many bytes Redis uses, and may use: its maxmemory, or without one all of its machine. 0 is unknown."""
+
+    used: int
+    most: int
 
 
 class HaltRecord(msgspec.Struct, frozen=True):
@@ -157,6 +165,17 @@ class Records:
     async def delete(self, letter_id: str) -> bool:
         """Deletes the letter for good and counts that, both or neither; False if there is no such letter."""
         return bool(await scripts.run(self._redis, "delete", [self._keys.dead, self._keys.deleted], [letter_id]))
+
+    async def memory(self) -> Memory:
+        """How full Redis is; unknown where it may not be asked (an ACL without INFO) or does not say."""
+        try:
+            with translated():
+                info: Any = await self._redis.info("memory")
+        except UnreachableError:
+            return Memory(0, 0)
+        return Memory(
+            int(info.get("used_memory", 0)), int(info.get("maxmemory") or info.get("total_system_memory") or 0)
+        )
 
     async def server(self) -> dict[str, object]:
         """What the Redis server says of itself (INFO), for the check."""
