@@ -63,6 +63,7 @@ class Worker:
         self._parts = parts
         self._stopping = stopping
         self.condition = Condition()
+        parts.metrics.lease_held.labels("0").set(0)  # shown from the start: whoever has not reached Redis owns nothing
 
     async def run(self) -> None:
         """Works until asked to stop.
