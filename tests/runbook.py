@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,15 +14,18 @@ import pytest
 RUNBOOK = Path(__file__).parents[1] / "deploy" / "runbook.md"
 
 
-def sections() -> dict[str, list[str]]:
-    """The commands by section, in order; those under `### part` of section `X` belong to `X/part`."""
-    found: dict[str, list[str]] = {}
+def sections() -> dict[str, list[list[str]]]:
+    """The fenced blocks of commands by section, in order; those under `### part` of section `X` belong to `X/part`."""
+    found: dict[str, list[list[str]]] = {}
     name, inside = "", False
     for line in RUNBOOK.read_text().splitlines():
         if line.startswith("```"):
-            inside = line == "```sh"
+            inside = not inside
+            if inside:
+                assert line == "```sh", line
+                found[name].append([])
         elif inside:
-            found[name].append(line)
+            found[name][-1].append(line)
         elif title := re.match(r"(##|###) (\w+)$", line):
             name = title[2] if title[1] == "##" else f"{name.partition('/')[0]}/{title[2]}"
             found[name] = []
@@ -38,12 +41,12 @@ class Ran:
     text: str
 
 
-async def run(section: str, environment: Mapping[str, str], directory: Path) -> list[Ran]:
-    """Runs the commands of a section one after the other, as somebody would type them in `directory`.
+async def run(commands: Sequence[str], environment: Mapping[str, str], directory: Path) -> list[Ran]:
+    """Runs commands one after the other, as somebody would type them in `directory`.
 
     `forwarder` is the installed command; skips the test where `redis-cli` is wanted and not installed.
     """
-    return [await _run(command, environment, directory) for command in sections()[section]]
+    return [await _run(command, environment, directory) for command in commands]
 
 
 async def _run(command: str, environment: Mapping[str, str], directory: Path) -> Ran:
@@ -60,6 +63,11 @@ async def _run(command: str, environment: Mapping[str, str], directory: Path) ->
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    out, _ = await asyncio.wait_for(process.communicate(), 60)
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Ran(command, process.returncode, out.decode())
