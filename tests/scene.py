@@ -17,7 +17,7 @@ from tests.rig import KEY, Running, accepted, census, environment, event, eventu
 from tests.runbook import Ran
 
 #: Generous: a loaded machine only makes the wait longer.
-PATIENCE = 60.0
+PATIENCE = 120.0
 
 
 class Load:
