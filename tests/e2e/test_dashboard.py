@@ -61,7 +61,7 @@ async def labels(watching: Prometheus, query: str, label: str) -> set[str]:
 
 async def trouble(here: Scene) -> None:
     """What never happens in a good run: the lease is lost, which also leaves events undecided and has them adopted."""
-    await eventually(lambda: here.api.ledger.accepted_events > 100)
+    await eventually(lambda: here.api.ledger.accepted_events > 100, within=PATIENCE)
     await here.redis.delete(Keys(here.queue).lease)
 
 

@@ -9,14 +9,14 @@ import pytest
 
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.rig import census, eventually
-from tests.scene import Scene, Story, told
+from tests.scene import PATIENCE, Scene, Story, told
 
 STATUS_HALTED = {"forwarder status": 77}
 
 
 async def a_key_is_revoked_under_load(here: Scene) -> None:
-    async with here.service(), here.load(25) as loading:
-        await eventually(lambda: here.api.ledger.accepted_events > 100)
+    async with here.service(), here.load(5) as loading:
+        await eventually(lambda: here.api.ledger.accepted_events > 100, within=PATIENCE)
         here.api.api_key = "the next key"
         alert = await here.fires("ForwarderHalted", reason="credentials")
         assert alert["annotations"]["summary"] == f"{here.job} is halted: credentials"
@@ -39,7 +39,7 @@ async def a_producer_is_deployed_that_sends_10_000_refused_events(here: Scene) -
     letters = here.directory / "rejected.ndjson"
     async with here.service():
         await here.push(1_000)
-        await eventually(lambda: here.api.ledger.accepted_events >= 1_000)
+        await eventually(lambda: here.api.ledger.accepted_events >= 1_000, within=PATIENCE)
         await here.push(10_000, users=5_000, name="broken")
         await here.push(1_000)
         await here.fires("ForwarderHalted", reason="dead_letter_brake")
@@ -62,8 +62,8 @@ async def a_producer_is_deployed_that_sends_10_000_refused_events(here: Scene) -
 
 
 async def the_api_is_down(here: Scene) -> None:
-    async with here.service(), here.load(25) as loading:
-        await eventually(lambda: here.api.ledger.accepted_events > 100)
+    async with here.service(), here.load(5) as loading:
+        await eventually(lambda: here.api.ledger.accepted_events > 100, within=PATIENCE)
         here.api.faults = Faults(status_all=Answer(status=503))
         await here.fires("ForwarderApiOutage")
         check, status, memory = await here.run("ForwarderApiOutage", codes={"forwarder check": 1})

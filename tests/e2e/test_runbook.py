@@ -37,7 +37,7 @@ async def no_worker_runs(here: Scene) -> None:
 
 async def one_of_two_workers_is_gone(here: Scene) -> None:
     async with here.service() as owner:
-        await owner.shows('forwarder_lease_held{shard="0"} 1.0')
+        await owner.shows('forwarder_lease_held{shard="0"} 1.0', within=PATIENCE)
         async with running(here.settings()) as standby:
             here.watch(owner, standby)
         await here.fires("ForwarderReplicaDown", instance=standby.url.removeprefix("http://"))
@@ -88,7 +88,7 @@ async def a_producer_sends_bad_events_among_good_ones(here: Scene) -> None:
         await here.push(300)
         await here.redis.rpush(here.queue, b"no event")
         here.pushed += 1
-        async with here.load(20), here.load(4, name="bad"):
+        async with here.load(5), here.load(1, name="bad"):
             await here.fires("ForwarderRefusalsHigh")
             *_, rejected, invalid = await here.run("ForwarderRefusalsHigh", 0)
             assert '"reason":"rejected"' in rejected.text
@@ -97,7 +97,7 @@ async def a_producer_sends_bad_events_among_good_ones(here: Scene) -> None:
         await here.run("ForwarderRefusalsHigh", 1)
         await here.ends("ForwarderRefusalsHigh")
         saved = (here.directory / "rejected.ndjson").read_text().splitlines()
-        assert len(saved) == now.letters - 1 >= 100
+        assert len(saved) == now.letters - 1
 
 
 async def the_lease_was_written_by_hand_and_never_ends(here: Scene) -> None:
@@ -122,10 +122,10 @@ async def the_lease_is_lost_again_and_again(here: Scene) -> None:
 
     async with here.service() as service:
         for times in range(1, 4):
-            await eventually(owned_anew, what="the lease is acquired again")
+            await eventually(owned_anew, within=PATIENCE, what="the lease is acquired again")
             tokens.add(await here.redis.getdel(keys.lease))
             await here.push(1)
-            await service.shows(f"forwarder_lease_lost_total {times}.0")
+            await service.shows(f"forwarder_lease_lost_total {times}.0", within=PATIENCE)
         await here.fires("ForwarderLeaseFlaps")
         await here.run("ForwarderLeaseFlaps")
         await here.ends("ForwarderLeaseFlaps")
