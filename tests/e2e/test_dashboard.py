@@ -17,8 +17,10 @@ from tests.scene import PATIENCE, Scene, scene
 
 DASHBOARD = json.loads((DEPLOYED.parent / "grafana" / "dashboard.json").read_text())
 
-#: Some of everything: retries, lost answers, refusals.
-TROUBLE = Faults(statuses=(RandomAnswer(status=503, rate=0.05),), reset_after_rate=0.02, refuse=(Refusal(name="bad"),))
+#: Some of everything: retries, lost answers, refusals, and always something in flight.
+TROUBLE = Faults(
+    latency=0.05, statuses=(RandomAnswer(status=503, rate=0.05),), reset_after_rate=0.02, refuse=(Refusal(name="bad"),)
+)
 
 
 def queries(job: str) -> list[str]:
