@@ -41,17 +41,21 @@ class Ran:
     text: str
 
 
+def can_be_run() -> None:
+    """Skips the test where `redis-cli` is not installed."""
+    if shutil.which("redis-cli") is None:
+        pytest.skip("redis-cli (Debian: redis-tools) is not installed")
+
+
 async def run(commands: Sequence[str], environment: Mapping[str, str], directory: Path) -> list[Ran]:
     """Runs commands one after the other, as somebody would type them in `directory`.
 
-    `forwarder` is the installed command; skips the test where `redis-cli` is wanted and not installed.
+    `forwarder` is the installed command.
     """
     return [await _run(command, environment, directory) for command in commands]
 
 
 async def _run(command: str, environment: Mapping[str, str], directory: Path) -> Ran:
-    if command.startswith("redis-cli") and shutil.which("redis-cli") is None:
-        pytest.skip("redis-cli (Debian: redis-tools) is not installed")
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
         "bash",

@@ -152,6 +152,7 @@ Story = Callable[[Scene], Awaitable[None]]
 
 async def told(directory: Path, stories: Mapping[str, tuple[str, Story]]) -> None:
     """Lets all stories, by name, happen at once, each on the Redis of its URL, under one Prometheus with the rules."""
+    runbook.can_be_run()
     async with prometheus(directory, rules=quickened((DEPLOYED / "rules.yml").read_text())) as watching:
 
         async def tell(name: str, redis_url: str, story: Story) -> None:

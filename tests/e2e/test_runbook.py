@@ -5,7 +5,6 @@ As in test_incidents.py the shipped rules are loaded with a second for each minu
 
 import asyncio
 import re
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -227,8 +226,6 @@ async def test_troubles_of_workers_producers_and_letters(redis_url: str, tmp_pat
 
 @pytest.mark.timeout(300)
 async def test_troubles_of_redis(own_redis: Callable[..., EmbeddedRedis], tmp_path: Path) -> None:
-    if shutil.which("redis-cli") is None:
-        pytest.skip("redis-cli (Debian: redis-tools) is not installed")
     filling = own_redis(port=None, arguments=["--maxmemory", "128mb"])
     nearly_full = own_redis(port=None)
     down = own_redis(port=None, appendonly=True, directory=tmp_path)
