@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 
+import structlog
+
 from forwarder import __version__
 from forwarder.admin import letters, words
+from forwarder.admin.digest import Digest, Values
+from forwarder.admin.gauges import Gauges
 from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
 from forwarder.admin.lookout import Lookout, Seen
 from forwarder.admin.readiness import Readiness
@@ -15,7 +19,7 @@ from forwarder.parts import Parts
 from forwarder.queue import Census
 from forwarder.worker import State
 
-_Values = dict[str, dict[str, float]]
+log = structlog.get_logger("forwarder.admin")
 
 
 class Board:
@@ -28,13 +32,20 @@ class Board:
         self._history = History()
         self._started = parts.clock()
         self.lists = Lists(parts.redis, parts.settings.queue, parts.settings.shards)
-        self.lookout = Lookout(self.lists, parts.clock)
+        self.lookout = Lookout(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
 
     async def remember(self) -> None:
-        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened."""
+        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened.
+
+        Says once a minute in the log how it goes.
+        """
+        metrics, clock = self._parts.metrics, self._parts.clock
+        digest = Digest(clock(), metrics.values())
         while True:
-            seen = await self.lookout.look(with_letters=False)
-            self._history.add(self._sample(seen, self._parts.metrics.values()))
+            seen, values = await self.lookout.look(), metrics.values()
+            self._history.add(self._sample(seen, values))
+            if line := digest.line(clock(), values):
+                log.info("how it goes", state=self._readiness().state, **line)
             await asyncio.sleep(PERIOD)
 
     async def show(self) -> dict[str, object]:
@@ -68,7 +79,7 @@ class Board:
             "history": self._history.columns(sample.at),
         }
 
-    def _sample(self, seen: Seen | None, values: _Values) -> Sample:
+    def _sample(self, seen: Seen | None, values: Values) -> Sample:
         """What is now. What Redis said long ago is unknown now."""
         census = seen.census if seen is not None and self._parts.clock() - seen.at <= PERIOD else None
         return Sample(
@@ -127,12 +138,12 @@ class Board:
         }
 
 
-def _sum(values: _Values, name: str) -> float:
+def _sum(values: Values, name: str) -> float:
     """Over all values of the metric's label."""
     return sum(values.get(name, {}).values())
 
 
-def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]:
+def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
     """A line below each number."""
     causes = words.causes(values.get("retries_total", {}))
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
