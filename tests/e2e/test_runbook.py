@@ -69,8 +69,12 @@ async def some_events_are_refused_and_some_are_no_events(here: Scene) -> None:
         await here.redis.rpush(here.queue, b"no event", b"{}")
         here.pushed += 2
         await here.drained()
-        alert = await here.fires("ForwarderDeadLetters")
-        assert alert["annotations"]["summary"] == f"{here.job} keeps 7 dead letters"
+
+        async def keeps_all() -> bool:
+            alert = await here.fires("ForwarderDeadLetters")
+            return bool(alert["annotations"]["summary"] == f"{here.job} keeps 7 dead letters")
+
+        await eventually(keeps_all, within=PATIENCE, what="the alert counts them all")
         _, _, dry_run = await here.run("ForwarderDeadLetters", 0)
         assert "would replay 5 dead letters" in dry_run.text
         here.api.faults = Faults()

@@ -25,7 +25,7 @@ from tests.browser import chromium
 from tests.nights import NIGHTS
 from tests.rig import KEY, Running, event, eventually, purchases, running, settings
 from tests.scene import told
-from tests.screens.camera import DESK, PHONE, TOKEN, camera
+from tests.screens.camera import DESK, NIGHT, PHONE, TOKEN, camera
 
 QUEUE = "events"
 
@@ -84,7 +84,7 @@ async def nights() -> None:
         async with camera() as taking:
 
             async def look(name: str, url: str) -> None:
-                await taking.picture(url, f"night-{name}", DESK, whole=False)
+                await taking.picture(url, f"night-{name}", NIGHT, whole=False)
 
             await told(Path(scratch), {name: (server.url, night) for name, night in NIGHTS.items()}, look)
 

@@ -16,7 +16,7 @@ from tests.browser import browsing
 HERE = Path(__file__).parent
 TOKEN = "the-token-of-the-pictures"
 #: Width and height in CSS pixels.
-DESK, PHONE = (1216, 900), (360, 780)
+DESK, PHONE, NIGHT = (1216, 900), (360, 780), (1216, 520)
 _FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/usr/share/fonts</dir>
 <alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
 <alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias></fontconfig>"""
