@@ -86,7 +86,7 @@ class Board:
             at=self._parts.clock(),
             waiting=None if census is None else census.waiting,
             accepted=None if census is None else census.accepted,
-            oldest=values["oldest_claimed_age_seconds"][""] if self._draining else None,
+            oldest=self._oldest(census, values),
             posts=_sum(values, "posts_total"),
             posted_events=values["post_events_sum"][""],
             batches=values["post_events_count"][""],
@@ -94,9 +94,12 @@ class Board:
             answers=values.get("posts_total", {}),
         )
 
-    @property
-    def _draining(self) -> bool:
-        return self._readiness().state == State.DRAINING
+    def _oldest(self, census: Census | None, values: Values) -> float | None:
+        """Seconds that the oldest event has been there. Of what others have claimed nobody else knows the age."""
+        claimed = values["oldest_claimed_age_seconds"][""]
+        if self._readiness().state == State.DRAINING:
+            return max(claimed, values["oldest_waiting_age_seconds"][""])
+        return values["oldest_waiting_age_seconds"][""] if census is not None and census.waiting else None
 
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
@@ -153,7 +156,7 @@ def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "the more, the fewer POSTs",
         "retries": f"{causes or 'none'} since this worker started",
-        "oldest": "since it was claimed" if sample.oldest is not None else "known to the owner of the list only",
+        "oldest": "waiting or claimed" if sample.oldest is not None else "of what is claimed, its owner knows",
         "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }

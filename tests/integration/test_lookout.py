@@ -1,5 +1,6 @@
 """What belongs to everybody is shown by every worker, whatever it is doing."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ async def test_a_halted_worker_shows_what_piles_up(
         await redis_client.rpush(queue_name, *(event("u", n) for n in range(40)))
         await service.shows("forwarder_queue_waiting_events 40.0")
         await eventually(lambda: _older(service), what="the oldest event ages")
+        assert json.loads((await service.get("/status.json"))[1])["now"]["oldest"] >= 1
         await service.shows("forwarder_oldest_claimed_age_seconds 0.0")
         await service.shows("forwarder_buffered_events 0.0")
         await service.shows('forwarder_lease_held{shard="0"} 0.0')
