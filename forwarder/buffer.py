@@ -17,7 +17,7 @@ back off that even the batches which they try again are more than their shares, 
 """
 
 from collections import deque
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from forwarder.batch import Batch
@@ -37,8 +37,18 @@ _WORTH = 50
 _CLAIMED_BUFFERS = 20
 
 
-def _bytes_of(events: Iterable[Event]) -> int:
+def _bodies(events: Iterable[Event]) -> int:
     return sum([len(event.body) for event in events])
+
+
+def _mentions(events: Sequence[Event]) -> int:
+    """Bytes in memory of the user of these events, which are all of one user: each event holds it by itself."""
+    return len(events) * _mention(events[0].user) if events else 0
+
+
+def _mention(user: str) -> int:
+    # As long as an element may be; and one character beyond ASCII may make four bytes of each of the others.
+    return len(user) if user.isascii() else 4 * len(user)
 
 
 @dataclass(slots=True)
@@ -46,6 +56,7 @@ class _Group:
     events: deque[Event] = field(default_factory=deque)
     #: When it began to wait for companions: at its first event, or when its last batch left it.
     since: float = 0.0
+    #: Of the bodies of `events`.
     bytes: int = 0
     in_flight: bool = False
     backing_off: bool = False
@@ -58,7 +69,8 @@ class _Group:
 class Buffer:
     """Bounded in events and bytes: the caller asks for :meth:`room` before it adds.
 
-    Events of a batch that is in flight still count, until :meth:`decided`.
+    Events of a batch that is in flight still count, until :meth:`decided`. Bytes are those of the bodies and of the
+    users, who may be long too.
 
     Args:
         linger: seconds that a group which is not full waits for companions.
@@ -147,11 +159,11 @@ class Buffer:
         return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
     def _hold(self, group: _Group, events: Sequence[Event]) -> None:
-        size = _bytes_of(events)
+        size = _bodies(events)
         group.events.extend(events)
         group.bytes += size
         self.events += len(events)
-        self.bytes += size
+        self.bytes += size + _mentions(events)
 
     def _spill(self, group: _Group, events: Iterable[Event]) -> None:
         if group.spilled is None:
@@ -161,7 +173,8 @@ class Buffer:
             self.spilled += 1
 
     def _large(self, group: _Group) -> bool:
-        return len(group.events) * self._shares > self.max_events or group.bytes * self._shares > self._max_bytes
+        size = group.bytes + _mentions(group.events)
+        return len(group.events) * self._shares > self.max_events or size * self._shares > self._max_bytes
 
     @property
     def _shares(self) -> int:
@@ -179,9 +192,10 @@ class Buffer:
         group.backing_off = True
         if self._large(group):
             self._spill_all(group)
-        size, all_shares = _bytes_of(batch.events), _SHARE_OF_ALL * self._backing_off
+        size, all_shares = _bodies(batch.events) + _mentions(batch.events), _SHARE_OF_ALL * self._backing_off
         if len(batch.events) * all_shares > self.max_events or size * all_shares > self._max_bytes:
             self.decided(batch.events)
+            self.bytes += _mention(batch.user)  # once, for all of them: that stays
             self.spilled += len(batch.events)
             batch.release()
 
@@ -199,7 +213,7 @@ class Buffer:
         """The bytes of a released batch are here again."""
         self.spilled -= len(batch.events)
         self.events += len(batch.events)
-        self.bytes += _bytes_of(batch.events)
+        self.bytes += _bodies(batch.events) + _mentions(batch.events) - _mention(batch.user)
 
     def to_reload(self, user: str) -> list[tuple[int, int]]:
         """(number, stamp) of the user's oldest spilled events, if it holds no others; each is told once.
@@ -284,10 +298,10 @@ class Buffer:
             group.bytes -= len(taken[-1].body)
         return tuple(taken)
 
-    def decided(self, events: Collection[Event]) -> None:
+    def decided(self, events: Sequence[Event]) -> None:
         """These events of a batch in flight are settled or as good as: their room is free again."""
         self.events -= len(events)
-        self.bytes -= _bytes_of(events)
+        self.bytes -= _bodies(events) + _mentions(events)
 
     def done(self, user: str) -> None:
         """The user's batch is no longer in flight; whatever has collected since is ready at once."""

@@ -197,6 +197,11 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings
 
 
+def named(file: object) -> str:
+    """A secret's file, as a message may name it: people also set …_FILE to the secret itself."""
+    return str(file) if Path(str(file)).is_absolute() else "the file (not an absolute path, so it is not shown)"
+
+
 def _unknown(name: str) -> str:
     known = [PREFIX + field.upper() for field in Settings.model_fields]
     close = difflib.get_close_matches(name, known, 1)
@@ -214,10 +219,10 @@ def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
     try:
         values[field] = Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        yield f"{name}_FILE: cannot read {file}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        yield f"{name}_FILE: cannot read {named(file)}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
         return
     if not values[field]:
-        yield f"{name}_FILE: {file} is empty"
+        yield f"{name}_FILE: {named(file)} is empty"
 
 
 def secrets(settings: Settings) -> Iterator[str]:

@@ -12,6 +12,7 @@ from rich.text import Text
 from forwarder.canary import Findings
 from forwarder.dead import Selection
 from forwarder.letter import count_of, order, summary
+from forwarder.logs import visible
 from forwarder.queue import DeadLetter, Undecided
 from forwarder.replay import Kept, Report
 from forwarder.show import NAMED, as_line, err, out, problem
@@ -21,13 +22,8 @@ _LONGEST = 40
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
-def plain(text: str) -> str:
-    """`text` in one line, and nothing in it that moves a cursor: what cannot be seen is escaped as Python does."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
 def _short(text: str) -> str:
-    shown = plain(text[: _LONGEST + 1])
+    shown = visible(text[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
 
 
@@ -46,9 +42,9 @@ async def listed(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
             as_line(shown)
             continue
         line = Text(f"{letter.id:<17} ", "bold").append(f"{_age(letter, now):>6}  ", "dim")
-        line.append(f"{letter.reason:<9} {letter.status or '-':<7} ", "default")
+        line.append(f"{visible(letter.reason):<9} {visible(letter.status) or '-':<7} ", "default")
         line.append(f"{_short(letter.user_id) or '-'}  ", "cyan").append(f"{_short(str(shown['name'] or '-'))}  ")
-        out.print(line.append(plain(letter.detail), "dim"), soft_wrap=True)
+        out.print(line.append(visible(letter.detail), "dim"), soft_wrap=True)
     if not as_json:
         out.print(count_of(count), style="dim")
 
@@ -60,10 +56,10 @@ def letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_json: b
         as_line({**summary(found), "explanation": explanation, "curl": command})
         return
     for name, value in summary(found).items():
-        shown = "-" if value in {None, ""} else plain(str(value))
+        shown = "-" if value in {None, ""} else visible(str(value))
         out.print(Text(f"{name.replace('_', ' '):<18}", "bold").append(shown, "default"), soft_wrap=True)
     out.print()
-    out.print(Text(plain(explanation), "yellow"))
+    out.print(Text(visible(explanation), "yellow"))
     out.print()
     if isinstance(curl, str):
         out.print(Text(f"It cannot be sent at all, so no request reproduces this: {curl}", "dim"))
@@ -110,7 +106,7 @@ class Stays:
         """This letter stays."""
         self._named += 1
         if self._named <= NAMED:
-            problem(f"{kept.id} stays: {plain(kept.why)}")
+            problem(f"{kept.id} stays: {visible(kept.why)}")
         elif self._named == NAMED + 1:
             problem("more letters stay: only counted from here on")
 
@@ -126,7 +122,7 @@ def replayed(report: Report, total: int, missing: int, *, example: bytes | None,
         _say_canary(report.canary)
     out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(report.replayed)}", soft_wrap=True)
     if example is not None:
-        out.print(Text(f"the first as {plain(example.decode(errors='backslashreplace'))}", "dim"), soft_wrap=True)
+        out.print(Text(f"the first as {visible(example.decode(errors='backslashreplace'))}", "dim"), soft_wrap=True)
     problems = ((len(report.kept), "stayed"), (report.taken, "had been taken by somebody else"), (left, "not tried"))
     for number, what in problems:
         if number:
@@ -151,10 +147,10 @@ def _say_canary(found: Findings) -> None:
     if found.well:
         out.print(Text("canary: ", "bold green").append(f"{found.sent} of {found.sent} accepted", "default"))
     for again in found.refused:
-        why = plain(again.letter.detail) or again.letter.reason
+        why = visible(again.letter.detail) or again.letter.reason
         problem(f"canary refused again: {again.letter.id} ({again.letter.reason}: {why}), which was {again.was}")
     if found.stopped:
-        problem(f"canary: {plain(found.stopped)}")
+        problem(f"canary: {visible(found.stopped)}")
 
 
 def deleted(count: int, missing: int, *, dry_run: bool, as_json: bool) -> None:
@@ -175,4 +171,4 @@ def unknown(ids: int) -> None:
 def question(what: str, selection: Selection) -> str:
     """What is asked before a selection is replayed or deleted."""
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in selection.reasons.items())
-    return f"{what} {count_of(selection.count)} ({plain(reasons)})?"
+    return f"{what} {count_of(selection.count)} ({visible(reasons)})?"

@@ -1,9 +1,13 @@
-"""Logging: structlog, one JSON object a line, or for eyes; and no secret, whatever is logged."""
+"""Logging: structlog, one JSON object a line, or for eyes; and no secret, whatever is logged or goes wrong."""
 
+import json
 import logging
 import sys
+import traceback
 from contextlib import suppress
+from types import TracebackType
 from typing import Literal, TextIO, cast
+from urllib.parse import quote
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -15,18 +19,46 @@ _secrets: set[str] = set()
 
 
 def hide(secret: str) -> None:
-    """Replaces `secret` in everything that is logged from now on; the last line of defence."""
+    """Replaces `secret`, also quoted or percent-encoded, in what is logged from now on; the last line of defence."""
     if secret:
-        _secrets.add(secret)
+        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")})
+
+
+def hidden(text: str) -> str:
+    """`text` without the secrets, for where it does not go through the log."""
+    # The longest first: of one that begins with another one, the rest would stay.
+    for secret in sorted(_secrets, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def visible(text: str) -> str:
+    """`text` in one line, and nothing in it that moves a cursor: what cannot be seen is escaped as Python does."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def hide_in_tracebacks() -> None:
+    """Also what nobody has caught, which Python prints as it ends, is printed without secrets."""
+    sys.excepthook = _print_hidden
+
+
+def _print_hidden(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
+    _Unfailing(sys.stderr).write(hidden("".join(traceback.format_exception(error))))
 
 
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     for name, value in event.items():
         text = value if isinstance(value, str) else None if isinstance(value, int | float | bool) else repr(value)
         if text is not None and any(secret in text for secret in _secrets):
-            for secret in _secrets:
-                text = text.replace(secret, "***")
-            event[name] = text
+            event[name] = hidden(text)
+    return event
+
+
+def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Leaves nothing in it that moves a cursor; JSON escapes that by itself."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = "\n".join(map(visible, value.split("\n")))
     return event
 
 
@@ -63,7 +95,12 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
     last: list[Processor] = (
         [structlog.processors.format_exc_info, _scrub, structlog.processors.JSONRenderer()]
         if log_format == "json"
-        else [structlog.processors.format_exc_info, _scrub, structlog.dev.ConsoleRenderer(colors=unfailing.isatty())]
+        else [
+            structlog.processors.format_exc_info,
+            _scrub,
+            _for_eyes,
+            structlog.dev.ConsoleRenderer(colors=unfailing.isatty()),
+        ]
     )
     structlog.configure(
         processors=[*shared, *last],

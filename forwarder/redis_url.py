@@ -6,7 +6,7 @@ Several hosts are Sentinels (``redis+sentinel://host,host/name/db``) or nodes of
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
 # Not urlsplit: several hosts are more than it takes for a URL, and the more so the newer it is.
 _HOSTS_URL = re.compile(
@@ -97,9 +97,8 @@ def _plain(text: str | None) -> str | None:
 def passwords(url: str) -> Iterator[str]:
     """Every password in a URL, percent-encoded as it stands there, and as Redis and its errors know it."""
     found = _HOSTS_URL.fullmatch(url)
-    raw = [found["password"] if found else urlsplit(url).password]
-    if found and found["options"]:
-        raw += re.findall(rf"(?:^|&){_SENTINEL_PASSWORD}=([^&]*)", found["options"])
+    # Also as options: sentinel_password, and in a plain URL redis-py's own password and ssl_password.
+    raw = [found["password"] if found else urlsplit(url).password, *re.findall(r"[?&]\w*password=([^&#]*)", url)]
     for password in raw:
         if password:
-            yield from (password, unquote(password))
+            yield from (password, unquote(password), unquote_plus(password))

@@ -28,6 +28,7 @@ from rich.text import Text
 from forwarder.errors import ConfigurationError
 from forwarder.letter import count_of
 from forwarder.lines import Lines, Pushed
+from forwarder.logs import hidden, visible
 from forwarder.queue import Census, Content, HaltRecord
 from forwarder.redistribution import Moved
 from forwarder.reshard import Plan
@@ -36,8 +37,9 @@ from forwarder.status import Finding
 #: So many things that are wrong are named one by one; of more only the number is said.
 NAMED = 20
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+# Without markup: brackets in what is shown are no tags, whoever wrote it.
+out = Console(highlight=False, markup=False, emoji=False)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 
 def as_line(value: object) -> None:
@@ -46,8 +48,9 @@ def as_line(value: object) -> None:
 
 
 def problem(text: str) -> None:
-    """Something that went wrong, one line."""
-    err.print(Text("forwarder: ", "bold red").append(text, "default"), soft_wrap=True)
+    """Something that went wrong, one line; it may quote what Redis, a file or a program has said."""
+    said = "\n".join(map(visible, hidden(text).split("\n")))
+    err.print(Text("forwarder: ", "bold red").append(said, "default"), soft_wrap=True)
 
 
 @contextmanager
@@ -149,8 +152,8 @@ def status(found: dict[str, object], queue: str, *, as_json: bool) -> None:
     table = Table.grid(padding=(0, 2))
     halt, owned = cast("dict[str, str] | None", found["halt"]), sum(each["owner"] is not None for each in lists)
     if halt:
-        table.add_row("state", Text(f"halted: {halt['reason']} since {halt['since']}", "bold red"))
-        table.add_row("", halt["detail"])
+        table.add_row("state", Text(visible(f"halted: {halt['reason']} since {halt['since']}"), "bold red"))
+        table.add_row("", visible(halt["detail"]))
     elif owned == len(lists):
         table.add_row("state", Text("at work", "green"))
     elif owned:
@@ -174,7 +177,9 @@ def _owners(lists: list[dict[str, Any]]) -> Table:
     for each in lists:
         owner = each["owner"]
         told = (
-            Text(f"{owner['worker']}, for {owner['lease_seconds']:.0f} s more") if owner else Text("nobody", "yellow")
+            Text(f"{visible(owner['worker'])}, for {owner['lease_seconds']:.0f} s more")
+            if owner
+            else Text("nobody", "yellow")
         )
         table.add_row(each["list"], f"{each['waiting']:,}", f"{each['claimed']:,}", f"{each['letters']:,}", told)
     return table
@@ -204,7 +209,7 @@ def findings(found: Sequence[Finding], *, as_json: bool) -> None:
     marks = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failure": ("failure", "bold red")}
     for finding in found:
         mark, style = marks[finding.grade]
-        out.print(Text(mark, style), Text(f"{finding.what}: {finding.detail}"), soft_wrap=True)
+        out.print(Text(mark, style), Text(visible(f"{finding.what}: {finding.detail}")), soft_wrap=True)
 
 
 def resumed(halt: HaltRecord | None) -> None:
@@ -212,7 +217,9 @@ def resumed(halt: HaltRecord | None) -> None:
     if halt is None:
         out.print("nothing was halted")
     else:
-        out.print(f"resumed; it was halted since {halt.since or 'an unknown time'}: {halt.reason}: {halt.detail}")
+        out.print(
+            visible(f"resumed; it was halted since {halt.since or 'an unknown time'}: {halt.reason}: {halt.detail}")
+        )
 
 
 def _lists(number: int) -> str:

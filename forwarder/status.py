@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 from typing import Literal
+from urllib.parse import urlsplit
 
 from forwarder.api import Api
 from forwarder.config import Settings
@@ -15,6 +16,9 @@ from forwarder.queue import Census
 
 #: A user that is never created: the request that names it has no events, which the API refuses with a 400.
 _NOBODY = "forwarder-check"
+
+#: This machine, as nearly everybody writes it: what goes there goes over no network.
+_HERE = {"localhost", "127.0.0.1", "::1"}
 
 Grade = Literal["ok", "warning", "failure"]
 
@@ -79,6 +83,8 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
         halt = await lists[0].halt()
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
+    for finding in _in_the_clear(settings.api_url):
+        yield finding
     if api is None:
         yield Finding("api", "failure", "FORWARDER_API_KEY: not set (nor FORWARDER_API_KEY_FILE)")
     else:
@@ -111,6 +117,13 @@ def _redis(info: Mapping[str, str]) -> list[Finding]:
         if policy == "noeviction" or not limit
         else Finding("memory policy", "warning", f"{policy}: a full Redis may evict the queue; use noeviction"),
     ]
+
+
+def _in_the_clear(url: str) -> list[Finding]:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname in _HERE:
+        return []
+    return [Finding("address", "warning", f"{url} is not https: whoever is on the way can read the key and the events")]
 
 
 async def _api(api: Api, url: str) -> Finding:

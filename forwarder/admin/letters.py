@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from forwarder.explain import explain
 from forwarder.letter import claimed_at, named, order
@@ -15,6 +16,10 @@ _SHOWN, _COUNTED = 20, 1_000
 _COUNTED_BYTES = 2_000_000
 #: Of an element so many bytes are read, which is all that an event may have by default, and so many are shown.
 _READ_BYTES, _SHOWN_BYTES = 65_536, 8_000
+#: So many bytes of the latest elements are explained: what is absurd takes a millisecond a kilobyte, and meanwhile no
+#: event is sent.
+_EXPLAINED_BYTES = 65_536
+_UNEXPLAINED = "`forwarder dead show` says what is likely wrong."
 #: Characters of any other field that are shown.
 _FIELD = 1_000
 
@@ -48,15 +53,16 @@ def by_reason(found: Latest) -> dict[str, int]:
 
 def hidden(found: Latest) -> list[dict[str, object]]:
     """The latest letters without anything that the producers wrote."""
-    return [_hidden(*each) for each in found.letters]
+    sizes = accumulate(len(letter.element) for letter, _ in found.letters)
+    return [_hidden(*each, size <= _EXPLAINED_BYTES) for each, size in zip(found.letters, sizes, strict=True)]
 
 
 def revealed(found: Latest) -> list[dict[str, object]]:
     """The latest letters with the user and the element."""
-    return [_hidden(*each) | _user_data(*each) for each in found.letters]
+    return [shown | _user_data(*each) for shown, each in zip(hidden(found), found.letters, strict=True)]
 
 
-def _hidden(letter: DeadLetter, length: int) -> dict[str, object]:
+def _hidden(letter: DeadLetter, length: int, explained: bool) -> dict[str, object]:  # noqa: FBT001
     return {
         "id": letter.id,
         "reason": letter.reason[:_FIELD],
@@ -65,11 +71,13 @@ def _hidden(letter: DeadLetter, length: int) -> dict[str, object]:
         "claimed_at": claimed_at(letter),
         "attempts": letter.attempts,
         "bytes": length,
-        # It names members, and quotes no value.
-        "explanation": explain(
-            letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at
-        ),
+        "explanation": _explanation(letter) if explained else _UNEXPLAINED,
     }
+
+
+def _explanation(letter: DeadLetter) -> str:
+    """It names members, and quotes no value."""
+    return explain(letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at)
 
 
 def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:

@@ -151,5 +151,5 @@ async def _body(request: web.Request, kind: type[T]) -> T | web.Response:
             return msgspec.json.decode(await request.read(), type=kind)
     except TimeoutError:
         return _json({"error": "the body took too long"}, 408)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, web.RequestPayloadError) as error:
         return _json({"error": str(error)}, 400)

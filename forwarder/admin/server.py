@@ -1,13 +1,15 @@
 """Listens on the admin address: probes and metrics for machines; what is for people is in ``pages``."""
 
 import asyncio
+import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import structlog
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 
 from forwarder.admin import assets
 from forwarder.admin.pages import BODY_BYTES, Pages
@@ -18,6 +20,13 @@ from forwarder.parts import Parts
 
 #: Seconds that a scrape waits for Redis.
 _PATIENCE = 0.25
+#: Connections at once. One more ends the oldest: whoever opens thousands must not take the descriptors that POSTs and
+#: Redis need, nor keep a probe out.
+_MOST_CONNECTIONS = 100
+#: Seconds that a connection may be idle, or take over the head of a request.
+_KEEP_ALIVE = 60.0
+#: Seconds that requests may go on when the service ends: it has settled everything by then.
+_SHUTDOWN = 1.0
 
 log = structlog.get_logger("forwarder.admin")
 
@@ -45,18 +54,26 @@ class Admin:
                 *self._pages.routes(),
             ]
         )
-        self._runner = web.AppRunner(app, access_log=None)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            logger=_logger(),
+            keepalive_timeout=_KEEP_ALIVE,
+            shutdown_timeout=_SHUTDOWN,
+        )
+        self._listening: asyncio.Server | None = None
         self._remembering: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
         """The port in use; differs from the one asked for when that was 0."""
-        return int(self._runner.addresses[0][1])
+        assert self._listening is not None, "use as an async context manager"  # noqa: S101
+        return int(self._listening.sockets[0].getsockname()[1])
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self._host, self._port).start()
+            self._listening = await asyncio.get_running_loop().create_server(self._admitted, self._host, self._port)
         except OSError as error:
             await self._runner.cleanup()
             raise PortInUseError(
@@ -74,7 +91,19 @@ class Admin:
             self._remembering.cancel()
             await asyncio.wait({self._remembering})
         await self._pages.board.lookout.close()
+        if self._listening is not None:
+            self._listening.close()
         await self._runner.cleanup()
+
+    def _admitted(self) -> asyncio.Protocol:
+        """Serves a new connection, in the place of the oldest ones if there are too many."""
+        server = self._runner.server
+        assert server is not None, "set up on entering"  # noqa: S101
+        crowd = server.connections
+        for oldest in crowd[: max(0, len(crowd) + 1 - _MOST_CONNECTIONS)]:
+            if oldest.transport is not None:
+                oldest.transport.abort()  # to close it would wait for whoever does not read
+        return server()
 
     async def _expose(self, _: web.Request) -> web.Response:
         """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
@@ -92,6 +121,18 @@ class Admin:
             body=msgspec.json.encode(readiness),
             content_type="application/json",
         )
+
+
+def _logger() -> logging.Logger:
+    """aiohttp's, without a traceback for each request that is no HTTP: whoever sends those must not fill the log."""
+    logger = logging.getLogger("forwarder.admin.http")
+    logger.addFilter(_is_ours)
+    return logger
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    error: Any = record.exc_info[1] if record.exc_info else None
+    return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
 
 
 async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:

@@ -248,5 +248,6 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - what is not explained is raised again
+        logs.hide_in_tracebacks()  # not before: typer sets a hook of its own
         code = _explained(_only(error))
     sys.exit(code)

@@ -18,8 +18,10 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder.errors import UnreachableError
-from forwarder.redis_url import Cluster, Sentinels, hosts
+from forwarder.errors import ConfigurationError, UnreachableError
+from forwarder.logs import hide
+from forwarder.queue.replies import said
+from forwarder.redis_url import Cluster, Sentinels, hosts, passwords
 
 #: Seconds without an answer after which a command is given up. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
@@ -37,7 +39,11 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
 
     redis-py 8 re-sends a command up to ten times when its reply is lost. That is switched off: whether a
     command may be sent again is for the caller to know, who then does it itself.
+
+    Raises:
+        ConfigurationError: the URL has options that make no sense.
     """
+    _hide_passwords(url)
     options = _options(Retry(NoBackoff(), 0), answer_timeout)
     match hosts(url):
         case Sentinels() as through:
@@ -46,11 +52,13 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
         case Cluster() as cluster:
             return cast("Redis", _cluster(_Cluster, ClusterNode, cluster, options))
         case None:
-            return Redis.from_url(url, **options)
+            direct: Redis = _direct(Redis, url, options)
+            return direct
 
 
 def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blocking.Redis:
     """The same for threads: a client that any number of them may share, and that connects anew after a fork."""
+    _hide_passwords(url)
     options = _options(blocking.retry.Retry(NoBackoff(), 0), answer_timeout)
     match hosts(url):
         case Sentinels() as through:
@@ -60,7 +68,26 @@ def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blo
         case Cluster() as cluster:
             return cast("blocking.Redis", BlockingCluster(cluster, options))
         case None:
-            return blocking.Redis.from_url(url, **options)
+            direct: blocking.Redis = _direct(blocking.Redis, url, options)
+            return direct
+
+
+def _direct(kind: type[Any], url: str, options: dict[str, Any]) -> Any:
+    try:
+        client = kind.from_url(url, **options)
+        pool = client.connection_pool
+        # The parser takes whatever stands after the question mark; only a connection knows what there is.
+        pool.connection_class(**pool.connection_kwargs)
+    except (TypeError, ValueError):
+        problem = "FORWARDER_REDIS_URL: an option after the ? is none of redis-py's, or cannot have this value"
+        raise ConfigurationError([problem]) from None
+    return client
+
+
+def _hide_passwords(url: str) -> None:
+    # Here, because whoever connects will tell what Redis replies, and that may quote the command that it refuses.
+    for password in passwords(url):
+        hide(password)
 
 
 def _options(retry: object, answer_timeout: float) -> dict[str, Any]:
@@ -204,7 +231,7 @@ def translated() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         _be_cancelled()
-        raise UnreachableError(f"{type(error).__name__}: {error}") from error
+        raise UnreachableError(said(error)) from error
     _be_cancelled()
 
 

@@ -14,6 +14,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
+from forwarder.logs import hidden
+
 Command = tuple[str | bytes | int, ...]
 
 
@@ -63,5 +65,5 @@ def refusal(error: RedisError) -> Refusal:
 
 
 def said(error: Exception) -> str:
-    """An error, in a line."""
-    return f"{type(error).__name__}: {error}"
+    """An error, in a line, without the password: a Redis that does not know AUTH quotes what it was given."""
+    return hidden(f"{type(error).__name__}: {error}")

@@ -166,7 +166,15 @@ async def test_status_and_check_on_a_sound_system(
     assert code == 0
     grades = {finding["what"]: finding["grade"] for finding in json.loads(out)}
     assert (grades["api"], grades["redis"], grades["persistence"]) == ("ok", "ok", "warning")
+    assert "address" not in grades, "what goes to this machine goes over no network"
     assert api.ledger.accepted_events == 0
+
+
+async def test_check_warns_of_an_api_address_without_tls(redis_url: str, queue_name: str, api: Simulator) -> None:
+    given = environment(settings(redis_url, queue_name, api, api_url="http://forwarder-test.invalid"))
+    code, out, _ = await command("check", environment=given)
+    assert code == 1, "nobody answers there"
+    assert "address: http://forwarder-test.invalid is not https" in out
 
 
 async def test_audit_says_by_how_much_the_sums_are_off(

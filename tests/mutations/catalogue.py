@@ -436,6 +436,14 @@ CATALOGUE = (
     ),
     Mutation(
         7,
+        "a long user takes no room in the buffer",
+        "forwarder/buffer.py",
+        "    return len(user) if user.isascii() else 4 * len(user)\n",
+        "    return 0\n",
+        ("tests/unit/test_buffer.py", "tests/fault/test_hostile_producer.py"),
+    ),
+    Mutation(
+        7,
         "what had collected when a user began to fail is not spilled",
         "forwarder/buffer.py",
         "            self._spill_all(group)\n",

@@ -109,8 +109,9 @@ class BufferAgainstModel(RuleBasedStateMachine):
     def counts_what_it_holds(self) -> None:
         held = [e for group in (*self.waiting.values(), *self.in_flight.values()) for e in group]
         assert self.buffer.events + self.buffer.spilled == len(held)
-        assert self.buffer.bytes <= sum(len(event.body) for event in held)
-        assert self.buffer.bytes == sum(len(event.body) for event in held) or self.buffer.spilled
+        size = sum(len(event.body) + len(event.user) for event in held)
+        assert self.buffer.bytes <= size
+        assert self.buffer.bytes == size or self.buffer.spilled
         claimable = 400 - self.buffer.spilled - self.buffer.events
         assert self.buffer.room() == (max(0, min(20 - self.buffer.events, claimable)), max(0, 300 - self.buffer.bytes))
 

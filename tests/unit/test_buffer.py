@@ -167,13 +167,29 @@ def test_a_full_batch_does_not_linger() -> None:
 def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decided() -> None:
     held = buffer()
     assert held.room() == (10, 1000)
-    held.add([event("a", size=100)], now=0.0)
-    held.add([event("a", size=50)], now=0.0)
+    held.add([event("a", size=99)], now=0.0)
+    held.add([event("a", size=49)], now=0.0)
     batch = taken(held)
     assert held.room() == (8, 850), "what is in flight is still in memory"
     held.decided(batch.events[:1])
     assert held.room() == (9, 950)
     held.decided(batch.events[1:])
+    assert held.room() == (10, 1000)
+
+
+@pytest.mark.parametrize(("user", "size"), [("u" * 200, 200), ("é" * 50, 200), ("u" * 49 + "😀", 200)])
+def test_a_long_user_takes_room_too_as_often_as_it_is_in_memory(user: str, size: int) -> None:
+    held = buffer()
+    held.add([event(user, number, 10) for number in range(3)], now=0.0)
+    assert held.room() == (7, 1000 - 3 * (10 + size))
+    batch = taken(held)
+    held.back_off(batch)
+    assert batch.released
+    assert held.room() == (10, 1000 - size), "of a released batch only its user stays"
+    batch.recall([event(user, number, 10) for number in range(3)])
+    held.recalled(batch)
+    assert held.room() == (7, 1000 - 3 * (10 + size))
+    finish(held, batch)
     assert held.room() == (10, 1000)
 
 

@@ -6,9 +6,9 @@ import typer
 from forwarder.cli.letters import checked, possible
 from forwarder.cli.options import duration
 from forwarder.dead import Filter
-from forwarder.dead_view import plain
 from forwarder.errors import InvalidElementError
 from forwarder.letter import line, order, summary
+from forwarder.logs import visible
 from forwarder.queue import DeadLetter
 
 
@@ -109,4 +109,4 @@ def test_a_filter_that_can_match_is_let_through() -> None:
 
 
 def test_nothing_that_is_shown_moves_the_cursor() -> None:
-    assert plain("a\x1b[31m\r\nb\u202e\x9bé") == "a\\x1b[31m\\r\\nb\\u202e\\x9bé"
+    assert visible("a\x1b[31m\r\nb\u202e\x9bé") == "a\\x1b[31m\\r\\nb\\u202e\\x9bé"

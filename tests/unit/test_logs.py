@@ -1,9 +1,11 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -57,6 +59,42 @@ def test_no_secret_is_written_wherever_it_stands(log_format: Literal["json", "co
     logging.getLogger("aiohttp").error("S3CRET %s", "S3CRET")
     assert "S3CRET" not in stream.getvalue()
     assert "***" in stream.getvalue()
+
+
+@pytest.mark.parametrize("log_format", ["json", "console"])
+def test_no_secret_is_written_in_another_form_or_in_part(log_format: Literal["json", "console"]) -> None:
+    log, stream = logger(log_format)
+    for secret in ("S3CRET", "S3CRET-and-more", "S3CRET/\\'\"é"):
+        logs.hide(secret)
+        log.info(
+            "said",
+            text=f"a {secret}",
+            listed=[secret],
+            quoted=repr(secret),
+            url=f"redis://:{quote(secret, safe='')}@h",
+            key={secret: 1},
+        )
+        log.info("again", inner=json.dumps(secret))
+    written = stream.getvalue()
+    assert not re.search(r"S3CRET|and-more|\\'|%2F|é|u00e9", written), written
+
+
+def fail(text: str) -> None:
+    raise ValueError(text)
+
+
+def test_lines_for_eyes_move_no_cursor_and_forge_no_line() -> None:
+    log, stream = logger("console")
+    logging.getLogger("aiohttp").warning("trouble\x1b[2J\x9b\u202e")
+    log.info("what", text="\x1b[2J", more="a\nb \x07", listed=["\x1b"])
+    try:
+        fail("\x1b[2J")
+    except ValueError:
+        log.exception("failed")
+    written = stream.getvalue()
+    assert not [char for char in written if not char.isprintable() and char != "\n"]
+    assert len([line for line in written.splitlines() if line.startswith("2")]) == 3
+    assert "Traceback (most recent call last):\n" in written, "that may have lines"
 
 
 def test_hiding_nothing_hides_nothing() -> None:

@@ -34,6 +34,19 @@ def test_sentinels_and_their_master_have_passwords_of_their_own_that_never_show(
     assert set(passwords(url)) == {"p%40ss", "p@ss", "q%2Fq", "q/q"}
 
 
+@pytest.mark.parametrize(
+    ("url", "known"),
+    [
+        ("redis://h/0?password=p%40ss&db=1", {"p%40ss", "p@ss"}),
+        ("unix:///run/redis.sock?db=0&password=a+b#c", {"a+b", "a b"}),
+        ("rediss://:one@h/0?ssl_password=two&socket_timeout=3", {"one", "two"}),
+        ("redis://h/0?db=1", set()),
+    ],
+)
+def test_a_password_that_is_an_option_of_the_url_is_known_too(url: str, known: set[str]) -> None:
+    assert set(passwords(url)) == known
+
+
 def test_a_password_alone_is_enough() -> None:
     found = hosts("redis+sentinel://:secret@a/shop")
     assert found is not None

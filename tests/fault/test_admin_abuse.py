@@ -1,0 +1,173 @@
+"""Who reaches the admin port may ask too much, too slowly and nonsense: events flow on, and probes are answered."""
+
+import asyncio
+import gzip
+import re
+import resource
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from forwarder.config import Settings
+from forwarder.simulator import Simulator
+from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
+
+Start = Callable[[Settings], WorkerProcess]
+Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+TOKEN = "a-token-of-this-test"
+
+
+class Attacked:
+    """A worker, and connections to its admin port."""
+
+    def __init__(self, process: WorkerProcess, address: str) -> None:
+        self.process = process
+        self.address = address
+        self._stack = AsyncExitStack()
+
+    @asynccontextmanager
+    async def connected(self, *first: bytes) -> AsyncIterator[Stream]:
+        """One connection, over which something was sent."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(self.address))
+        try:
+            writer.writelines(first)
+            await writer.drain()
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+    @property
+    def descriptors(self) -> int:
+        return sum(1 for _ in Path(f"/proc/{self.process.process.pid}/fd").iterdir())
+
+    @property
+    def peak(self) -> int:
+        """Most bytes of memory that it ever had."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.process.pid}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
+
+    @property
+    def unread(self) -> int:
+        """Bytes that the kernel holds of answers, as nobody reads them."""
+        port = f":{port_of(self.address):04X}"
+        lines = Path(f"/proc/{self.process.process.pid}/net/tcp").read_text().splitlines()[1:]
+        mine = [fields for line in lines if (fields := line.split())[1].endswith(port)]
+        return sum(int(fields[4].partition(":")[0], 16) for fields in mine)
+
+    async def works(self, redis: Redis, queue: str) -> None:
+        """Events flow, and probes are answered."""
+        await redis.rpush(queue, event("u", 1), event("v", 2))
+        await settled(redis, queue)
+        assert [(await fetch(self.address + path))[0] for path in ("/livez", "/readyz")] == [200, 200]
+
+
+@pytest_asyncio.fixture
+async def attacked(redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start) -> Attacked:
+    process = worker(settings(redis_url, queue_name, api, admin_token=TOKEN))
+    found = Attacked(process, await process.admin())
+    await found.works(redis_client, queue_name)
+    return found
+
+
+async def test_it_listens_on_loopback_alone_unless_told_otherwise(attacked: Attacked) -> None:
+    """As the kernel says: nothing of the process listens anywhere else, by IPv4 or IPv6."""
+    folder = Path(f"/proc/{attacked.process.process.pid}")
+    links = [str(each.readlink()) for each in (folder / "fd").iterdir()]
+    mine = {link.removeprefix("socket:[").rstrip("]") for link in links if link.startswith("socket:")}
+    listening = {
+        fields[1]
+        for name in ("tcp", "tcp6", "udp", "udp6")
+        for line in (folder / "net" / name).read_text().splitlines()[1:]
+        if (fields := line.split())[9] in mine and fields[2].split(":")[1] == "0000"
+    }
+    assert listening == {f"0100007F:{port_of(attacked.address):04X}"}
+
+
+async def test_thousands_of_connections_leave_descriptors_for_events_and_probes(
+    attacked: Attacked, redis_client: Redis, queue_name: str
+) -> None:
+    """Half of them say nothing, and half never come to the end of a request's head."""
+    before = attacked.descriptors
+    _, hard = resource.prlimit(attacked.process.process.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(attacked.process.process.pid, resource.RLIMIT_NOFILE, (before + 400, hard))
+    async with AsyncExitStack() as stack:
+        for number in range(1_500):
+            said = [b"GET / HTTP/1.1\r\nX: y\r\n"] if number % 2 else []
+            await stack.enter_async_context(attacked.connected(*said))
+        await eventually(lambda: attacked.descriptors <= before + 105)
+        await attacked.works(redis_client, queue_name)
+
+
+async def test_heads_and_bodies_that_never_end_take_little_memory(
+    attacked: Attacked, redis_client: Redis, queue_name: str
+) -> None:
+    before, line = attacked.peak, b"X: " + b"x" * 8_000 + b"\r\n"
+    wordy = (b"GET / HTTP/1.1\r\n", line * 120)
+    post = b"POST /replay HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    endless = (post, b"Transfer-Encoding: chunked\r\n\r\n", (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 40)
+    packed = gzip.compress(b"0" * 50_000_000)
+    head = b"Authorization: Bearer %b\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+    bomb = (post, head % (TOKEN.encode(), len(packed)), packed)
+    async with AsyncExitStack() as stack:
+        for said in [wordy] * 20 + [endless] * 10:
+            await stack.enter_async_context(attacked.connected(*said))
+        for _ in range(5):
+            reader, _ = await stack.enter_async_context(attacked.connected(*bomb))
+            assert b" 413 " in await reader.readline()
+        await attacked.works(redis_client, queue_name)
+    assert attacked.peak - before < 64 * 1024 * 1024
+
+
+async def test_what_is_no_request_costs_no_line_in_the_log(
+    attacked: Attacked, redis_client: Redis, queue_name: str
+) -> None:
+    before = len(attacked.process.log.read_bytes())
+    garbage = [
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        b"GET /\x1b[2J HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
+        b"POST /resume HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET nonsense nonsense\r\n\r\n",
+    ]
+    for said in garbage * 10:
+        async with attacked.connected(said) as (reader, _):
+            answer = await asyncio.wait_for(reader.read(100_000), 20)
+            assert re.match(rb"HTTP/1.\d [24]0\d ", answer), (said[:40], answer)
+    await attacked.works(redis_client, queue_name)
+    assert attacked.process.log.read_bytes()[before:] == b""
+
+
+async def test_who_does_not_read_the_answers_does_not_keep_the_service_from_ending(attacked: Attacked) -> None:
+    ask = b"GET /page.js HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    async with attacked.connected() as (_, writer):
+        writer.transport.set_write_buffer_limits(high=0)
+        # Answers of some megabytes are more than two sockets hold, so one of them is being written for ever.
+        for _ in range(2_000):
+            writer.write(ask)
+        seen = [0]
+
+        def stuck() -> bool:
+            seen.append(attacked.unread)
+            return seen[-1] > 0 and seen[-20:] == seen[-1:] * 20
+
+        await eventually(stuck)
+        assert await attacked.process.stopped(within=8) == 0
+
+
+async def test_a_wrong_token_is_told_nothing_more_for_being_almost_right(attacked: Attacked) -> None:
+    """Neither by what is said nor by its headers."""
+    said = []
+    for token in (TOKEN[:-1], "x" * len(TOKEN)):
+        head = b"GET /letters.json HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %b\r\n\r\n" % token.encode()
+        async with attacked.connected(head) as (reader, _):
+            answer = await reader.readuntil(b"}")
+            said.append(re.sub(rb"Date: .*\r\n", b"", answer))
+    assert said[0] == said[1]
+    assert b" 401 " in said[0]
