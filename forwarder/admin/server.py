@@ -18,6 +18,8 @@ from forwarder.errors import PortInUseError
 from forwarder.metrics import CONTENT_TYPE
 from forwarder.parts import Parts
 
+#: Seconds that a scrape waits for Redis.
+_PATIENCE = 0.25
 #: Connections at once. One more ends the oldest: whoever opens thousands must not take the descriptors that POSTs and
 #: Redis need, nor keep a probe out.
 _MOST_CONNECTIONS = 100
@@ -104,6 +106,8 @@ class Admin:
         return server()
 
     async def _expose(self, _: web.Request) -> web.Response:
+        """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
+        await self._pages.board.lookout.look(patience=_PATIENCE)
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _livez(self, _: web.Request) -> web.Response:
