@@ -158,6 +158,11 @@ def translated() -> Iterator[None]:
     except (RedisError, OSError) as error:
         _be_cancelled()
         raise UnreachableError(f"{type(error).__name__}: {error}") from error
+    except asyncio.CancelledError as error:
+        # Tasks that wait for the same connection to close wait for one future (StreamWriter.wait_closed): when one
+        # of them is cancelled, so are all. A task group would take this one for cancelled and say nothing.
+        _be_cancelled()
+        raise UnreachableError("the connection was being closed") from error
     _be_cancelled()
 
 
