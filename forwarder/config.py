@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from forwarder import redis_url
+from forwarder import logs, redis_url
 from forwarder.errors import ConfigurationError
 from forwarder.shards import MOST_SHARDS, check_queue
 
@@ -115,7 +115,7 @@ class Settings(BaseSettings):
         None, description="Lets who knows it resume, replay and see users' data on the status page; without, nobody."
     )
     admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the token.")
-    log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for eyes.")
+    log_format: logs.Format = Field("json", description="One JSON object a line, or for eyes.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
 
     @classmethod

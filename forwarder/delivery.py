@@ -66,6 +66,8 @@ class Delivery:
         self._backoff = parts.backoff
         self._metrics = parts.metrics
         self._chatter = parts.chatter
+        #: Asked here: with thousands of POSTs a second, a line that is thrown away costs too.
+        self._says_all = parts.settings.log_level == "debug"
         self._clock = parts.clock
         self._bisect = parts.settings.bisect
         self._gate = gate
@@ -184,6 +186,8 @@ class Delivery:
         match answer:
             case Registered():
                 self._metrics.posts_accepted.inc()
+                if self._says_all:
+                    log.debug("POST accepted", events=len(events), seconds=round(seconds, 3))
                 return
             case Declined():
                 said = status_label(answer.status)

@@ -71,7 +71,6 @@ class Intake:
         self._reach = parts.reach
         self._trust = parts.trust
         self._metrics = parts.metrics
-        self._gauges = parts.metrics.of_list(parts.keys.shard)
         self._chatter = parts.chatter
         self._clock = parts.clock
         self._max_event_bytes = int(parts.settings.max_event_bytes)
@@ -159,7 +158,6 @@ class Intake:
         claimed = await self._reach.until(
             lambda: self._claims.claim(most=most, most_bytes=most_bytes, most_bytes_of_one=self._max_event_bytes)
         )
-        self._gauges.waiting = claimed.waiting
         self.deep = claimed.waiting > 0
         if not claimed.elements:
             self._release_strangers()

@@ -8,6 +8,9 @@ from typing import Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+#: One JSON object a line, or for eyes.
+Format = Literal["json", "console"]
+
 _secrets: set[str] = set()
 
 
@@ -48,7 +51,7 @@ class _Unfailing:
         return self._stream is not None and not self._stream.closed and self._stream.isatty()
 
 
-def configure(log_format: Literal["json", "console"], level: str, stream: TextIO | None = None) -> None:
+def configure(log_format: Format, level: str, stream: TextIO | None = None) -> None:
     """Sets up structlog, and the standard library's logging (aiohttp's, asyncio's) from warnings on."""
     # A process may be started without a standard error: Python then has None.
     unfailing = _Unfailing(stream or sys.stderr)

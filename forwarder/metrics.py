@@ -1,6 +1,5 @@
 """Every metric, in a registry of its own. Label values come from closed sets, never from a user's data."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -32,10 +31,6 @@ def status_label(status: int) -> str:
 class ListGauges:
     """How one of the lists stands that this process owns; what is exposed is their sum, of ages the highest."""
 
-    waiting: int = 0
-    claimed: int = 0
-    letters: int = 0
-    imbalance: int = 0
     buffered: int = 0
     oldest_age: float = 0.0
 
@@ -102,23 +97,17 @@ class Metrics:
         self.bisections = self._counter("bisections_total", "Refused batches that were halved.")
 
     def _state(self) -> None:
-        self.queue_waiting_events = self._sum(
-            "queue_waiting_events", "Events in this worker's lists, not claimed.", lambda x: x.waiting
+        self.queue_waiting_events = self._gauge("queue_waiting_events", "Events in the queue's lists, not claimed.")
+        self.claimed_events = self._gauge("claimed_events", "Events on loan, not settled.")
+        self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
+        self.imbalance = self._gauge(
+            "imbalance_events", "By how many events the sums of what was claimed and decided are off; must be 0."
         )
-        self.claimed_events = self._sum(
-            "claimed_events", "Events of this worker's lists on loan, not settled.", lambda x: x.claimed
+        self.oldest_waiting_age = self._gauge(
+            "oldest_waiting_age_seconds", "Time that this process has seen the oldest waiting event wait."
         )
-        self.buffered_events = self._sum(
-            "buffered_events", "Claimed events in this worker's memory.", lambda x: x.buffered
-        )
-        self.dead_letters = self._sum(
-            "dead_letters", "Dead letters of this worker's lists kept in Redis.", lambda x: x.letters
-        )
-        self.imbalance = self._sum(
-            "imbalance_events",
-            "By how many events the sums of what was claimed and decided are off; must be 0.",
-            lambda x: x.imbalance,
-        )
+        self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
+        self.buffered_events.set_function(lambda: sum(each.buffered for each in self._lists.values()))
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
         )
@@ -129,17 +118,17 @@ class Metrics:
         self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
         self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
         self.lease_held = self._gauge("lease_held", "1 while this worker owns the list of the shard.", "shard")
+        self.redis_used_memory = self._gauge("redis_used_memory_bytes", "Memory that Redis uses; 0 if it does not say.")
+        self.redis_max_memory = self._gauge(
+            "redis_max_memory_bytes",
+            "Memory that Redis may use: its maxmemory, or without one that of its machine; 0 if it does not say.",
+        )
         self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
         self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
 
-    def _sum(self, name: str, text: str, of: Callable[[ListGauges], int]) -> Gauge:
-        gauge = self._gauge(name, text)
-        gauge.set_function(lambda: sum(of(each) for each in self._lists.values()))
-        return gauge
-
     @property
     def shards(self) -> list[int]:
-        """The lists that are counted here."""
+        """The lists that this process owns."""
         return list(self._lists)
 
     def of_list(self, shard: int) -> ListGauges:
@@ -147,7 +136,7 @@ class Metrics:
         return self._lists.setdefault(shard, ListGauges())
 
     def forget_list(self, shard: int) -> None:
-        """Another worker may own the list: it is no longer counted here."""
+        """This process no longer owns the list."""
         self._lists.pop(shard, None)
 
     def values(self) -> dict[str, dict[str, float]]:

@@ -190,10 +190,9 @@ class Share:
         held.set(1)
         self._divide()
         tenure.ending.add_done_callback(partial(self._ended, shard))
-        ending: Ending | None = None
         try:
             await self._allow(parts, tenure)
-            ending = await tenure.run(self._stopping)
+            await tenure.run(self._stopping)
         finally:
             held.set(0)
             del self._tenures[shard]
@@ -201,10 +200,7 @@ class Share:
             if tenure.unreleased:
                 self._unreleased[claims] = parts
             parts.reach.forget()
-            gauges = parts.metrics.of_list(shard)
-            gauges.buffered, gauges.oldest_age = 0, 0.0
-            if not isinstance(ending, Halted):
-                parts.metrics.forget_list(shard)
+            parts.metrics.forget_list(shard)
             self._divide()
             self._news.set()
             await blocking.aclose()

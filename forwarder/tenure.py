@@ -26,7 +26,7 @@ from forwarder.judge import Stop
 from forwarder.outcome import Accepted, Deferred, Outcome
 from forwarder.pacing import Permit
 from forwarder.parts import Parts
-from forwarder.queue import Census, Claims, Redis
+from forwarder.queue import Claims, Redis
 from forwarder.settlement import Settler
 
 #: Seconds between two looks at what belongs to everybody: the counts and the halt.
@@ -43,14 +43,6 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
         for task in running:
             task.cancel()
         await asyncio.wait(running, timeout=0.1)
-
-
-async def count(parts: Parts) -> Census:
-    """Counts a list, for its gauges too."""
-    census, gauges = await parts.records.census(), parts.metrics.of_list(parts.keys.shard)
-    gauges.waiting, gauges.claimed, gauges.letters = census.waiting, census.claimed, census.letters
-    gauges.imbalance = census.imbalance
-    return census
 
 
 class Tenure:
@@ -239,7 +231,6 @@ class Tenure:
 
     async def _look(self) -> None:
         parts, gauges = self._parts, self._gauges
-        await count(parts)
         gauges.buffered = self._buffer.events
         oldest = self._settler.oldest_stamp
         gauges.oldest_age = max(0.0, time.time() - oldest / 1e6) if oldest else 0.0

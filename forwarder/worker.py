@@ -10,14 +10,12 @@ from typing import TypeVar
 import structlog
 
 from forwarder.ending import Stopping
-from forwarder.errors import UnreachableError
 from forwarder.halt import halts, record, remedy
 from forwarder.judge import Stop
 from forwarder.outcome import HaltReason
 from forwarder.parts import Parts
 from forwarder.queue import Fleet, HaltRecord
 from forwarder.share import Share
-from forwarder.tenure import count
 
 #: Seconds between two looks at a halt.
 _LOOK = 1.0
@@ -154,20 +152,7 @@ class Worker:
         self._be(State.HALTED, halt)
         if self._parts.settings.on_halt == "exit":
             raise HaltedForGoodError(halt)
-        await self._count()
         await self._pause()
-
-    async def _count(self) -> None:
-        """Keeps counting the lists that were this worker's, or after a start all: somebody must see what waits."""
-        metrics, lists = self._parts.metrics, range(self._parts.keys.of)
-        for shard in metrics.shards or lists:
-            try:
-                census = await count(self._parts.of_list(shard))
-            except UnreachableError as error:
-                self._parts.reach.failed(error)
-                return
-            if census.lease is not None:
-                metrics.forget_list(shard)
 
     def _resumed(self) -> None:
         """If a halt is over: whoever ended it has looked, so what led to it is no longer news."""

@@ -87,13 +87,13 @@ class Running:
         """Status and text of an admin page."""
         return await fetch(self.url + path)
 
-    async def shows(self, line: str) -> None:
+    async def shows(self, line: str, *, within: float = 20.0) -> None:
         """Waits until the metrics have a line; the service counts what Redis has done once the reply is there."""
 
         async def shown() -> bool:
             return line in (await self.get("/metrics"))[1].splitlines()
 
-        await eventually(shown, what=line)
+        await eventually(shown, within=within, what=line)
 
 
 async def fetch(url: str) -> tuple[int, str]:

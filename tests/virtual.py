@@ -23,7 +23,7 @@ from forwarder.ending import Ending, Stopping
 from forwarder.errors import UnreachableError
 from forwarder.names import Names
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
-from forwarder.queue import Census, Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
+from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
 from forwarder.tenure import Tenure
 from tests.history import History, Post
 from tests.list_model import Field, ListModel
@@ -180,25 +180,8 @@ class VirtualClaims(Claims):
 class VirtualRecords(Records):
     """What an owner looks at once a second."""
 
-    def __init__(self, model: ListModel) -> None:
+    def __init__(self) -> None:
         super().__init__(_NO_REDIS, Keys("virtual"))
-        self._list = model
-
-    async def census(self) -> Census:
-        here = self._list
-        return Census(
-            len(here.waiting),
-            len(here.claimed),
-            lease=None,
-            lease_milliseconds=0,
-            sequence=here.sequence,
-            settlement=here.settlement,
-            accepted=len(here.accepted),
-            dead_lettered=here.dead_lettered,
-            replayed=0,
-            deleted=0,
-            letters=len(here.letters),
-        )
 
     async def halt(self) -> HaltRecord | None:
         return None
@@ -225,7 +208,7 @@ class World:
         built = parts.build(
             self.settings, _NO_REDIS, Credentials.from_settings(self.settings), self.api, clock=self.clock
         )
-        self.parts = replace(built, records=VirtualRecords(self.list))
+        self.parts = replace(built, records=VirtualRecords())
         self.tenure: Tenure | None = None
 
     def clock(self) -> float:

@@ -4,8 +4,12 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import asdict
 
+import structlog
+
 from forwarder import __version__
 from forwarder.admin import letters, words
+from forwarder.admin.digest import Digest, Values
+from forwarder.admin.gauges import Gauges
 from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
 from forwarder.admin.lookout import Lookout, Seen
 from forwarder.admin.readiness import Readiness
@@ -15,7 +19,7 @@ from forwarder.parts import Parts
 from forwarder.queue import Census
 from forwarder.worker import State
 
-_Values = dict[str, dict[str, float]]
+log = structlog.get_logger("forwarder.admin")
 
 
 class Board:
@@ -28,13 +32,20 @@ class Board:
         self._history = History()
         self._started = parts.clock()
         self.lists = Lists(parts.redis, parts.settings.queue, parts.settings.shards)
-        self.lookout = Lookout(self.lists, parts.clock)
+        self.lookout = Lookout(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
 
     async def remember(self) -> None:
-        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened."""
+        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened.
+
+        Says once a minute in the log how it goes.
+        """
+        metrics, clock = self._parts.metrics, self._parts.clock
+        digest = Digest(clock(), metrics.values())
         while True:
-            seen = await self.lookout.look(with_letters=False)
-            self._history.add(self._sample(seen, self._parts.metrics.values()))
+            seen, values = await self.lookout.look(), metrics.values()
+            self._history.add(self._sample(seen, values))
+            if line := digest.line(clock(), values):
+                log.info("how it goes", state=self._readiness().state, **line)
             await asyncio.sleep(PERIOD)
 
     async def show(self) -> dict[str, object]:
@@ -68,14 +79,14 @@ class Board:
             "history": self._history.columns(sample.at),
         }
 
-    def _sample(self, seen: Seen | None, values: _Values) -> Sample:
+    def _sample(self, seen: Seen | None, values: Values) -> Sample:
         """What is now. What Redis said long ago is unknown now."""
         census = seen.census if seen is not None and self._parts.clock() - seen.at <= PERIOD else None
         return Sample(
             at=self._parts.clock(),
             waiting=None if census is None else census.waiting,
             accepted=None if census is None else census.accepted,
-            oldest=values["oldest_claimed_age_seconds"][""] if self._draining else None,
+            oldest=self._oldest(census, values),
             posts=_sum(values, "posts_total"),
             posted_events=values["post_events_sum"][""],
             batches=values["post_events_count"][""],
@@ -83,9 +94,12 @@ class Board:
             answers=values.get("posts_total", {}),
         )
 
-    @property
-    def _draining(self) -> bool:
-        return self._readiness().state == State.DRAINING
+    def _oldest(self, census: Census | None, values: Values) -> float | None:
+        """Seconds that the oldest event has been there. Of what others have claimed nobody else knows the age."""
+        claimed = values["oldest_claimed_age_seconds"][""]
+        if self._readiness().state == State.DRAINING:
+            return max(claimed, values["oldest_waiting_age_seconds"][""])
+        return values["oldest_waiting_age_seconds"][""] if census is not None and census.waiting else None
 
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
@@ -127,12 +141,12 @@ class Board:
         }
 
 
-def _sum(values: _Values, name: str) -> float:
+def _sum(values: Values, name: str) -> float:
     """Over all values of the metric's label."""
     return sum(values.get(name, {}).values())
 
 
-def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]:
+def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
     """A line below each number."""
     causes = words.causes(values.get("retries_total", {}))
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
@@ -142,7 +156,7 @@ def _notes(seen: Seen | None, sample: Sample, values: _Values) -> dict[str, str]
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "the more, the fewer POSTs",
         "retries": f"{causes or 'none'} since this worker started",
-        "oldest": "since it was claimed" if sample.oldest is not None else "known to the owner of the list only",
+        "oldest": "waiting or claimed" if sample.oldest is not None else "of what is claimed, its owner knows",
         "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }

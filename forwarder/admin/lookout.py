@@ -1,14 +1,18 @@
 """What Redis knows, asked at most once a second however many pages are open, and never waited for long."""
 
 import asyncio
+import itertools
 import operator
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import reduce
 
 import structlog
 
 from forwarder.admin import letters
+from forwarder.admin.gauges import Gauges
+from forwarder.admin.history import PERIOD
 from forwarder.admin.letters import Latest
 from forwarder.errors import ForwarderError
 from forwarder.lists import Lists
@@ -51,22 +55,26 @@ class Seen:
 class Lookout:
     """Asks by one command at a time: a Redis that hangs costs one connection, whatever is asked of the page."""
 
-    def __init__(self, lists: Lists, clock: Callable[[], float]) -> None:
+    def __init__(self, lists: Lists, gauges: Gauges, clock: Callable[[], float]) -> None:
         self._lists = lists
+        self._gauges = gauges
         self._clock = clock
         self._looking: asyncio.Task[None] | None = None
+        self._memory_asked = float("-inf")
+        #: In a cluster every list may be on another server, so each is asked in its turn.
+        self._memory_of = itertools.cycle(lists)
         #: None until Redis has answered for the first time.
         self.seen: Seen | None = None
         #: Why Redis did not answer when it was last asked; None when it did.
         self.problem: str | None = None
 
-    async def look(self, *, with_letters: bool) -> Seen | None:
+    async def look(self, *, with_letters: bool = False, patience: float = _PATIENCE) -> Seen | None:
         """What is known now: at most a second old if Redis answers, else what it said last."""
         if self._looking is None and not self._fresh(with_letters=with_letters):
             self._looking = asyncio.create_task(self._ask(with_letters=with_letters))
             self._looking.add_done_callback(self._looked)
         if self._looking is not None:
-            await asyncio.wait({self._looking}, timeout=_PATIENCE)
+            await asyncio.wait({self._looking}, timeout=patience)
         return self.seen
 
     def forget(self) -> None:
@@ -104,10 +112,19 @@ class Lookout:
             self.problem = str(error)
             return
         self.problem = None
+        self._gauges.counted(censuses)
+        await self._ask_memory()
         now = self._clock()
         before = self.seen or Seen(now, censuses, halt, workers)
         seen = replace(before, at=now, censuses=censuses, halt=halt, workers=workers)
         self.seen = await self._read_letters(seen) if with_letters and self._letters_due(seen) else seen
+
+    async def _ask_memory(self) -> None:
+        """The answer is long and memory fills slowly, so now and then. Unknown where an ACL forbids the question."""
+        if self._clock() - self._memory_asked >= PERIOD:
+            self._memory_asked = self._clock()
+            with suppress(ForwarderError):
+                self._gauges.told(await next(self._memory_of).memory())
 
     async def _read_letters(self, seen: Seen) -> Seen:
         """The letters, or why they cannot be read: a Redis user without the right to must still see the rest."""

@@ -16,6 +16,9 @@ from forwarder.errors import PortInUseError
 from forwarder.metrics import CONTENT_TYPE
 from forwarder.parts import Parts
 
+#: Seconds that a scrape waits for Redis.
+_PATIENCE = 0.25
+
 log = structlog.get_logger("forwarder.admin")
 
 
@@ -74,6 +77,8 @@ class Admin:
         await self._runner.cleanup()
 
     async def _expose(self, _: web.Request) -> web.Response:
+        """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
+        await self._pages.board.lookout.look(patience=_PATIENCE)
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _livez(self, _: web.Request) -> web.Response:

@@ -51,10 +51,14 @@ app.command("reshard")(reshard.reshard)
 
 
 @app.command()
-def run() -> None:
+def run(
+    log_format: Annotated[
+        logs.Format | None, typer.Option(help="json, or console for eyes; without it FORWARDER_LOG_FORMAT decides.")
+    ] = None,
+) -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = config.load()
-    logs.configure(settings.log_format, settings.log_level)
+    logs.configure(log_format or settings.log_format, settings.log_level)
     for secret in config.secrets(settings):
         logs.hide(secret)
     _leave_garbage_be()

@@ -15,7 +15,7 @@ from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys
 from forwarder.queue.moving import MOVER, Content, MovedList, Page, contents, lease, write_shards
 from forwarder.queue.pushing import Durability, Ending, Fate, Target
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Records, Undecided
+from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Memory, Records, Undecided
 from forwarder.queue.replies import Command, Reply
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "Keys",
     "LatestLetters",
     "Letter",
+    "Memory",
     "MovedList",
     "Page",
     "Place",

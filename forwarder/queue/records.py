@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Collection
 from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import msgspec
 from redis.asyncio import Redis
@@ -65,6 +65,14 @@ class Census:
             + self.replayed
             + self.deleted,
         }
+
+
+class Memory(NamedTuple):
+    """How many bytes a server of Redis uses, and may use: its maxmemory, or without one all of its machine."""
+
+    server: str
+    used: int
+    most: int
 
 
 class HaltRecord(msgspec.Struct, frozen=True):
@@ -272,3 +280,12 @@ class Records:
         text: bytes = await scripts.run(self._redis, "info", [self._keys.list], [])
         lines = [line.partition(":") for line in text.decode(errors="replace").splitlines()]
         return {name: value for name, colon, value in lines if colon}
+
+    async def memory(self) -> Memory:
+        """How full the server of the list is. UnreachableError also where an ACL forbids INFO."""
+        said = await self.server()
+        return Memory(
+            server=said.get("run_id", ""),
+            used=int(said.get("used_memory", 0)),
+            most=int(said.get("maxmemory", 0)) or int(said.get("total_system_memory", 0)),
+        )

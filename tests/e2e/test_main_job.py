@@ -2,18 +2,17 @@
 
 import json
 import random
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.faults import fault
+from tests.prometheus import program, prometheus
 from tests.rig import (
     KEY,
     WorkerProcess,
@@ -172,9 +171,7 @@ async def test_a_second_sigterm_ends_at_once_and_loses_nothing(
 async def test_promtool_accepts_the_metrics(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
-        pytest.skip("promtool (Debian: prometheus) is not installed")
+    promtool = program("promtool")
     await redis_client.rpush(queue_name, event("u", 1), b"nonsense")
     process = worker(settings(redis_url, queue_name, api))
     admin = await process.admin()
@@ -187,45 +184,17 @@ async def test_promtool_accepts_the_metrics(
 async def test_a_real_prometheus_scrapes_it(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, tmp_path: Path
 ) -> None:
-    prometheus = shutil.which("prometheus")
-    if prometheus is None:
-        pytest.skip("prometheus (Debian: prometheus) is not installed")
     process = worker(settings(redis_url, queue_name, api))
-    target = (await process.admin()).removeprefix("http://")
-    scrape = f"scrape_configs: [{{job_name: f, scrape_interval: 1s, static_configs: [{{targets: ['{target}']}}]}}]"
-    (tmp_path / "prometheus.yml").write_text(scrape)
-    await redis_client.rpush(queue_name, event("u", 1))
-    await settled(redis_client, queue_name)
-    log = tmp_path / "prometheus.log"
-    with log.open("wb") as stream:
-        server = subprocess.Popen(
-            [
-                prometheus,
-                f"--config.file={tmp_path / 'prometheus.yml'}",
-                f"--storage.tsdb.path={tmp_path / 'data'}",
-                "--web.listen-address=127.0.0.1:0",
-            ],
-            stderr=stream,
-        )
-    try:
-
-        def address() -> str | None:
-            for line in log.read_text().splitlines():
-                if "Listening on" in line:
-                    return line.rsplit("address=", 1)[1].split()[0].strip('"')
-            return None
-
-        listening = await eventually(address, what="prometheus listens")
+    async with prometheus(tmp_path) as watching:
+        watching.scrape("f", [await process.admin()])
+        await redis_client.rpush(queue_name, event("u", 1))
+        await settled(redis_client, queue_name)
 
         async def scraped() -> bool:
-            status, text = await fetch(f"http://{listening}/api/v1/query?query=forwarder_events_accepted_total")
-            # It listens before it is ready, and then says 503 in plain text.
-            return status == 200 and any(float(found["value"][1]) == 1 for found in json.loads(text)["data"]["result"])
+            found = await watching.query("forwarder_events_accepted_total")
+            return any(float(each["value"][1]) == 1 for each in found)
 
         await eventually(scraped, what="prometheus has the metric")
-    finally:
-        server.kill()
-        server.wait()
 
 
 async def test_the_key_shows_nowhere(

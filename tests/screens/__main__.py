@@ -10,32 +10,24 @@ import asyncio
 import json
 import math
 import random
-import shutil
-import subprocess
 import sys
 import time
 from collections import Counter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal
 
-from playwright.async_api import Browser
 from redis.asyncio import Redis
 
 from forwarder import logs
 from forwarder.embedded import EmbeddedRedis
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
-from tests.browser import browsing, chromium
+from tests.browser import chromium
+from tests.nights import NIGHTS
 from tests.rig import KEY, Running, event, eventually, purchases, running, settings
+from tests.scene import told
+from tests.screens.camera import DESK, NIGHT, PHONE, TOKEN, camera
 
-HERE = Path(__file__).parent
 QUEUE = "events"
-TOKEN = "the-token-of-the-pictures"
-#: Width and height in CSS pixels.
-DESK, PHONE = (1216, 900), (360, 780)
-_FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/usr/share/fonts</dir>
-<alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
-<alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias></fontconfig>"""
 
 
 def of_the_best_customers(count: int) -> list[bytes]:
@@ -68,53 +60,33 @@ async def traffic(redis_url: str, api: Simulator, minutes: float) -> None:
             await asyncio.sleep(1)
 
 
-async def picture(
-    browser: Browser,
-    service: Running,
-    name: str,
-    size: tuple[int, int],
-    scheme: Literal["light", "dark"],
-    *,
-    unlocked: bool = False,
-) -> None:
-    """Takes one, of the whole page."""
-    page = await browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
-    if unlocked:
-        await page.add_init_script(f"sessionStorage.setItem('token', '{TOKEN}')")
-    await page.goto(service.url)
-    await page.wait_for_selector("#contact.live")
-    if unlocked:
-        await page.click("#reveal")
-        await page.wait_for_selector("#letters pre")
-    # The whole of a page with twenty letters is too long for a picture.
-    await page.evaluate("document.querySelectorAll('#letters > li:nth-child(n + 3)').forEach((e) => (e.hidden = true))")
-    file = HERE / f"{name}.png"
-    await page.screenshot(path=file, full_page=True)
-    await page.close()
-    # A picture of a page has few colors: a palette makes it a third as large.
-    if (smaller := shutil.which("pngquant")) is not None:
-        subprocess.run([smaller, "--force", "--ext", ".png", str(file)], check=True)
-    sys.stdout.write(f"{file.relative_to(Path.cwd())}: {file.stat().st_size / 1000:.0f} kB\n")
-
-
 async def pictures(minutes: float) -> None:
-    """All of them, in one run."""
-    with TemporaryDirectory() as scratch, EmbeddedRedis(port=None) as server:
-        fonts = Path(scratch) / "fonts.conf"
-        fonts.write_text(_FONTS)
-        async with Simulator(KEY, keep_requests=False) as api, browsing({"FONTCONFIG_FILE": str(fonts)}) as browser:
+    """All of the page, in one run."""
+    with EmbeddedRedis(port=None) as server:
+        async with Simulator(KEY, keep_requests=False) as api, camera() as taking:
             given = settings(
                 *(server.url, QUEUE, api), rate_limit=120, concurrency=64, linger=0.25, retry_max=1.0, admin_token=TOKEN
             )
             async with running(given) as service:
                 await traffic(server.url, api, minutes)
-                await picture(browser, service, "desk-light", DESK, "light")
-                await picture(browser, service, "desk-dark", DESK, "dark", unlocked=True)
-                await picture(browser, service, "phone", PHONE, "light")
+                await taking.picture(service.url, "desk-light")
+                await taking.picture(service.url, "desk-dark", DESK, "dark", unlocked=True)
+                await taking.picture(service.url, "phone", PHONE)
                 api.api_key = "another"
                 await traffic(server.url, api, 0.2)
                 await eventually(lambda: halted(service))
-                await picture(browser, service, "halted", DESK, "light", unlocked=True)
+                await taking.picture(service.url, "halted", unlocked=True)
+
+
+async def nights() -> None:
+    """What an operator sees in each of the nights of tests/nights.py, just after the alert."""
+    with TemporaryDirectory() as scratch, EmbeddedRedis(port=None) as server:
+        async with camera() as taking:
+
+            async def look(name: str, url: str) -> None:
+                await taking.picture(url, f"night-{name}", NIGHT, whole=False)
+
+            await told(Path(scratch), {name: (server.url, night) for name, night in NIGHTS.items()}, look)
 
 
 async def halted(service: Running) -> bool:
@@ -126,11 +98,12 @@ def main() -> None:
     """Parses the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.screens", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--minutes", type=float, default=15, help="How long to send; 15 minutes fill the charts.")
-    minutes: float = parser.parse_args().minutes
+    parser.add_argument("--nights", action="store_true", help="Instead, those of three nights with an alert.")
+    asked = parser.parse_args()
     if chromium() is None:
         sys.exit("no Chromium was found on PATH")
     logs.configure("console", "error")
-    asyncio.run(pictures(minutes))
+    asyncio.run(nights() if asked.nights else pictures(asked.minutes))
 
 
 main()

@@ -78,11 +78,11 @@ def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
 
 def test_what_is_exposed_is_the_sum_over_the_lists() -> None:
     metrics = Metrics()
-    for shard, waiting, age in ((0, 5, 1.5), (3, 7, 9.0)):
+    for shard, buffered, age in ((0, 5, 1.5), (3, 7, 9.0)):
         gauges = metrics.of_list(shard)
-        gauges.waiting, gauges.oldest_age = waiting, age
+        gauges.buffered, gauges.oldest_age = buffered, age
     shown = metrics.expose().decode().splitlines()
-    assert "forwarder_queue_waiting_events 12.0" in shown
+    assert "forwarder_buffered_events 12.0" in shown
     assert "forwarder_oldest_claimed_age_seconds 9.0" in shown
     metrics.forget_list(0)
-    assert "forwarder_queue_waiting_events 7.0" in metrics.expose().decode().splitlines()
+    assert "forwarder_buffered_events 7.0" in metrics.expose().decode().splitlines()

@@ -1,0 +1,241 @@
+"""Every other alert is caused for real, fires, and ends with what its section of the runbook says.
+
+As in test_incidents.py the shipped rules are loaded with a second for each minute.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from forwarder.embedded import EmbeddedRedis
+from forwarder.queue import Keys, Records
+from forwarder.simulator import Answer, Faults, Refusal
+from tests.rig import eventually, running
+from tests.runbook import sections
+from tests.scene import PATIENCE, Scene, Story, told
+
+BAD = Faults(refuse=(Refusal(name="bad"),))
+DOWN = Faults(status_all=Answer(status=503))
+
+
+async def no_worker_runs(here: Scene) -> None:
+    async with here.service():
+        await here.push(10)
+        await here.drained()
+    await here.push(10)
+    await here.fires("ForwarderAbsent")
+    status, _ = await here.run("ForwarderAbsent")
+    assert "nobody owns the list" in status.text
+    async with here.service():
+        await here.ends("ForwarderAbsent")
+        await here.drained()
+
+
+async def one_of_two_workers_is_gone(here: Scene) -> None:
+    async with here.service() as owner:
+        await owner.shows('forwarder_lease_held{shard="0"} 1.0', within=PATIENCE)
+        async with running(here.settings()) as standby:
+            here.watch(owner, standby)
+        await here.fires("ForwarderReplicaDown", instance=standby.url.removeprefix("http://"))
+        (status,) = await here.run("ForwarderReplicaDown")
+        assert "at work" in status.text
+        async with running(here.settings()) as standby:
+            here.watch(owner, standby)
+            await here.ends("ForwarderReplicaDown")
+
+
+async def a_portal_stood_in_between(here: Scene) -> None:
+    here.api.faults = Faults(status_all=Answer(status=302, location="http://portal.invalid/"))
+    async with here.service():
+        await here.push(100)
+        await here.fires("ForwarderHalted", reason="misdirected")
+        (status,) = await here.run("ForwarderHalted", codes={"forwarder status": 77})
+        assert "302" in status.text
+        here.api.faults = Faults()
+        check, _ = await here.run("ForwarderHalted/misdirected", codes={"forwarder check": 1})
+        assert "answers, and takes the key" in check.text
+        await here.ends("ForwarderHalted")
+        assert (await here.drained()).letters == 0
+
+
+async def some_events_are_refused_and_some_are_no_events(here: Scene) -> None:
+    here.api.faults = BAD
+    async with here.service():
+        await here.push(50)
+        await here.push(5, name="bad")
+        await here.redis.rpush(here.queue, b"no event", b"{}")
+        here.pushed += 2
+        await here.drained()
+
+        async def keeps_all() -> bool:
+            alert = await here.fires("ForwarderDeadLetters")
+            return bool(alert["annotations"]["summary"] == f"{here.job} keeps 7 dead letters")
+
+        await eventually(keeps_all, within=PATIENCE, what="the alert counts them all")
+        _, _, dry_run = await here.run("ForwarderDeadLetters", 0)
+        assert "would replay 5 dead letters" in dry_run.text
+        here.api.faults = Faults()
+        await here.run("ForwarderDeadLetters", 1)
+        await eventually(lambda: here.api.ledger.accepted_events >= 55, within=PATIENCE)
+        await here.run("ForwarderDeadLetters", 2)
+        await here.ends("ForwarderDeadLetters")
+        assert (await here.drained()).letters == 0
+
+
+async def a_producer_sends_bad_events_among_good_ones(here: Scene) -> None:
+    here.api.faults = BAD
+    async with here.service():
+        await here.push(300)
+        await here.redis.rpush(here.queue, b"no event")
+        here.pushed += 1
+        async with here.load(5), here.load(1, name="bad"):
+            await here.fires("ForwarderRefusalsHigh")
+            *_, rejected, invalid = await here.run("ForwarderRefusalsHigh", 0)
+            assert '"reason":"rejected"' in rejected.text
+            assert '"reason":"invalid"' in invalid.text
+        now = await here.drained()
+        await here.run("ForwarderRefusalsHigh", 1)
+        await here.ends("ForwarderRefusalsHigh")
+        saved = (here.directory / "rejected.ndjson").read_text().splitlines()
+        assert len(saved) == now.letters - 1
+
+
+async def the_lease_was_written_by_hand_and_never_ends(here: Scene) -> None:
+    keys = Keys(here.queue)
+    await here.redis.set(keys.lease, "somebody's")
+    await here.push(10)
+    async with here.service():
+        await here.fires("ForwarderNoOwner", shard="0")
+        _, pttl = await here.run("ForwarderNoOwner", 0)
+        assert pttl.text.strip() == "-1"
+        await here.run("ForwarderNoOwner", 1)
+        await here.ends("ForwarderNoOwner")
+        await here.drained()
+
+
+async def the_lease_is_lost_again_and_again(here: Scene) -> None:
+    keys = Keys(here.queue)
+    tokens: set[object] = {None}
+
+    async def owned_anew() -> bool:
+        return await here.redis.get(keys.lease) not in tokens
+
+    async with here.service() as service:
+        for times in range(1, 4):
+            await eventually(owned_anew, within=PATIENCE, what="the lease is acquired again")
+            tokens.add(await here.redis.getdel(keys.lease))
+            await here.push(1)
+            await service.shows(f"forwarder_lease_lost_total {times}.0", within=PATIENCE)
+        await here.fires("ForwarderLeaseFlaps")
+        await here.run("ForwarderLeaseFlaps")
+        await here.ends("ForwarderLeaseFlaps")
+        await here.drained()
+
+
+async def somebody_deletes_a_letter_with_xdel(here: Scene) -> None:
+    here.api.faults = BAD
+    keys = Keys(here.queue)
+    async with here.service():
+        await here.push(20)
+        await here.push(1, name="bad")
+        assert (await here.drained()).letters == 1
+        [letter] = [each.id async for each in Records(here.redis, keys).letters()]
+        await here.redis.xdel(keys.dead, letter)
+        await here.fires("ForwarderImbalance")
+        audit, _ = await here.run("ForwarderImbalance", 0, codes={"forwarder audit": 1})
+        assert f"letters = dead_lettered - replayed - deleted: {here.queue} off by -1" in audit.text
+        await here.run("ForwarderImbalance", 1)
+        await here.ends("ForwarderImbalance")
+
+
+async def more_is_pushed_than_the_api_takes(here: Scene) -> None:
+    """First it is a backlog, then its oldest events are late, and it fills Redis."""
+    here.api.faults = Faults(latency=1)
+    await here.push(12_000)
+    async with here.service(concurrency=1, max_events_per_post=10, max_buffered_events=100):
+        async with here.load(60, filler="x" * 1_000):
+            await asyncio.gather(*map(here.fires, ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld")))
+            alert = await here.fires("ForwarderRedisFullSoon")
+            assert "fills Redis in" in alert["annotations"]["summary"]
+            assert (
+                "At this pace Redis is full in"
+                in (await here.fires("ForwarderBacklogGrows"))["annotations"]["description"]
+            )
+            for section in ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld", "ForwarderRedisFullSoon"):
+                await here.run(section)
+        here.api.faults = Faults()
+    async with here.service():
+        for alert_name in ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld", "ForwarderRedisFullSoon"):
+            await here.ends(alert_name)
+        assert (await here.drained()).letters == 0
+
+
+async def redis_is_nearly_full(here: Scene) -> None:
+    here.api.faults = BAD
+    async with here.service():
+        await here.push(200, name="good")
+        await here.push(10, name="bad", filler="x" * 50_000)
+        await here.drained()
+        here.api.faults = DOWN
+        await here.redis.config_set("maxmemory", 16 * 2**20)
+        while (await here.redis.info("memory"))["used_memory"] < 15 * 2**20:
+            await here.push(50, filler="x" * 1_000)
+        await here.fires("ForwarderRedisMemoryHigh")
+        *_, policy = await here.run("ForwarderRedisMemoryHigh", 0)
+        assert "noeviction" in policy.text
+        await here.run("ForwarderRedisMemoryHigh", 1)
+        await here.ends("ForwarderRedisMemoryHigh")
+        await here.run("ForwarderRedisMemoryHigh", 2)
+        here.api.faults = Faults()
+        assert (await here.drained()).letters == 0
+
+
+def redis_is_down(server: EmbeddedRedis) -> Story:
+    async def story(here: Scene) -> None:
+        async with here.service():
+            await here.push(100)
+            await here.drained()
+            server.kill()
+            await here.fires("ForwarderRedisTrouble")
+            sayings = await here.run(
+                "ForwarderRedisTrouble", codes=dict.fromkeys(sections()["ForwarderRedisTrouble"][0], 1)
+            )
+            assert all(re.search("Connection refused|Connect call failed", each.text) for each in sayings), sayings
+            server.start()
+            await here.redis.connection_pool.disconnect()
+            await here.ends("ForwarderRedisTrouble")
+            await here.push(100)
+            await here.drained()
+
+    return story
+
+
+@pytest.mark.timeout(300)
+async def test_troubles_of_workers_producers_and_letters(redis_url: str, tmp_path: Path) -> None:
+    stories: dict[str, Story] = {
+        "absent": no_worker_runs,
+        "replica": one_of_two_workers_is_gone,
+        "portal": a_portal_stood_in_between,
+        "letters": some_events_are_refused_and_some_are_no_events,
+        "refusals": a_producer_sends_bad_events_among_good_ones,
+        "no-owner": the_lease_was_written_by_hand_and_never_ends,
+        "flaps": the_lease_is_lost_again_and_again,
+        "imbalance": somebody_deletes_a_letter_with_xdel,
+    }
+    await told(tmp_path, {name: (redis_url, story) for name, story in stories.items()})
+
+
+@pytest.mark.timeout(300)
+async def test_troubles_of_redis(own_redis: Callable[..., EmbeddedRedis], tmp_path: Path) -> None:
+    filling = own_redis(port=None, arguments=["--maxmemory", "128mb"])
+    nearly_full = own_redis(port=None)
+    down = own_redis(port=None, appendonly=True, directory=tmp_path)
+    stories = {
+        "backlog": (filling.url, more_is_pushed_than_the_api_takes),
+        "full": (nearly_full.url, redis_is_nearly_full),
+        "down": (down.url, redis_is_down(down)),
+    }
+    await told(tmp_path, stories)
