@@ -64,6 +64,8 @@ class Share:
         self._tenures: dict[int, Tenure] = {}
         self._given_back: set[int] = set()
         self._asking: dict[int, Claims] = {}
+        #: Leases that may still be held, though nobody here drains their lists.
+        self._unreleased: dict[Claims, Parts] = {}
         self._news = asyncio.Event()
         self._taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._taking.set_result(None)
@@ -134,6 +136,21 @@ class Share:
         while others and (missing := self._target - len(self._kept)) > 0:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
             del others[:missing]
+        if self._target <= len(self._kept):
+            self._unreleased |= {claims: self._parts.of_list(shard) for shard, claims in self._asking.items()}
+            self._asking.clear()
+        await self._release()
+
+    async def _release(self) -> None:
+        """Gives back what could not be given back, or may have been acquired and is not needed: nobody drains it."""
+        for claims, parts in tuple(self._unreleased.items()):
+            try:
+                await claims.release()
+            except UnreachableError as error:
+                parts.reach.failed(error)
+            else:
+                del self._unreleased[claims]
+                parts.reach.forget()
 
     @property
     def _kept(self) -> list[int]:
@@ -142,8 +159,8 @@ class Share:
     async def _try(self, tasks: asyncio.TaskGroup, shard: int) -> None:
         """Owns a list if its lease is free."""
         settings, parts = self._parts.settings, self._parts.of_list(shard)
-        # If the reply was lost the lease may be ours already: the same token finds it.
-        claims = self._asking.pop(shard, None) or Claims(
+        # Kept until there is a reply: if one is lost the lease may be ours already, and the same token finds it.
+        claims = self._asking[shard] = self._asking.get(shard) or Claims(
             parts.redis,
             parts.keys,
             side=settings.consume_from,
@@ -154,9 +171,9 @@ class Share:
         try:
             start = await claims.acquire()
         except UnreachableError as error:
-            self._asking[shard] = claims
             parts.reach.failed(error)
             return
+        del self._asking[shard]
         parts.reach.forget()
         if start is None:
             return
@@ -166,9 +183,9 @@ class Share:
             return
         blocking = connect(settings.redis_url.get_secret_value())
         self._tenures[shard] = Tenure(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))
-        tasks.create_task(self._own(parts, self._tenures[shard], blocking))
+        tasks.create_task(self._own(parts, claims, self._tenures[shard], blocking))
 
-    async def _own(self, parts: Parts, tenure: Tenure, blocking: Redis) -> None:
+    async def _own(self, parts: Parts, claims: Claims, tenure: Tenure, blocking: Redis) -> None:
         shard, held = parts.keys.shard, parts.metrics.lease_held.labels(str(parts.keys.shard))
         held.set(1)
         self._divide()
@@ -180,6 +197,8 @@ class Share:
             held.set(0)
             del self._tenures[shard]
             self._given_back.discard(shard)
+            if tenure.unreleased:
+                self._unreleased[claims] = parts
             parts.reach.forget()
             parts.metrics.forget_list(shard)
             self._divide()
@@ -224,7 +243,7 @@ class Share:
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT):
                 await self._fleet.leave()
-                for claims in self._asking.values():
+                for claims in (*self._asking.values(), *self._unreleased):
                     await claims.release()
         except (QueueError, TimeoutError) as error:
             log.warning("could not say goodbye: the others wait until this worker is forgotten", error=str(error))

@@ -60,6 +60,8 @@ class Tenure:
         self._gauges = parts.metrics.of_list(parts.keys.shard)
         #: Done as soon as the ownership must end; :meth:`run` then winds it down.
         self.ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        #: Whether the lease could not be given back in the end.
+        self.unreleased = False
         self._ready = asyncio.Event()
         self._deliveries: set[asyncio.Task[None]] = set()
         self._buffer = Buffer(
@@ -261,4 +263,6 @@ class Tenure:
             async with asyncio.timeout(_RELEASE_TIMEOUT):
                 await self._claims.release()
         except (QueueError, TimeoutError) as error:
-            log.warning("the lease could not be released: the next owner waits for its end", error=str(error))
+            self.unreleased = True
+            shard = self._parts.keys.shard
+            log.warning("the lease could not be released: the next owner waits", shard=shard, error=str(error))

@@ -1,9 +1,9 @@
 """The Redis side: the only package that knows Redis. It moves bytes and never parses an event.
 
-``keys`` names, ``connection`` connects and translates errors, ``scripts`` loads the Lua files, ``claims`` is
-the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's (census, dead letters,
-halt), ``pushing`` the producers' and ``exchange`` how they send (once), ``fleet`` what the workers of a queue know
-of each other, ``moving`` what is moved when the number of lists changes.
+``keys`` names, ``connection`` connects and translates errors, ``sentinels`` finds the master, ``scripts`` loads
+the Lua files, ``claims`` is the owner's side of a list (lease, claim, adopt, settle), ``records`` the operator's
+(census, dead letters, halt), ``pushing`` the producers' and ``exchange`` how they send (once), ``fleet`` what the
+workers of a queue know of each other, ``moving`` what is moved when the number of lists changes.
 """
 
 from redis.asyncio import Redis

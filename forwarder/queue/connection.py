@@ -9,24 +9,21 @@ from typing import Any, Self, cast
 import redis as blocking
 import redis.cluster
 import redis.retry
-import redis.sentinel
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.errors import ConfigurationError, UnreachableError
 from forwarder.hiding import hide
+from forwarder.queue import sentinels
 from forwarder.queue.replies import said
 from forwarder.redis_url import Cluster, Sentinels, hosts, passwords
 
 #: Seconds without an answer after which a command is given up. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
-#: Seconds that one Sentinel may take to say who the master is, before the next is asked.
-_SENTINEL_TIMEOUT = 1.0
 
 
 def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
@@ -47,8 +44,7 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
     options = _options(Retry(NoBackoff(), 0), answer_timeout)
     match hosts(url):
         case Sentinels() as through:
-            master: Redis = _manager(Sentinel, through, options).master_for(through.name, redis_class=_Master)
-            return master
+            return sentinels.master(through, options)
         case Cluster() as cluster:
             return cast("Redis", _cluster(_Cluster, ClusterNode, cluster, options))
         case None:
@@ -62,9 +58,7 @@ def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blo
     options = _options(blocking.retry.Retry(NoBackoff(), 0), answer_timeout)
     match hosts(url):
         case Sentinels() as through:
-            manager = _manager(blocking.sentinel.Sentinel, through, options)
-            master: blocking.Redis = manager.master_for(through.name, redis_class=_BlockingMaster)
-            return master
+            return sentinels.blocking_master(through, options)
         case Cluster() as cluster:
             return cast("blocking.Redis", BlockingCluster(cluster, options))
         case None:
@@ -174,47 +168,6 @@ def _cluster(kind: type[Any], node: type[Any], cluster: Cluster, options: dict[s
     )
 
 
-class _Master(Redis):
-    """A client of the present master, which also closes its connections to the Sentinels."""
-
-    async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
-        await super().aclose(close_connection_pool)
-        pool = self.connection_pool
-        if isinstance(pool, SentinelConnectionPool):
-            for sentinel in pool.sentinel_manager.sentinels:
-                await sentinel.aclose()
-
-
-class _BlockingMaster(blocking.Redis):
-    """The same for threads."""
-
-    def close(self) -> None:
-        super().close()
-        pool: Any = self.connection_pool
-        for sentinel in pool.sentinel_manager.sentinels:
-            sentinel.close()
-
-
-def _manager(kind: type[Any], through: Sentinels, options: dict[str, Any]) -> Any:
-    return kind(
-        through.hosts,
-        sentinel_kwargs={
-            "password": through.sentinel_password,
-            "ssl": through.tls,
-            **through.tls_options,
-            "retry": options["retry"],
-            "socket_timeout": _SENTINEL_TIMEOUT,
-            "socket_connect_timeout": _SENTINEL_TIMEOUT,
-        },
-        db=through.db,
-        username=through.username,
-        password=through.password,
-        ssl=through.tls,
-        **through.tls_options,
-        **options,
-    )
-
-
 @contextmanager
 def translated() -> Iterator[None]:
     """Turns every redis-py error within into :exc:`UnreachableError`.
@@ -232,6 +185,11 @@ def translated() -> Iterator[None]:
     except (RedisError, OSError) as error:
         _be_cancelled()
         raise UnreachableError(said(error)) from error
+    except asyncio.CancelledError as error:
+        # Tasks that wait for the same connection to close wait for one future (StreamWriter.wait_closed): when one
+        # of them is cancelled, so are all. A task group would take this one for cancelled and say nothing.
+        _be_cancelled()
+        raise UnreachableError("the connection was being closed") from error
     _be_cancelled()
 
 

@@ -36,6 +36,33 @@ def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Pat
     _guard(found)
 
 
+def test_a_quick_measurement_of_fleets_finds_every_event_arrived_once(tmp_path: Path) -> None:
+    try:
+        find_nginx()
+    except NginxMissingError as error:
+        pytest.skip(str(error))
+    document = tmp_path / "page.md"
+    document.write_text("before\n<!-- scale -->\n<!-- /scale -->\nafter\n")
+    chosen = ["--stores", "one Redis", "--workers", "1", "2", "--rates", "0", "--repeats", "1"]
+    written = ["--json", str(tmp_path / "scale.json"), "--readme", str(document)]
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.bench.scale", "--quick", *chosen, *written],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    found = json.loads((tmp_path / "scale.json").read_text())
+    assert [each["workers"] for each in found["medians"]] == [1, 2]
+    assert found["medians"][1]["cpu_over_one_workers"] < 3, "it is to notice a slip into the slow, not a busy machine"
+    assert [each["rate"] for each in found["sizes"]] == [10_000, 1_000_000, 10_000_000]
+    lines = document.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert "| one Redis | unlimited | 2 |" in document.read_text()
+
+
 def _guard(found: dict[str, Any]) -> None:
     """Half of what was measured when this was written: it is to notice a slip into the slow, not a busy machine."""
     for work, least in {"rows-100": 0.2, "rows-10": 0.35, "rows-1": 0.4}.items():
@@ -43,5 +70,6 @@ def _guard(found: dict[str, Any]) -> None:
     assert found["round_trips_per_event"] < 0.05
     ours = {each["work"]: each for each in found["medians"] if each["peer"] == "forwarder"}
     for work, row in ours.items():
-        assert row["posts"] == found["optimum_posts"][work], "the whole backlog fits into the buffer"
+        # Not just as many, though the whole backlog fits into the buffer: on a busy machine POSTs outrun claims.
+        assert row["posts"] < 1.5 * found["optimum_posts"][work], work
     assert ours["rows-100"]["redis_us"] < 8

@@ -3,18 +3,24 @@
 import itertools
 import random
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
+from forwarder.embedded import EmbeddedRedis
 from forwarder.lists import Lists
+from forwarder.queue import Keys, connect
 from forwarder.shards import list_name, shard_of
 from forwarder.simulator import Faults, Simulator
+from tests.cluster import cluster
 from tests.faults import fault
 from tests.history import check, observed
-from tests.rig import WorkerProcess, event, eventually, settings
+from tests.owners import owners, shared_fairly
+from tests.proxy import Proxy
+from tests.rig import WorkerProcess, event, eventually, port_of, settings
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -34,23 +40,10 @@ class Fleet:
     def grow(self, count: int) -> None:
         self.workers += [self._start(self.given) for _ in range(count)]
 
-    async def owners(self) -> list[str | None]:
-        """The worker that holds each list, by the beginning of its token."""
-        leases = [(await records.census()).lease for records in self.lists]
-        return [lease and lease.partition("-")[0] for lease in leases]
-
     async def fair(self, *, within: float) -> float:
         """Waits until every list has an owner and all have equally many; tells how many seconds that took."""
-        began = time.monotonic()
-
-        async def shared() -> bool:
-            held = await self.owners()
-            counts = {owner: held.count(owner) for owner in held if owner}
-            workers = len(self.workers)
-            expected = sorted(SHARDS // workers + (rank < SHARDS % workers) for rank in range(workers))
-            return None not in held and sorted(counts.values()) == expected
-
-        await eventually(shared, within=within, what=f"{len(self.workers)} workers share {SHARDS} lists")
+        began, workers = time.monotonic(), len(self.workers)
+        await eventually(lambda: _fair(self.lists, workers), within=within, what=f"{workers} workers share the lists")
         return time.monotonic() - began
 
 
@@ -62,22 +55,40 @@ def spread(elements: Iterable[tuple[str, bytes]], queue: str) -> Mapping[str, Se
     return found
 
 
-@pytest.mark.timeout(240)
-@fault(
-    "process",
-    "workers of 8 shards go 1 → 4 → 2 → 4, by clean stops and SIGKILL, under load",
-    "the lists are shared fairly again, and never have two owners",
-    keeps=(1, 2, 3),
+_SHARED = "the lists are shared fairly again, and never have two owners"
+_COME_AND_GO = "workers of 8 shards go 1 → 4 → 2 → 4, by clean stops and SIGKILL, under load"
+
+
+@pytest.fixture(
+    params=[
+        pytest.param("one Redis", marks=fault("process", _COME_AND_GO, _SHARED, keeps=(1, 2, 3))),
+        pytest.param("cluster", marks=fault("cluster", _COME_AND_GO, _SHARED, keeps=(1, 2, 3))),
+    ]
 )
+def url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of one Redis, and of a cluster."""
+    if request.param == "cluster":
+        with cluster() as nodes:
+            yield nodes.url
+    else:
+        yield request.getfixturevalue("redis_url")
+
+
+@pytest.mark.timeout(240)
 async def test_workers_that_come_and_go_share_the_lists_fairly_and_lose_nothing(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+    url: str, queue_name: str, api: Simulator, worker: Start
 ) -> None:
+    async with connect(url) as redis:
+        await _come_and_go(url, redis, queue_name, api, worker)
+
+
+async def _come_and_go(url: str, redis: Redis, queue_name: str, api: Simulator, worker: Start) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
     api.faults = Faults(latency=0.01, latency_jitter=0.02)
     given = settings(
-        redis_url,
+        url,
         queue_name,
         api,
         shards=SHARDS,
@@ -86,14 +97,14 @@ async def test_workers_that_come_and_go_share_the_lists_fairly_and_lose_nothing(
         lease_ttl=LEASE,
         request_timeout=1.0,
     )
-    fleet = Fleet(given, worker, Lists(redis_client, queue_name, SHARDS))
+    fleet = Fleet(given, worker, Lists(redis, queue_name, SHARDS))
     pushed: list[bytes] = []
     numbers = itertools.count()
 
     async def push(count: int) -> None:
         more = [(user, event(user, next(numbers))) for user in (f"u{dice.randrange(400)}" for _ in range(count))]
         for name, elements in spread(more, queue_name).items():
-            await redis_client.rpush(name, *elements)
+            await redis.rpush(name, *elements)
         pushed.extend(element for _, element in more)
 
     kills: list[float] = []
@@ -115,7 +126,7 @@ async def test_workers_that_come_and_go_share_the_lists_fairly_and_lose_nothing(
     fleet.grow(2)
     print(f"2 → 4: fair after {await fleet.fair(within=30):.1f} s")
     await push(2_000)
-    before = await fleet.owners()
+    before = await owners(fleet.lists)
 
     async def drained() -> bool:
         found = [await records.census() for records in fleet.lists]
@@ -123,11 +134,11 @@ async def test_workers_that_come_and_go_share_the_lists_fairly_and_lose_nothing(
         return not any(census.waiting + census.claimed for census in found)
 
     await eventually(drained, within=60, what="all lists are drained")
-    assert await fleet.owners() == before, "nothing moves when nobody comes or goes"
+    assert await owners(fleet.lists) == before, "nothing moves when nobody comes or goes"
     history = await observed(
         pushed,
         api,
-        redis_client,
+        redis,
         *[list_name(queue_name, shard, SHARDS) for shard in range(SHARDS)],
         disturbances=kills,
     )
@@ -162,3 +173,40 @@ async def test_a_stopped_workers_lists_are_taken_at_once(
     await fleet.fair(within=30)
     assert await fleet.workers.pop().stopped() == 0
     assert await fleet.fair(within=15) < 15
+
+
+async def test_a_list_whose_acquisition_got_no_reply_is_given_back_when_it_is_not_needed_any_more(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    """Its lease is a minute long, and nobody drains it as long as another worker cannot take it."""
+    second = Keys(queue_name, 1, of=2)
+    async with Proxy(port_of(redis_url)) as proxy:
+        proxy.loses_reply_to = lambda data: second.lease.encode() in data
+        first = worker(settings(proxy.url, queue_name, api, shards=2, lease_ttl=60.0))
+        await eventually(lambda: redis_client.exists(second.lease), what="it is acquired, and nobody is told")
+        assert not [line for line in first.lines() if (line["event"], line.get("shard")) == ("lease acquired", 1)]
+        worker(settings(redis_url, queue_name, api, shards=2, lease_ttl=60.0))
+        lists = Lists(redis_client, queue_name, 2)
+        await eventually(lambda: _fair(lists, 2), what="each worker has one of the two lists")
+
+
+async def test_a_list_that_could_not_be_given_back_is_given_back_as_soon_as_redis_serves_it_again(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
+) -> None:
+    """Long before its lease ends; Redis refuses the lists of one worker, and serves what the fleet has in common."""
+    server = own_redis(port=None)
+    async with Redis.from_url(server.url) as redis:
+        await redis.acl_setuser("first", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"])
+        given = settings(server.url, queue_name, api, shards=2, lease_ttl=60.0)
+        first = worker(given.model_copy(update={"redis_url": SecretStr(server.url.replace("//", "//first:x@", 1))}))
+        lists = Lists(redis, queue_name, 2)
+        await eventually(lambda: _fair(lists, 1), what="one worker has both lists")
+        await redis.execute_command("ACL", "SETUSER", "first", "resetkeys", f"~{{{queue_name}}}:*")  # type: ignore[no-untyped-call]
+        worker(given)
+        await eventually(lambda: any("could not be released" in line["event"] for line in first.lines()))
+        await redis.execute_command("ACL", "SETUSER", "first", "~*")  # type: ignore[no-untyped-call]
+        await eventually(lambda: _fair(lists, 2), what="each worker has one of them")
+
+
+async def _fair(lists: Lists, workers: int) -> bool:
+    return shared_fairly(await owners(lists), workers)

@@ -1,0 +1,22 @@
+"""Who owns which list of a queue, as the leases in Redis say."""
+
+from collections.abc import Iterable, Sequence
+
+from forwarder.lists import Lists
+
+
+async def owners(lists: Lists) -> list[str | None]:
+    """The worker that holds each list, by the beginning of its token."""
+    return [(await records.census()).owner or None for records in lists]
+
+
+def shared_fairly(held: Sequence[str | None], workers: int) -> bool:
+    """Whether every list has an owner, and all of so many workers have equally many lists, or one more."""
+    return None not in held and _counts(held) == sorted(
+        len(held) // workers + (rank < len(held) % workers) for rank in range(workers)
+    )
+
+
+def _counts(held: Iterable[str | None]) -> list[int]:
+    names = list(held)
+    return sorted(names.count(name) for name in set(names))
