@@ -8,7 +8,7 @@ from typing import Any, Self
 from rich.console import Console
 
 from tests.bench import sizing
-from tests.bench.fleet import SHARDS, FleetRun
+from tests.bench.fleet import PRODUCERS, SHARDS, FleetRun
 from tests.bench.sheet import Sheet
 from tests.bench.sizing import Costs
 
@@ -175,7 +175,7 @@ class ScaleReport:
         costs, element = self.costs, self.backlog.element_bytes
         pushed = ", ".join(f"{us:.1f} µs with {at_once} in an RPUSH" for at_once, us in self.push_us.items())
         return (
-            f"Being pushed costs Redis, per event: {pushed}.",
+            f"Being pushed by {PRODUCERS} producers at once costs Redis, per event: {pushed}.",
             f"A waiting event takes {costs.waiting_bytes:,.0f} bytes of Redis' memory; its element is {element:,.0f}.",
             f"On Redis' network it is {costs.redis_bytes:,.0f}, its push included; in a POST {costs.body_bytes:,.0f}.",
         )
