@@ -159,6 +159,7 @@ async def test_the_key_goes_only_to_who_proves_to_be_the_api(
         )
         now = await census(redis_client, queue_name)
         assert (seen, now.claimed, now.letters) == ([], 1, 0)
+        await process.stopped()  # before the server, which would else leave a connection amid its handshake
 
 
 async def test_answers_that_drip_hold_up_their_own_user_alone(
