@@ -9,7 +9,8 @@ _secrets: set[str] = set()
 def hide(secret: str) -> None:
     """Replaces `secret`, also quoted or percent-encoded, in what is logged from now on; the last line of defence."""
     if secret:
-        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], quote(secret, safe="")})
+        percent = quote(secret, safe="", errors="surrogateescape")  # which Python makes of what is not UTF-8
+        _secrets.update({secret, repr(secret)[1:-1], json.dumps(secret)[1:-1], percent})
 
 
 def hidden(text: str) -> str:

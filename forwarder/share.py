@@ -133,24 +133,24 @@ class Share:
     async def _take(self, tasks: asyncio.TaskGroup, shards: Sequence[int]) -> None:
         """Tries to own lists, as many at a time as are missing, until none is."""
         others = [shard for shard in shards if shard not in self._tenures]
-        while others and (missing := self._target - len(self._kept)) > 0:
+        while others and not self._over.done() and (missing := self._target - len(self._kept)) > 0:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
             del others[:missing]
         if self._target <= len(self._kept):
             self._unreleased |= {claims: self._parts.of_list(shard) for shard, claims in self._asking.items()}
             self._asking.clear()
-        await self._release()
+        # At once: each may wait for a part of a cluster that is down, and nothing is taken meanwhile.
+        await asyncio.gather(*(self._release(*each) for each in self._unreleased.items()))
 
-    async def _release(self) -> None:
+    async def _release(self, claims: Claims, parts: Parts) -> None:
         """Gives back what could not be given back, or may have been acquired and is not needed: nobody drains it."""
-        for claims, parts in tuple(self._unreleased.items()):
-            try:
-                await claims.release()
-            except UnreachableError as error:
-                parts.reach.failed(error)
-            else:
-                del self._unreleased[claims]
-                parts.reach.forget()
+        try:
+            await claims.release()
+        except UnreachableError as error:
+            parts.reach.failed(error)
+        else:
+            del self._unreleased[claims]
+            parts.reach.forget()
 
     @property
     def _kept(self) -> list[int]:
@@ -179,7 +179,7 @@ class Share:
             return
         log.info("lease acquired", shard=shard, adopting=start.claimed, sequence=start.sequence)
         if self._over.done():
-            await claims.release()
+            self._unreleased[claims] = parts
             return
         blocking = connect(settings.redis_url.get_secret_value())
         self._tenures[shard] = Tenure(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))

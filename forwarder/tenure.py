@@ -29,7 +29,7 @@ from forwarder.parts import Parts
 from forwarder.queue import Claims, Redis
 from forwarder.settlement import Settler
 
-#: Seconds between two looks at what belongs to everybody: the counts and the halt.
+#: Seconds between two looks at the halt, and between two settings of this list's gauges.
 _LOOK = 1.0
 #: Seconds that giving the lease back may take.
 _RELEASE_TIMEOUT = 2.0

@@ -24,6 +24,7 @@ from forwarder import config
 from forwarder.queue import Census, Keys, Records, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
+from forwarder.worker import State
 
 KEY = "a-key-that-must-not-show"
 
@@ -144,6 +145,12 @@ class WorkerProcess:
     def lines(self) -> list[dict[str, Any]]:
         text = self.log.read_text(errors="replace")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    @property
+    def state(self) -> str:
+        """What it has last said that it is doing: other lines may follow, as the one that is written once a minute."""
+        events = [str(line["event"]) for line in self.lines()]
+        return next((event for event in reversed(events) if event in set(State)), "")
 
     async def admin(self) -> str:
         """Where its admin pages are, once it listens."""

@@ -72,7 +72,7 @@ def _direct(kind: type[Any], url: str, options: dict[str, Any]) -> Any:
         pool = client.connection_pool
         # The parser takes whatever stands after the question mark; only a connection knows what there is.
         pool.connection_class(**pool.connection_kwargs)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RedisError):
         problem = "FORWARDER_REDIS_URL: an option after the ? is none of redis-py's, or cannot have this value"
         raise ConfigurationError([problem]) from None
     return client

@@ -277,6 +277,8 @@ WRONG = {
     "another kind of URL": {"REDIS_URL": f"http://:{quote(PASSWORD)}@h"},
     "no port": {"REDIS_URL": f"redis://:{quote(PASSWORD, safe='')}@h:port/0"},
     "an option that does not exist": {"REDIS_URL": f"redis://h/0?password={quote(PASSWORD)}&nonsense=1"},
+    "an option's value that does not exist": {"REDIS_URL": f"redis://h/0?password={quote(PASSWORD)}&protocol=9"},
+    "the same of TLS": {"REDIS_URL": f"rediss://h/0?password={quote(PASSWORD)}&ssl_cert_reqs=nonsense"},
     "a number that is none": {"CONCURRENCY": KEY},
     "a choice that is none": {"LOG_LEVEL": KEY, "API_VERSION": TOKEN, "ON_HALT": PASSWORD},
     "a token that is too short": {"ADMIN_TOKEN": TOKEN[:15]},

@@ -152,7 +152,7 @@ async def test_a_worker_frozen_at_any_step_changes_nothing_when_it_wakes(
         os.kill(victim.process.pid, signal.SIGCONT)
         woken = api._clock()
         await now.ends_well(until=woken + 1)
-        await eventually(lambda: victim.lines()[-1]["event"] == "standing by", what="the woken worker stands by")
+        await eventually(lambda: victim.state == "standing by", what="the woken worker stands by")
         assert (await census(redis_client, queue_name)).accepted == len(now.pushed)
 
 

@@ -103,7 +103,7 @@ async def test_a_worker_that_wakes_without_its_lease_sends_nothing(
         before = api.ledger.arrived
     finally:
         os.kill(process.process.pid, signal.SIGCONT)
-    await eventually(lambda: process.lines()[-1]["event"] == "standing by")
+    await eventually(lambda: process.state == "standing by")
     assert api.ledger.arrived <= before + 1, "at most the POST that was frozen on its way"
     assert (await census(redis_client, queue_name)).claimed == 1
     api.faults = Faults()

@@ -1,7 +1,10 @@
 """Several lists, and workers that come, stop and die under load: the lists are shared fairly, and no event suffers."""
 
+import asyncio
+import hashlib
 import itertools
 import random
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -12,7 +15,8 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.embedded import EmbeddedRedis
 from forwarder.lists import Lists
-from forwarder.queue import Keys, connect
+from forwarder.queue import Fleet as Attendance
+from forwarder.queue import Keys, connect, scripts
 from forwarder.shards import list_name, shard_of
 from forwarder.simulator import Faults, Simulator
 from tests.cluster import cluster
@@ -182,12 +186,59 @@ async def test_a_list_whose_acquisition_got_no_reply_is_given_back_when_it_is_no
     second = Keys(queue_name, 1, of=2)
     async with Proxy(port_of(redis_url)) as proxy:
         proxy.loses_reply_to = lambda data: second.lease.encode() in data
+        # A Redis that has not got the script would say so, and that reply is lost too.
+        await redis_client.script_load(scripts.source("release"))
         first = worker(settings(proxy.url, queue_name, api, shards=2, lease_ttl=60.0))
         await eventually(lambda: redis_client.exists(second.lease), what="it is acquired, and nobody is told")
         assert not [line for line in first.lines() if (line["event"], line.get("shard")) == ("lease acquired", 1)]
         worker(settings(redis_url, queue_name, api, shards=2, lease_ttl=60.0))
         lists = Lists(redis_client, queue_name, 2)
         await eventually(lambda: _fair(lists, 2), what="each worker has one of the two lists")
+
+
+async def test_leases_that_nobody_needs_are_given_back_though_one_of_them_has_to_wait(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    """In a cluster each may be on another node, and it takes seconds to find out that one of them is gone."""
+    leases = [Keys(queue_name, shard, of=4).lease for shard in range(1, 4)]
+    await redis_client.script_load(scripts.source("release"))
+    acquire = digest("acquire")
+    async with Proxy(port_of(redis_url)) as proxy:
+        proxy.loses_reply_to = lambda data: acquire in data and any(lease.encode() in data for lease in leases)
+        first = worker(settings(proxy.url, queue_name, api, shards=4, lease_ttl=60.0))
+        await eventually(lambda: _held(redis_client, leases, 3), what="all are acquired, and nobody is told")
+        proxy.stop_at("release", "after")
+        for number in range(3):
+            other = Attendance(redis_client, Keys(queue_name, of=4), name=f"other {number}", remembered=60.0)
+            await other.attend()
+        await asyncio.wait_for(proxy.reached.wait(), 30)
+        await eventually(lambda: _held(redis_client, leases, 0), what="all are given back")
+        assert not any("Timeout" in line.get("error", "") for line in first.lines()), "while it waits for one reply"
+
+
+async def test_a_stop_amid_an_acquisition_is_in_good_order_though_redis_then_fails(
+    redis_url: str, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    release = digest("release")
+    async with Proxy(port_of(redis_url)) as proxy:
+        proxy.stop_at("acquire", "after")
+        process = worker(settings(proxy.url, queue_name, api))
+        await asyncio.wait_for(proxy.reached.wait(), 30)
+        proxy.loses_reply_to = lambda data: release in data
+        process.process.send_signal(signal.SIGTERM)
+        await eventually(lambda: any("finishing" in line["event"] for line in process.lines()))
+        proxy.go_on()
+        await eventually(lambda: process.process.poll() is not None, what="it ends")
+    assert process.process.returncode == 0, process.log.read_text()
+
+
+def digest(script: str) -> bytes:
+    """As which the commands to Redis name a script."""
+    return hashlib.sha1(scripts.source(script).encode(), usedforsecurity=False).hexdigest().encode()
+
+
+async def _held(redis: Redis, leases: Sequence[str], count: int) -> bool:
+    return int(await redis.exists(*leases)) == count
 
 
 async def test_a_list_that_could_not_be_given_back_is_given_back_as_soon_as_redis_serves_it_again(

@@ -85,7 +85,7 @@ async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stand
     await eventually(lambda: any(line["event"] == "lease acquired" for line in second.lines()))
     os.kill(first.process.pid, signal.SIGCONT)
     await settled(redis_client, queue_name, within=30)
-    await eventually(lambda: first.lines()[-1]["event"] == "standing by", what="the woken worker stands by")
+    await eventually(lambda: first.state == "standing by", what="the woken worker stands by")
     assert in_order(accepted(api), by_user(elements))
     assert (await census(redis_client, queue_name)).accepted == len(elements)
 
@@ -166,7 +166,7 @@ async def test_of_five_workers_one_drains_and_the_next_takes_over(
     pushed: list[bytes] = []
 
     def owner() -> WorkerProcess | None:
-        return next((each for each in running if each.lines() and each.lines()[-1]["event"] == "draining"), None)
+        return next((each for each in running if each.state == "draining"), None)
 
     async def push_and_count() -> None:
         more = [event(f"u{n % 300}", n) for n in range(len(pushed), len(pushed) + 2_000)]

@@ -79,6 +79,13 @@ def test_no_secret_is_written_in_another_form_or_in_part(log_format: Literal["js
     assert not re.search(r"S3CRET|and-more|\\'|%2F|é|u00e9", written), written
 
 
+def test_a_secret_that_is_not_utf_8_is_hidden_too() -> None:
+    """As Python has it of an environment variable that is not."""
+    secret = b"S3CR\xffT".decode(errors="surrogateescape")
+    hiding.hide(secret)
+    assert hiding.hidden(f"{secret} {secret!r} {quote(secret, errors='surrogateescape')}") == "*** '***' ***"
+
+
 def fail(text: str) -> None:
     raise ValueError(text)
 
