@@ -74,4 +74,5 @@ async def _run(command: str, environment: Mapping[str, str], directory: Path) ->
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    return Ran(command, process.returncode, out.decode())
+    # What is in Redis may be anything, and redis-cli prints it as it is.
+    return Ran(command, process.returncode, out.decode(errors="replace"))

@@ -32,7 +32,7 @@ async def test_sigkill_at_random_moments_loses_nothing_and_explains_every_double
     dice = random.Random(seed)
     api.faults = Faults(latency=0.01, latency_jitter=0.02)
     given = settings(
-        redis_url, queue_name, api, max_events_per_post=10, concurrency=16, lease_ttl=1.2, request_timeout=0.5
+        redis_url, queue_name, api, max_events_per_post=10, concurrency=16, lease_ttl=2.5, request_timeout=1.0
     )
     pushed: list[bytes] = []
     kills: list[float] = []
