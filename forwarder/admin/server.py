@@ -97,13 +97,18 @@ class Admin:
 
     def _admitted(self) -> asyncio.Protocol:
         """Serves a new connection, in the place of the oldest ones if there are too many."""
-        server = self._runner.server
+        server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None, "set up on entering"  # noqa: S101
-        crowd = server.connections
-        for oldest in crowd[: max(0, len(crowd) + 1 - _MOST_CONNECTIONS)]:
+        # A connection counts only from the next turn of the loop on, and in one turn many may be accepted.
+        loop.call_soon(loop.call_soon, self._end_oldest)
+        return server()
+
+    def _end_oldest(self) -> None:
+        server = self._runner.server
+        crowd = [] if server is None else server.connections
+        for oldest in crowd[: max(0, len(crowd) - _MOST_CONNECTIONS)]:
             if oldest.transport is not None:
                 oldest.transport.abort()  # to close it would wait for whoever does not read
-        return server()
 
     async def _expose(self, _: web.Request) -> web.Response:
         """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
