@@ -10,7 +10,7 @@ from typing import Literal, TextIO, cast
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from forwarder.hiding import hidden, visible
+from forwarder.hiding import hidden, visible_lines
 
 #: One JSON object a line, or for eyes.
 Format = Literal["json", "console"]
@@ -37,7 +37,7 @@ def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     """Leaves nothing in it that moves a cursor; JSON escapes that by itself."""
     for name, value in event.items():
         if isinstance(value, str):
-            event[name] = "\n".join(map(visible, value.split("\n")))
+            event[name] = visible_lines(value)
     return event
 
 

@@ -26,7 +26,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.errors import ConfigurationError
-from forwarder.hiding import hidden, visible
+from forwarder.hiding import hidden, visible, visible_lines
 from forwarder.letter import count_of
 from forwarder.lines import Lines, Pushed
 from forwarder.queue import Census, Content, HaltRecord
@@ -49,7 +49,7 @@ def as_line(value: object) -> None:
 
 def problem(text: str) -> None:
     """Something that went wrong, one line; it may quote what Redis, a file or a program has said."""
-    said = "\n".join(map(visible, hidden(text).split("\n")))
+    said = visible_lines(hidden(text))
     err.print(Text("forwarder: ", "bold red").append(said, "default"), soft_wrap=True)
 
 

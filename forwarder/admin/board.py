@@ -8,7 +8,7 @@ import structlog
 
 from forwarder import __version__
 from forwarder.admin import letters, words
-from forwarder.admin.digest import Digest, Values
+from forwarder.admin.digest import Digest, Values, total
 from forwarder.admin.gauges import Gauges
 from forwarder.admin.history import LATELY, PERIOD, History, Sample, pace
 from forwarder.admin.lookout import Lookout, Seen
@@ -87,10 +87,10 @@ class Board:
             waiting=None if census is None else census.waiting,
             accepted=None if census is None else census.accepted,
             oldest=self._oldest(census, values),
-            posts=_sum(values, "posts_total"),
+            posts=total(values, "posts_total"),
             posted_events=values["post_events_sum"][""],
             batches=values["post_events_count"][""],
-            retries=_sum(values, "retries_total"),
+            retries=total(values, "retries_total"),
             answers=values.get("posts_total", {}),
         )
 
@@ -139,11 +139,6 @@ class Board:
             "claimed": census.claimed,
             "oldest_age": metrics.of_list(shard).oldest_age if mine else None,
         }
-
-
-def _sum(values: Values, name: str) -> float:
-    """Over all values of the metric's label."""
-    return sum(values.get(name, {}).values())
 
 
 def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:

@@ -12,6 +12,11 @@ _FIRST, _PERIOD = 10.0, 60.0
 Values = Mapping[str, Mapping[str, float]]
 
 
+def total(values: Values, name: str) -> float:
+    """A metric over all values of its label; 0 before it has any."""
+    return sum(values.get(name, {}).values())
+
+
 class Digest:
     """One per process. To be asked often; it decides itself when there is something to say.
 
@@ -29,7 +34,7 @@ class Digest:
         if now < self._due:
             return None
         seconds, totals = now - self._at, _totals(values)
-        grown = {name: max(0.0, total - self._before[name]) for name, total in totals.items()}
+        grown = {name: max(0.0, value - self._before[name]) for name, value in totals.items()}
         self._at, self._before, self._due = now, totals, now + _PERIOD
         before, stands = self._stood, _stands(values)
         self._stood = stands
@@ -48,10 +53,10 @@ def _totals(values: Values) -> dict[str, float]:
     """What only grows while the process lives."""
     return {
         "events": values["events_accepted_total"][""],
-        "posts": sum(values.get("posts_total", {}).values()),
+        "posts": total(values, "posts_total"),
         "posted": values["post_events_sum"][""],
         "batches": values["post_events_count"][""],
-        "retries": sum(values.get("retries_total", {}).values()),
+        "retries": total(values, "retries_total"),
     }
 
 
