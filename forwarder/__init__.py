@@ -1,18 +1,36 @@
 """Drains user events from a Redis list into batched POSTs to the Carnival (Sailthru Mobile) API.
 
-The journey of an event, one module a step, from top to bottom:
+The journey of an event, from the producer to its end:
 
-    producer      a backend pushes an element onto the list (outgoing, push; or any language's RPUSH)
-    intake        claims it: out of the list, onto loan; decodes it (event)
-    buffer        groups it with its user's other events, and says whose turn it is
-    delivery      gets the batch decided: POST (api), verdict (judge), again (retry), halve
-    settlement    ends the loan: acked, or a dead letter (brake watches)
+producer      what a backend imports: checks an event, pushes it once, reports the result
+queue         Redis: keys, scripts, lease, claims, dead letters, fleet
+event         one list element: decode, validate, date
+pipeline      the events of one list: claim, buffer, dispatch, deliver, settle
+api           the Carnival API: one POST, what its answer means, concurrency and rate
+worker        which lists this worker owns, one ownership of each, halts
+service       builds a process, runs it, stops it
 
-Around it: queue is Redis, pacing how many and how fast, reach whether Redis serves, tenure one ownership of
-the list, worker a life of tenures, service a process. cli, admin, status, dead and demo are for people.
+For people:
 
-What backend services import is :class:`Producer`, :class:`SyncProducer` and their errors. It is light: neither
-aiohttp nor Prometheus nor the settings come with it.
+cli           the commands, each with its output
+admin         the admin address: probes, metrics, the status page, its actions
+monitor       what a process knows about its queue: read once a second, kept for 15 minutes
+operations    status, check, resharding
+dead_letters  selecting, explaining and replaying dead letters
+demo          its own Redis, a shop's purchases, and a check of every event
+simulator     the stand-in API; shares no code with the rest
+
+The ground:
+
+config        settings
+errors        every exception
+outcome       an event's outcome, the reasons for dead letters and halts
+metrics       every metric
+retry         when to retry: tenacity
+logs          the log, and no secret in it
+
+Backend services import :class:`Producer`, :class:`SyncProducer` and their errors. That is light: it loads neither
+aiohttp nor prometheus-client nor the settings.
 """
 
 from forwarder.errors import (
@@ -26,8 +44,7 @@ from forwarder.errors import (
     QueueFullError,
     RedisFullError,
 )
-from forwarder.producer import Producer, SyncProducer
-from forwarder.queue import Durability
+from forwarder.producer import Durability, Producer, SyncProducer
 
 __all__ = [
     "ConfigurationError",

@@ -10,9 +10,10 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from forwarder import logs, redis_url
 from forwarder.errors import ConfigurationError
-from forwarder.shards import MOST_SHARDS, check_queue
+from forwarder.logs import setup as logs
+from forwarder.queue.sharding import MOST_SHARDS, check_queue
+from forwarder.queue.wire import url as redis_url
 
 PREFIX = "FORWARDER_"
 #: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.

@@ -7,18 +7,19 @@ from contextlib import AsyncExitStack
 
 import structlog
 
-from forwarder.admin import Admin, Readiness
-from forwarder.api import Api
+from forwarder.admin.server import Admin
+from forwarder.api.client import Api
+from forwarder.api.credentials import Credentials
 from forwarder.config import Settings
-from forwarder.credentials import Credentials
-from forwarder.ending import Stopping
-from forwarder.halt import remedy
-from forwarder.parts import Parts, build
+from forwarder.monitor.systemd import Systemd
+from forwarder.pipeline.ending import Stopping
+from forwarder.pipeline.parts import Parts, build
 from forwarder.queue import connect
-from forwarder.systemd import Systemd
-from forwarder.worker import State, Worker
+from forwarder.worker.condition import Readiness
+from forwarder.worker.halts import remedy
+from forwarder.worker.worker import State, Worker
 
-log = structlog.get_logger("forwarder.service")
+log = structlog.get_logger()
 
 
 class Service:

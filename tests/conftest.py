@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
+from forwarder.demo.redis_server import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
 
 pytest_plugins = ["tests.faults"]
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from itertools import pairwise
 
-from forwarder.pacing import Pacer, Permit, Signal
+from forwarder.api.pacing.permits import Pacer, Permit, Signal
 
 #: What a POST of a user, started at a moment, says; and the seconds of Retry-After.
 Says = Callable[[str, float], tuple[Signal, float | None]]

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from redis.asyncio import Redis
 
-from forwarder.dead import Letters
+from forwarder.dead_letters.letters import Letters
 from forwarder.queue import Claims, DeadLetter, Keys, Letter, Records, Settlement, Side
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from forwarder.lists import Lists
+from forwarder.queue.queue import Lists
 
 
 async def owners(lists: Lists) -> list[str | None]:

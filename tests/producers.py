@@ -6,7 +6,7 @@ from typing import Any, Self
 from redis.asyncio import Redis
 
 from forwarder import Producer, SyncProducer
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 
 
 class Threaded:

@@ -9,11 +9,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.lists import lists_of_a_queue
+from forwarder.operations.redistribute import Moved
+from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import Census, Claims, DeadLetter, Keys, Letter, Records, Settlement, Side, connect
-from forwarder.redistribution import Moved
-from forwarder.reshard import carry_out, make_plan, refuse
-from forwarder.shards import shard_of
+from forwarder.queue.queue import lists_of_a_queue
+from forwarder.queue.sharding import shard_of
 from tests.rig import event
 
 MOST_BYTES = 65_536

@@ -24,7 +24,7 @@ from forwarder import config
 from forwarder.queue import Census, Keys, Records, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
-from forwarder.worker import State
+from forwarder.worker.worker import State
 
 KEY = "a-key-that-must-not-show"
 
@@ -222,7 +222,7 @@ def same_json(left: Iterable[bytes], right: Iterable[bytes]) -> bool:
     return [json.loads(x) for x in left] == [json.loads(x) for x in right]
 
 
-PURCHASES = files("forwarder") / "data" / "cdnow-purchases.ndjson.gz"
+PURCHASES = files("forwarder.demo") / "data" / "cdnow-purchases.ndjson.gz"
 
 
 def purchases(count: int) -> list[bytes]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from forwarder.embedded import EmbeddedRedis, installed_servers
+from forwarder.demo.redis_server import EmbeddedRedis, installed_servers
 from forwarder.errors import UnreachableError
 
 

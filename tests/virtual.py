@@ -16,15 +16,16 @@ import looptime
 import structlog
 from redis.asyncio import Redis
 
-from forwarder import config, parts
-from forwarder.api import Api
-from forwarder.credentials import Credentials
-from forwarder.ending import Ending, Stopping
+from forwarder import config
+from forwarder.api.client import Api
+from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
-from forwarder.names import Names
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
+from forwarder.pipeline import parts
+from forwarder.pipeline.ending import Ending, Stopping
 from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
-from forwarder.tenure import Tenure
+from forwarder.queue.claim_ids import Names
+from forwarder.worker.ownership import Tenure
 from tests.history import History, Post
 from tests.list_model import Field, ListModel
 from tests.rig import KEY

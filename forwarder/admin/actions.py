@@ -5,15 +5,15 @@ from typing import Annotated
 import msgspec
 import structlog
 
-from forwarder import replay as replaying
-from forwarder.canary import Canary, Findings
 from forwarder.config import Settings
-from forwarder.dead import Filter, Letters, Selection
+from forwarder.dead_letters import replay as replaying
+from forwarder.dead_letters.canary import Canary, Findings
+from forwarder.dead_letters.letter import count_of
+from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.replay import Report, Terms
 from forwarder.errors import UnreachableError
-from forwarder.letter import count_of
-from forwarder.lists import Lists
 from forwarder.outcome import LetterReason
-from forwarder.replay import Report, Terms
+from forwarder.queue.queue import Lists
 
 #: Most letters that one request replays: it must not take long.
 _MOST = 1_000
@@ -21,7 +21,7 @@ _MOST = 1_000
 #: Seconds that a canary is waited for: somebody looks at the page meanwhile.
 _CANARY_SECONDS = 30.0
 
-log = structlog.get_logger("forwarder.admin")
+log = structlog.get_logger()
 
 
 class Resume(msgspec.Struct, forbid_unknown_fields=True):

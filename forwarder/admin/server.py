@@ -12,11 +12,11 @@ from aiohttp import web
 from aiohttp.http import HttpProcessingError
 
 from forwarder.admin import assets
-from forwarder.admin.pages import BODY_BYTES, Pages
-from forwarder.admin.readiness import Readiness
+from forwarder.admin.routes import BODY_BYTES, Pages
 from forwarder.errors import PortInUseError
 from forwarder.metrics import CONTENT_TYPE
-from forwarder.parts import Parts
+from forwarder.pipeline.parts import Parts
+from forwarder.worker.condition import Readiness
 
 #: Seconds that a scrape waits for Redis.
 _PATIENCE = 0.25
@@ -28,7 +28,7 @@ _KEEP_ALIVE = 60.0
 #: Seconds that requests may go on when the service ends: it has settled everything by then.
 _SHUTDOWN = 1.0
 
-log = structlog.get_logger("forwarder.admin")
+log = structlog.get_logger()
 
 
 class Admin:

@@ -9,8 +9,8 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from forwarder.config import Settings
-from forwarder.lists import Lists
 from forwarder.queue import connect
+from forwarder.queue.queue import Lists
 
 T = TypeVar("T")
 

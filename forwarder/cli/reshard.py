@@ -4,13 +4,14 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, show
+from forwarder import config
+from forwarder.cli import output as show
 from forwarder.cli.options import EXIT_FAILURE, DryRun, run_to_end
 from forwarder.config import Settings
-from forwarder.lists import Lists
+from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import connect
-from forwarder.reshard import carry_out, make_plan, refuse
-from forwarder.shards import MOST_SHARDS
+from forwarder.queue.queue import Lists
+from forwarder.queue.sharding import MOST_SHARDS
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]
 Move = Annotated[bool, typer.Option("--move", help="Move what waits and what is claimed; all workers are stopped.")]

@@ -6,19 +6,17 @@ import time
 from array import array
 from collections.abc import Callable, MutableSequence, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.names import Names
-from forwarder.queue import scripts
-from forwarder.queue.connection import translated
-from forwarder.queue.keys import Keys
-
-Side = Literal["left", "right"]
+from forwarder.queue.claim_ids import Names
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
 
 #: Seconds between two looks at a list that a full Redis does not let wait on.
 _LOOK = 1.0

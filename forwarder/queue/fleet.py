@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from redis.asyncio import Redis
 
 from forwarder.errors import RolledBackError, ShardsDisagreeError, WrongTypeError
-from forwarder.queue import scripts
-from forwarder.queue.connection import translated
 from forwarder.queue.keys import Keys
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
 
 
 @dataclass(frozen=True, slots=True)

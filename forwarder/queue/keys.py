@@ -1,8 +1,12 @@
 """Names of the Redis keys of one list, and of those that all lists of a queue share."""
 
 from dataclasses import dataclass, field
+from typing import Literal
 
-from forwarder.shards import list_name
+from forwarder.queue.sharding import list_name
+
+#: Which end of a list holds the oldest event.
+Side = Literal["left", "right"]
 
 _OF_THE_LIST = (
     "claimed",

@@ -8,10 +8,9 @@ from typing import Any, NamedTuple, Self
 import msgspec
 from redis.asyncio import Redis
 
-from forwarder.queue import scripts
-from forwarder.queue.claims import Side
-from forwarder.queue.connection import translated
-from forwarder.queue.keys import Keys
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
 
 _NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
 
@@ -172,7 +171,7 @@ class Records:
         """Halts every worker that is meant; an older halt for the same cause stays as it is."""
         text = msgspec.json.encode(halt)
         arguments: list[str | bytes | int] = [text, halt.reason, halt.fingerprint]
-        return _halt_record(await scripts.run(self._redis, "halt", [self._keys.halt], arguments))
+        return _halt_record(await scripts.run(self._redis, "write_halt", [self._keys.halt], arguments))
 
     async def shards(self) -> str | None:
         """How many lists the queue has, as it was agreed; None before any worker came. Other text: not now."""
@@ -189,7 +188,7 @@ class Records:
         return await self._end_halt(msgspec.json.encode(halt)) is not None
 
     async def _end_halt(self, text: str | bytes) -> HaltRecord | None:
-        ended = await scripts.run(self._redis, "resume", [self._keys.halt], [text])
+        ended = await scripts.run(self._redis, "end_halt", [self._keys.halt], [text])
         return _halt_record(ended) if ended else None
 
     async def allow(self, refusals: int) -> None:
@@ -228,7 +227,9 @@ class Records:
             most_bytes: no further letter is looked at once their elements are so long.
             cut: bytes of an element that are returned.
         """
-        reasons, found = await scripts.run(self._redis, "latest", [self._keys.dead], [full, most, most_bytes, cut])
+        reasons, found = await scripts.run(
+            self._redis, "latest_letters", [self._keys.dead], [full, most, most_bytes, cut]
+        )
         letters = [
             (_dead_letter(self._keys, letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), length)
             for letter_id, length, fields in found
@@ -247,7 +248,7 @@ class Records:
         Returns the sequence number under which the event will be claimed; 0 if there is no such letter.
         """
         keys = [self._keys.list, self._keys.dead, self._keys.replayed, self._keys.sequence]
-        return int(await scripts.run(self._redis, "replay", keys, [letter_id, element, side]))
+        return int(await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side]))
 
     async def undecided(self, numbers: Collection[int]) -> Undecided:
         """Which of the events with these sequence numbers, at least one, still wait or are claimed."""
@@ -256,7 +257,7 @@ class Records:
         while True:
             arguments: list[str | bytes | int] = [cursor, min(numbers), max(numbers)]
             keys = [self._keys.claimed, self._keys.sequence]
-            cursor, now, *claimed = await scripts.run(self._redis, "undecided", keys, arguments)
+            cursor, now, *claimed = await scripts.run(self._redis, "still_claimed", keys, arguments)
             # What is claimed while this looks may be missed: so the first page says what waited.
             sequence = now if sequence is None else sequence
             found.update(claimed)
@@ -273,11 +274,11 @@ class Records:
 
     async def delete(self, letter_id: str) -> bool:
         """Deletes the letter for good and counts that, both or neither; False if there is no such letter."""
-        return bool(await scripts.run(self._redis, "delete", [self._keys.dead, self._keys.deleted], [letter_id]))
+        return bool(await scripts.run(self._redis, "delete_letter", [self._keys.dead, self._keys.deleted], [letter_id]))
 
     async def server(self) -> dict[str, str]:
         """What the Redis server of the list says of itself (INFO)."""
-        text: bytes = await scripts.run(self._redis, "info", [self._keys.list], [])
+        text: bytes = await scripts.run(self._redis, "server_info", [self._keys.list], [])
         lines = [line.partition(":") for line in text.decode(errors="replace").splitlines()]
         return {name: value for name, colon, value in lines if colon}
 

@@ -2,14 +2,12 @@
 
 It shares no code with the client it tests, so that a bug of the one cannot hide in the other.
 
-======================  ====================================================================
-:mod:`.server`          :class:`Simulator`: sockets, and the order in which a request is judged
-:mod:`.wire`            what a well-formed request is; pure
-:mod:`.faults`          what can be scripted, as data
-:mod:`.script`          the faults being played: what is left of them, chance, time
-:mod:`.ledger`          what was accepted and what arrived
-:mod:`.control`         ``/ledger`` and ``/faults``
-======================  ====================================================================
+server        Simulator: sockets, and the order in which a request is judged
+wire          what a well-formed request is; pure
+faults        what can be scripted, as data
+script        the faults being played: what is left of them, chance, time
+ledger        what was accepted and what arrived
+control       `/ledger` and `/faults`
 """
 
 from forwarder.simulator.faults import Answer, Faults, Outage, RandomAnswer, Refusal, UserAnswer

@@ -11,9 +11,9 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from forwarder.lists import Lists
 from forwarder.queue import Keys, connect
-from forwarder.shards import shard_of
+from forwarder.queue.queue import Lists
+from forwarder.queue.sharding import shard_of
 from tests.bench.machine import cpu_seconds, peak_bytes
 from tests.bench.measure import FailedError, await_end, started
 from tests.bench.peers.forwarder_peer import ForwarderPeer

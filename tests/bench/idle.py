@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from tests.bench.measure import started
 from tests.bench.peers.forwarder_peer import ForwarderPeer
 from tests.bench.peers.peer import Run

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Simulator
 from tests.bench.measure import kill, prepare, started
 from tests.bench.peers.peer import KEY, Peer, Run

@@ -5,7 +5,7 @@ import platform
 from importlib.metadata import version
 from pathlib import Path
 
-from forwarder.embedded import find_server, version_of
+from forwarder.demo.redis_server import find_server, version_of
 
 _TICK = os.sysconf("SC_CLK_TCK")
 

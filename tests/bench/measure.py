@@ -10,7 +10,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from tests.bench.machine import cpu_seconds, peak_bytes
 from tests.bench.peers.peer import ROOT, Peer, Run
 from tests.bench.sink import Sink

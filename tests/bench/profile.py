@@ -14,7 +14,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from tests.bench.machine import cpu_seconds
 from tests.bench.measure import await_end, prepare, started
 from tests.bench.peers.forwarder_peer import ForwarderPeer
@@ -26,8 +26,10 @@ from tests.marked import written
 _WORKS = {100: 2_000_000, 10: 400_000, 1: 60_000}
 #: Samples a second; py-spy stops the worker for each, so CPU is measured in a run without it.
 _RATE = 400
-#: Frames that only call others; what they call is told.
-_CALLERS = frozenset({"delivery", "tenure", "reach", "retry", "settlement", "intake", "deadline", "gate"})
+#: Frames that only call others; the sample counts for what they call.
+_CALLERS = frozenset({"availability", "delivery", "gate", "intake", "retry", "settlement", "shared_timeout", "worker"})
+#: Packages that hold several steps: a step is then named by its module.
+_SEVERAL_STEPS = frozenset({"api", "pipeline"})
 
 
 def _drained(peer: Peer, work: Work, folder: Path, spy: list[str]) -> float:
@@ -64,8 +66,8 @@ def steps(samples: str) -> Counter[str]:
 
 
 def _step(frames: list[str]) -> str:
-    ours = [frame.split("forwarder/", 1)[1].split(".py")[0] for frame in frames if frame.startswith("forwarder/")]
-    inner = [name.split("/")[0] for name in ours if name.split("/")[0] not in {"cli", "__main__"}]
+    ours = [frame.split(".py")[0].split("/")[1:] for frame in frames if frame.startswith("forwarder/")]
+    inner = [path[path[0] in _SEVERAL_STEPS] for path in ours if path[0] not in {"cli", "__main__"}]
     for name in reversed(inner):
         if name not in _CALLERS:
             return name

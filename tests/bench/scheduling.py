@@ -15,9 +15,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from forwarder.batch import Batch
-from forwarder.buffer import Buffer
 from forwarder.event import Event
+from forwarder.pipeline.buffer.batch import Batch
+from forwarder.pipeline.buffer.buffer import Buffer
 from tests.bench import work
 
 PER_POST = 100
@@ -87,7 +87,7 @@ def simulate(users: Iterable[str], *, buffer: int, oldest_every: int, inflow: fl
     Args:
         users: whose events, in the order they are pushed.
         buffer: how many events fit into it.
-        oldest_every: as :class:`forwarder.buffer.Buffer`'s.
+        oldest_every: as :class:`forwarder.pipeline.buffer.buffer.Buffer`'s.
         inflow: events pushed per second; 0: all of them wait from the start.
     """
     world, source, ticks, pushed = _World(buffer, oldest_every), iter(users), 0, 0

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import ceil
 
-from forwarder.shards import MOST_SHARDS
+from forwarder.queue.sharding import MOST_SHARDS
 
 # What is given, not measured.
 #: POSTs a second that the API's owner asks for, of one account.

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from tests.bench.machine import cpu_seconds
 from tests.cluster import MASTERS, cluster
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from importlib.resources import files
 
-from forwarder.event import BATCH_OVERHEAD, encode_batch
+from forwarder.api.request import BATCH_OVERHEAD, encode_batch
 
 #: Bytes that every POST adds to its events, each event taken with one comma.
 POST_OVERHEAD = BATCH_OVERHEAD - 1
@@ -93,7 +93,7 @@ def _without(zeros: re.Match[bytes]) -> bytes:
 
 def shop(events: int) -> Work:
     """Work (b): a shop's purchases over eighteen months."""
-    packed = (files("forwarder") / "data" / "cdnow-purchases.ndjson.gz").read_bytes()
+    packed = (files("forwarder.demo") / "data" / "cdnow-purchases.ndjson.gz").read_bytes()
     found = []
     for line in _IDLE_ZEROS.sub(_without, gzip.decompress(packed)).splitlines()[:events]:
         user, rest = line.removeprefix(b'{"user_id":"').split(b'",', 1)

@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys
 from forwarder.simulator import Simulator
 from tests.faults import fault

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.letters import bury, letters_of, written

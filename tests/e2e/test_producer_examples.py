@@ -19,7 +19,7 @@ from typing import NamedTuple
 import pytest
 from redis import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
 from tests.proxy import Proxy
 from tests.rig import free_port, port_of

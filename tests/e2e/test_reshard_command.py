@@ -8,9 +8,9 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
-from forwarder.lists import lists_of_a_queue
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys
+from forwarder.queue.queue import lists_of_a_queue
 from forwarder.simulator import Simulator
 from tests.proxy import Proxy
 from tests.rig import WorkerProcess, command, environment, event, eventually, port_of, settings

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.rig import eventually, running

@@ -15,7 +15,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.rig import WorkerProcess, census, command, environment, event, eventually, fetch, port_of, settings
@@ -207,7 +207,8 @@ async def test_a_process_that_is_made_to_crash_shows_no_secret(redis_url: str, q
 #: The real command line, whose standard output fails as a mistake of ours would: with what it was given in its message.
 CRASH = """
 import io, sys
-from forwarder import cli, hiding
+from forwarder import cli
+from forwarder.logs import redaction as hiding
 
 secret = sys.stdin.read()
 hiding.hide(secret)

@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.monitor.systemd import Systemd
 from forwarder.simulator import Simulator
-from forwarder.systemd import Systemd
 from tests.rig import WorkerProcess, event, eventually, settings
 
 Start = Callable[[Settings], WorkerProcess]

@@ -13,12 +13,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder import Durability, Producer, PushError, SyncProducer, redistribution
+from forwarder import Durability, Producer, PushError, SyncProducer
 from forwarder.config import Settings
 from forwarder.errors import UnreachableError
-from forwarder.lists import lists_of_a_queue
-from forwarder.queue import Keys, Records, connect, moving
-from forwarder.shards import shard_of
+from forwarder.operations import redistribute as redistribution
+from forwarder.queue import Keys, Records, connect, mover
+from forwarder.queue.queue import lists_of_a_queue
+from forwarder.queue.sharding import shard_of
 from forwarder.simulator import Faults, Simulator
 from tests.cluster import RunningCluster, cluster
 from tests.faults import fault
@@ -208,7 +209,7 @@ async def test_slots_that_move_during_a_resharding_lose_and_double_nothing(
     nodes: RunningCluster, queue_name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(redistribution, "PAGE", 7)
-    monkeypatch.setattr(moving, "PAGE", 7)
+    monkeypatch.setattr(mover, "PAGE", 7)
     async with connect(nodes.url) as redis:
         crowd, shards = Crowd(redis, queue_name, random.Random(1)), 1
         for after in (4, 3, 1):

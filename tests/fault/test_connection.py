@@ -6,7 +6,7 @@ from collections.abc import Callable
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed

@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
 from forwarder import Producer, RedisFullError, SyncProducer
-from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
+from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
 from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
 from tests.faults import fault

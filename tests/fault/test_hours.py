@@ -9,8 +9,8 @@ from functools import partial
 
 import pytest
 
-from forwarder.ending import Halted
 from forwarder.outcome import Answer, Declined, HaltReason, Meaning, Unanswered
+from forwarder.pipeline.ending import Halted
 from tests.faults import fault
 from tests.history import check
 from tests.virtual import ACCEPTED, MALFORMED, REFUSED, SWALLOWED, UNAVAILABLE, Attempt, Reply, Script, World, virtually

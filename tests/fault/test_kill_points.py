@@ -11,8 +11,8 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
-from forwarder.queue import scripts
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue.wire import scripts
 from forwarder.simulator import Answer, Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Answer, Faults, Simulator
 from tests.faults import fault
 from tests.rig import KEY, WorkerProcess, census, event, eventually, settings, settled

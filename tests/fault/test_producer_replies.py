@@ -12,9 +12,9 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError, SyncProducer
-from forwarder.embedded import EmbeddedRedis
-from forwarder.lines import push as push_lines
-from forwarder.queue.exchange import _over_blocking
+from forwarder.cli.ndjson import push as push_lines
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue.wire.exchange import _over_blocking
 from tests.faults import fault
 from tests.producers import KINDS, Kind, connected
 from tests.proxy import Proxy

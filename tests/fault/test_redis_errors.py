@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed

@@ -14,10 +14,12 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError
 
-from forwarder import cli, lists, redistribution
-from forwarder.embedded import EmbeddedRedis, installed_servers, version_of
+from forwarder import cli
+from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import ReshardError, UnreachableError
-from forwarder.queue import Keys, Records, connect, moving
+from forwarder.operations import redistribute as redistribution
+from forwarder.queue import Keys, Records, connect, mover
+from forwarder.queue import queue as lists
 from tests.faults import fault
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
@@ -29,7 +31,7 @@ COURSE = (4, 8, 3, 1)
 
 
 #: Small pages, so that there are many, and few lists among which to look for strays.
-SMALL = ((redistribution, "PAGE", 7), (moving, "PAGE", 7), (lists, "MOST_SHARDS", 16))
+SMALL = ((redistribution, "PAGE", 7), (mover, "PAGE", 7), (lists, "MOST_SHARDS", 16))
 
 
 @pytest.fixture

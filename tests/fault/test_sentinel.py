@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from forwarder import NotPushedError
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis, find_server
+from forwarder.demo.redis_server import EmbeddedRedis, find_server
 from forwarder.simulator import Faults, Simulator
 from tests.faults import fault
 from tests.history import check, observed

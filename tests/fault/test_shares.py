@@ -13,11 +13,12 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
-from forwarder.lists import Lists
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Fleet as Attendance
-from forwarder.queue import Keys, connect, scripts
-from forwarder.shards import list_name, shard_of
+from forwarder.queue import Keys, connect
+from forwarder.queue.queue import Lists
+from forwarder.queue.sharding import list_name, shard_of
+from forwarder.queue.wire import scripts
 from forwarder.simulator import Faults, Simulator
 from tests.cluster import cluster
 from tests.faults import fault

@@ -9,8 +9,9 @@ from redis import Redis as Administrator
 from redis.exceptions import RedisError
 
 from forwarder import Durability, NotDurableError, NotPushedError, Producer
-from forwarder.embedded import EmbeddedRedis, version_of
+from forwarder.demo.redis_server import EmbeddedRedis, version_of
 from forwarder.errors import QueueError
+from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import (
     Claims,
     Fleet,
@@ -24,7 +25,6 @@ from forwarder.queue import (
     colleagues,
     connect,
 )
-from forwarder.reshard import carry_out, make_plan, refuse
 from forwarder.simulator import Simulator
 from tests.rig import event, eventually, running, settings
 

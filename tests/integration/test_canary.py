@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.canary import Canary
-from forwarder.dead import Filter, Letters, Selection
-from forwarder.edit import setting
+from forwarder.dead_letters.canary import Canary
+from forwarder.dead_letters.edit import setting
+from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.replay import Replay, Report, Terms
 from forwarder.queue import Claims, Keys, Side, Undecided
-from forwarder.replay import Replay, Report, Terms
 from forwarder.simulator import Answer, Faults, Outage, Refusal, Simulator, UserAnswer
 from tests.letters import bury, letters_of, of
 from tests.rig import accepted, census, event, eventually, running, settings, settled

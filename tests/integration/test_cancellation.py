@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from redis.asyncio.connection import Connection
 
 from forwarder.errors import UnreachableError
-from forwarder.queue.connection import translated
+from forwarder.queue.wire.connection import translated
 
 
 async def _closing(connection: Connection) -> None:

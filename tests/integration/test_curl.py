@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from forwarder.api import Api
+from forwarder.api.client import Api
+from forwarder.api.credentials import Credentials
 from forwarder.config import Settings, load
-from forwarder.credentials import Credentials
-from forwarder.curl import curl
+from forwarder.dead_letters.curl import curl
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode
 from forwarder.queue import DeadLetter

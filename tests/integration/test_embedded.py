@@ -16,8 +16,8 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from forwarder import embedded
-from forwarder.embedded import CHOICE_VARIABLE, EmbeddedRedis, find_server, installed_servers, version_of
+from forwarder.demo import redis_server as embedded
+from forwarder.demo.redis_server import CHOICE_VARIABLE, EmbeddedRedis, find_server, installed_servers, version_of
 from forwarder.errors import ServerMissingError, UnreachableError
 from tests.rig import port_of
 
@@ -169,7 +169,7 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_server(own_redis: Factory) ->
 def test_the_server_does_not_outlive_a_killed_owner() -> None:
     owner = """
 import sys
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 server = EmbeddedRedis()
 server.start()
 print(server.url, flush=True)

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.lists import Lists
 from forwarder.queue import Census, Keys, Records
+from forwarder.queue.queue import Lists
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
-from forwarder.worker import HaltedForGoodError
+from forwarder.worker.worker import HaltedForGoodError
 from tests.faults import fault
 from tests.rig import KEY, Running, census, event, eventually, running, settings, settled
 

@@ -7,7 +7,7 @@ import pytest
 from redis import Redis as Administrator
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records, connect
 from forwarder.simulator import Simulator
 from tests.rig import Running, WorkerProcess, environment, event, eventually, running, settings

@@ -16,9 +16,9 @@ from forwarder import (
     NotPushedError,
     QueueFullError,
 )
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
-from forwarder.shards import shard_of
+from forwarder.queue.sharding import shard_of
 from tests.producers import KINDS, Kind, connected
 from tests.rig import event, free_port
 

@@ -7,7 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder import ConfigurationError, Durability, NotDurableError
-from forwarder.embedded import EmbeddedRedis, version_of
+from forwarder.demo.redis_server import EmbeddedRedis, version_of
 from tests.producers import KINDS, Kind, connected
 from tests.rig import event, free_port
 

@@ -7,7 +7,7 @@ import sys
 import pytest
 from redis import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 
 HEAVY = ["aiohttp", "prometheus_client", "typer", "pydantic", "pydantic_settings", "structlog", "rich", "tenacity"]
 

@@ -7,7 +7,7 @@ import pytest_asyncio
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
 from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Settlement, Side, connect
 from tests.rig import census, eventually, push

@@ -7,10 +7,10 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
-from forwarder.lists import Lists
 from forwarder.queue import Census, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
+from forwarder.queue.queue import Lists
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
 

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
 from forwarder.queue import Claims, HaltRecord, Keys, Letter, Records, Settlement, connect
 from tests.rig import census, eventually, push

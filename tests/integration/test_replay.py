@@ -6,13 +6,13 @@ import json
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.dead import Filter
-from forwarder.edit import program, setting
-from forwarder.embedded import EmbeddedRedis
+from forwarder.dead_letters.edit import program, setting
+from forwarder.dead_letters.letter import claimed_at
+from forwarder.dead_letters.letters import Filter
+from forwarder.dead_letters.replay import Replay, Terms
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import InvalidElementError
-from forwarder.letter import claimed_at
 from forwarder.queue import Keys, Records, Side, connect
-from forwarder.replay import Replay, Terms
 from tests.letters import bury, letters_of, of
 from tests.proxy import Proxy
 from tests.rig import by_user, census, event, port_of

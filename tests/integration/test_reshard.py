@@ -9,10 +9,11 @@ import pytest
 from redis import Redis as Blocking
 from redis.asyncio import Redis
 
-from forwarder import lists, redistribution
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, UnreachableError, WrongTypeError
-from forwarder.lists import Lists, lists_of_a_queue
+from forwarder.operations import redistribute as redistribution
+from forwarder.operations.redistribute import Moved, Redistribution
+from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import (
     Claims,
     Fleet,
@@ -24,11 +25,11 @@ from forwarder.queue import (
     Settlement,
     Side,
     connect,
-    moving,
+    mover,
 )
-from forwarder.redistribution import Moved, Redistribution
-from forwarder.reshard import carry_out, make_plan, refuse
-from forwarder.shards import list_name, shard_of
+from forwarder.queue import queue as lists
+from forwarder.queue.queue import Lists, lists_of_a_queue
+from forwarder.queue.sharding import list_name, shard_of
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
 from tests.rig import event, port_of
@@ -36,7 +37,7 @@ from tests.rig import event, port_of
 
 @pytest.fixture
 def small_pages(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (moving, redistribution):
+    for module in (mover, redistribution):
         monkeypatch.setattr(module, "PAGE", 7)
 
 
@@ -133,7 +134,7 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
             claims = Claims(redis_client, keys, side="left", lease_ttl=5.0)
             tried.append(asyncio.ensure_future(claims.acquire()))
 
-    monkeypatch.setattr(moving, "PAGE", 5)
+    monkeypatch.setattr(mover, "PAGE", 5)
     await carry_out(redis_client, plan, side="left", max_event_bytes=100, progress=progress)
     answers = await asyncio.gather(*tried)
     assert set(answers[: len(tried) // 2]) == {None}, "what was tried last may come after the end"

@@ -16,7 +16,7 @@ import pytest_asyncio
 import structlog
 from redis.asyncio import Redis
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import HaltRecord, Keys, Records, connect
 from forwarder.simulator import Answer, Faults, Refusal, Simulator
 from tests.rig import KEY, Running, event, eventually, running, settings, settled

@@ -123,7 +123,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a replayed letter is deleted before it is pushed",
-        "forwarder/queue/lua/replay.lua",
+        "forwarder/queue/lua/replay_letter.lua",
         "redis.call(ARGV[3] == 'left' and 'RPUSH' or 'LPUSH', KEYS[1], ARGV[2])\nredis.call('INCR', KEYS[3])\n"
         "redis.call('XDEL', KEYS[2], ARGV[1])\n",
         "redis.call('XDEL', KEYS[2], ARGV[1])\nredis.call(ARGV[3] == 'left' and 'RPUSH' or 'LPUSH', KEYS[1], ARGV[2])\n"
@@ -133,7 +133,7 @@ CATALOGUE = (
     Mutation(
         1,
         "half an id replays a letter and leaves it",
-        "forwarder/queue/lua/replay.lua",
+        "forwarder/queue/lua/replay_letter.lua",
         " or found[1][1] ~= ARGV[1]",
         "",
         (_REPLAY,),
@@ -141,7 +141,7 @@ CATALOGUE = (
     Mutation(
         1,
         "events are settled as accepted before the POST is answered",
-        "forwarder/delivery.py",
+        "forwarder/pipeline/delivery.py",
         "        try:\n            answer = await self._api.post(",
         "        self._decide(batch.events, Accepted())\n        try:\n            answer = await self._api.post(",
         (_DELIVERY,),
@@ -149,7 +149,7 @@ CATALOGUE = (
     Mutation(
         1,
         "what was claimed is not adopted",
-        "forwarder/intake.py",
+        "forwarder/pipeline/intake.py",
         "        await self._adopt()\n        while True:",
         "        while True:",
         (_TAKEOVER,),
@@ -157,7 +157,7 @@ CATALOGUE = (
     Mutation(
         1,
         "any 2xx counts as accepted",
-        "forwarder/api.py",
+        "forwarder/api/client.py",
         "        case 202:\n",
         "        case _ if 200 <= status < 300:\n",
         ("tests/unit/test_answers.py",),
@@ -165,7 +165,7 @@ CATALOGUE = (
     Mutation(
         1,
         "redirects are followed",
-        "forwarder/api.py",
+        "forwarder/api/client.py",
         "allow_redirects=False",
         "allow_redirects=True",
         (_HALTS,),
@@ -173,7 +173,7 @@ CATALOGUE = (
     Mutation(
         2,
         "letters are replayed in the order in which their ids were given",
-        "forwarder/dead.py",
+        "forwarder/dead_letters/letters.py",
         "sorted(set(letter_ids), key=order)",
         "dict.fromkeys(letter_ids)",
         (_REPLAY,),
@@ -181,7 +181,7 @@ CATALOGUE = (
     Mutation(
         2,
         "a letter that cannot be edited is overtaken by later ones of its user",
-        "forwarder/replay.py",
+        "forwarder/dead_letters/replay.py",
         "self._held.add(letter.user_id)",
         "pass",
         (_REPLAY,),
@@ -197,7 +197,7 @@ CATALOGUE = (
     Mutation(
         2,
         "new events are claimed before the old ones are adopted",
-        "forwarder/intake.py",
+        "forwarder/pipeline/intake.py",
         "        await self._adopt()\n        while True:",
         "        await self._claim(100, 1_000_000)\n        await self._adopt()\n        while True:",
         (_TAKEOVER,),
@@ -205,7 +205,7 @@ CATALOGUE = (
     Mutation(
         2,
         "the right half of a refused batch goes first",
-        "forwarder/delivery.py",
+        "forwarder/pipeline/delivery.py",
         "undecided[-1:] = reversed(part.halves())",
         "undecided[-1:] = part.halves()",
         (_DELIVERY,),
@@ -213,7 +213,7 @@ CATALOGUE = (
     Mutation(
         2,
         "a user's second batch may go while its first is in flight",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "        if group.in_flight:\n            return\n        if before:",
         "        if group.in_flight and before:\n            return\n        if before:",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py"),
@@ -221,7 +221,7 @@ CATALOGUE = (
     Mutation(
         2,
         "the gate stays open when the service halts",
-        "forwarder/tenure.py",
+        "forwarder/worker/ownership.py",
         "        self._gate.close()\n",
         "",
         (_HALTS, _DELIVERY, "tests/integration"),
@@ -229,7 +229,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a replayed letter is not deleted",
-        "forwarder/queue/lua/replay.lua",
+        "forwarder/queue/lua/replay_letter.lua",
         "redis.call('XDEL', KEYS[2], ARGV[1])\n",
         "",
         (_REPLAY,),
@@ -253,7 +253,7 @@ CATALOGUE = (
     Mutation(
         3,
         "POSTs go on while a settlement is unanswered",
-        "forwarder/gate.py",
+        "forwarder/pipeline/gate.py",
         "return in_time and not self._closed and not self._settler.stalled",
         "return in_time and not self._closed",
         (_TAKEOVER, "tests/fault/test_connection.py"),
@@ -261,7 +261,7 @@ CATALOGUE = (
     Mutation(
         3,
         "POSTs start that the lease will not outlast",
-        "forwarder/gate.py",
+        "forwarder/pipeline/gate.py",
         "return in_time and not self._closed",
         "return not self._closed",
         (_TAKEOVER,),
@@ -277,7 +277,7 @@ CATALOGUE = (
     Mutation(
         3,
         "the lease is kept at a clean stop",
-        "forwarder/tenure.py",
+        "forwarder/worker/ownership.py",
         "                await self._claims.release()",
         "                pass",
         ("tests/e2e/test_main_job.py",),
@@ -285,7 +285,7 @@ CATALOGUE = (
     Mutation(
         4,
         "a refused batch is not halved",
-        "forwarder/delivery.py",
+        "forwarder/pipeline/delivery.py",
         "case Divide(refusal) if len(part.events) > 1 and self._divisible(refusal):",
         "case Divide(refusal) if False:",
         (_DELIVERY,),
@@ -293,7 +293,7 @@ CATALOGUE = (
     Mutation(
         4,
         "the user is not encoded into the path",
-        "forwarder/api.py",
+        "forwarder/api/client.py",
         "{path_segment(user)}/events",
         "{user}/events",
         (_DELIVERY,),
@@ -301,7 +301,7 @@ CATALOGUE = (
     Mutation(
         5,
         "a canary is not waited for",
-        "forwarder/canary.py",
+        "forwarder/dead_letters/canary.py",
         "or not undecided.waiting + undecided.claimed:",
         "or True:",
         (_CANARY,),
@@ -309,7 +309,7 @@ CATALOGUE = (
     Mutation(
         5,
         "401 is tried again",
-        "forwarder/api.py",
+        "forwarder/api/client.py",
         "return Meaning.UNAUTHORIZED",
         "return Meaning.TRANSIENT",
         ("tests/unit/test_answers.py",),
@@ -317,7 +317,7 @@ CATALOGUE = (
     Mutation(
         5,
         "a halt is not written down",
-        "forwarder/worker.py",
+        "forwarder/worker/worker.py",
         "        await self._served(lambda: self._parts.records.write_halt(halt))",
         "        pass",
         (_HALTS,),
@@ -325,7 +325,7 @@ CATALOGUE = (
     Mutation(
         5,
         "the dead-letter brake is off",
-        "forwarder/brake.py",
+        "forwarder/pipeline/brake.py",
         "        if not self._window:\n            return False",
         "        return False",
         ("tests/unit/test_brake.py",),
@@ -333,7 +333,7 @@ CATALOGUE = (
     Mutation(
         5,
         "elements of somebody else's list become dead letters",
-        "forwarder/intake.py",
+        "forwarder/pipeline/intake.py",
         "            if self._trust.established:\n                self._settler",
         "            if True:\n                self._settler",
         (_HALTS,),
@@ -341,7 +341,7 @@ CATALOGUE = (
     Mutation(
         6,
         "attempts count in an outage",
-        "forwarder/judge.py",
+        "forwarder/api/verdict.py",
         "if accepted * 2 > others:",
         "if True:",
         ("tests/unit/test_judge.py",),
@@ -349,7 +349,7 @@ CATALOGUE = (
     Mutation(
         6,
         "an outage does not slow the POSTs",
-        "forwarder/pacing.py",
+        "forwarder/api/pacing/permits.py",
         "            self.limit = 1.0\n",
         "",
         ("tests/unit/test_pacing.py", "tests/unit/test_pacing_trouble.py"),
@@ -357,7 +357,7 @@ CATALOGUE = (
     Mutation(
         6,
         "a POST that ends with its ownership keeps its place for ever",
-        "forwarder/delivery.py",
+        "forwarder/pipeline/delivery.py",
         "            self._metrics.posts_ambiguous.inc()\n            self._pacer.unused(permit)\n            raise",
         "            self._metrics.posts_ambiguous.inc()\n            raise",
         ("tests/fault/test_hours.py", "tests/property/test_schedules.py"),
@@ -365,7 +365,7 @@ CATALOGUE = (
     Mutation(
         6,
         "refusals for want of rate do not lower the rate",
-        "forwarder/pacing.py",
+        "forwarder/api/pacing/permits.py",
         "            self._rate.pushed_back(now, permit.since)\n",
         "            pass\n",
         ("tests/unit/test_rate.py",),
@@ -373,7 +373,7 @@ CATALOGUE = (
     Mutation(
         2,
         "batches of many failing users fill the buffer",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "            batch.release()\n",
         "            self.spilled -= len(batch.events)\n            self.recalled(batch)\n",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py"),
@@ -381,7 +381,7 @@ CATALOGUE = (
     Mutation(
         2,
         "retries go before all new batches",
-        "forwarder/pacing.py",
+        "forwarder/api/pacing/permits.py",
         "            self._line_in_turn = self._new if line is self._again else self._again\n",
         "            self._line_in_turn = self._again\n",
         ("tests/unit/test_pacing.py", "tests/fault/test_hours.py"),
@@ -389,7 +389,7 @@ CATALOGUE = (
     Mutation(
         2,
         "retries that time out take all the places in flight",
-        "forwarder/pacing.py",
+        "forwarder/api/pacing/permits.py",
         "self._rounds or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)",
         "self._rounds",
         ("tests/unit/test_pacing.py",),
@@ -397,7 +397,7 @@ CATALOGUE = (
     Mutation(
         2,
         "a few percent of trouble halve how many POSTs go at once",
-        "forwarder/pacing.py",
+        "forwarder/api/pacing/permits.py",
         "_TROUBLED = 0.05\n",
         "_TROUBLED = 0.0\n",
         ("tests/unit/test_pacing_trouble.py",),
@@ -405,7 +405,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a released batch is sent without its bodies",
-        "forwarder/delivery.py",
+        "forwarder/pipeline/delivery.py",
         "                if batch.released:\n",
         "                if False:\n",
         ("tests/fault/test_hours.py",),
@@ -413,7 +413,7 @@ CATALOGUE = (
     Mutation(
         2,
         "spilled events come back behind newer ones",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "        if group.spilled or group.reloading or (group.backing_off",
         "        if group.reloading or (group.backing_off",
         ("tests/property/test_buffer_model.py", "tests/fault/test_hours.py"),
@@ -421,7 +421,7 @@ CATALOGUE = (
     Mutation(
         2,
         "new events come before spilled ones that are being read again",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "        group.reloading = bool(found)\n",
         "",
         ("tests/property/test_buffer_model.py",),
@@ -429,7 +429,7 @@ CATALOGUE = (
     Mutation(
         7,
         "events are claimed without end",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "return max(0, min(self.max_events - self.events, self._claimable))",
         "return max(1_000, min(self.max_events - self.events, self._claimable))",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py"),
@@ -437,7 +437,7 @@ CATALOGUE = (
     Mutation(
         7,
         "a long user takes no room in the buffer",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "    return len(user) if user.isascii() else 4 * len(user)\n",
         "    return 0\n",
         ("tests/unit/test_buffer.py", "tests/fault/test_hostile_producer.py"),
@@ -445,7 +445,7 @@ CATALOGUE = (
     Mutation(
         7,
         "what had collected when a user began to fail is not spilled",
-        "forwarder/buffer.py",
+        "forwarder/pipeline/buffer/buffer.py",
         "            self._spill_all(group)\n",
         "            pass\n",
         ("tests/unit/test_buffer.py", "tests/property/test_buffer_model.py", _DELIVERY),
@@ -453,7 +453,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a log that cannot be written stops what logs",
-        "forwarder/logs.py",
+        "forwarder/logs/setup.py",
         "        with suppress(OSError, ValueError):  # ValueError: closed\n",
         "        if True:\n",
         (_RESOURCES,),
@@ -461,7 +461,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a signal does not end the read of a push",
-        "forwarder/lines.py",
+        "forwarder/cli/ndjson.py",
         "        if self._reading:\n            raise _InterruptedError",
         "",
         (_PUSH,),
@@ -469,7 +469,7 @@ CATALOGUE = (
     Mutation(
         1,
         "an interrupted push is off by one line",
-        "forwarder/lines.py",
+        "forwarder/cli/ndjson.py",
         "        self.given = 0",
         "        self.given = 1",
         (_PUSH,),
@@ -477,7 +477,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a connection whose reply was not read is used for the next push",
-        "forwarder/queue/exchange.py",
+        "forwarder/queue/wire/exchange.py",
         "            connection.disconnect()\n",
         "            pass\n",
         (_REPLIES,),
@@ -485,7 +485,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a lost reply to a push counts as a refusal",
-        "forwarder/queue/replies.py",
+        "forwarder/queue/wire/replies.py",
         "        raise error\n",
         "        return Refusal(said(error))\n",
         (_REPLIES,),
@@ -493,7 +493,7 @@ CATALOGUE = (
     Mutation(
         2,
         "a push goes on after a part of it was refused",
-        "forwarder/push.py",
+        "forwarder/producer/push.py",
         "            if self._failures:\n                return\n            yield",
         "            yield",
         ("tests/unit/test_push.py",),
@@ -501,7 +501,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a producer pushes to lists that nobody drains",
-        "forwarder/queue/pushing.py",
+        "forwarder/producer/target.py",
         'shards is not None and shards != b"%d" % self.shards',
         "False",
         ("tests/integration/test_producer.py",),
@@ -509,7 +509,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a POST that had no descriptor is said to have perhaps arrived",
-        "forwarder/api.py",
+        "forwarder/api/client.py",
         'Unanswered("no_socket", ambiguous=False)',
         'Unanswered("no_socket", ambiguous=True)',
         (_RESOURCES,),
@@ -517,7 +517,7 @@ CATALOGUE = (
     Mutation(
         3,
         "every failing POST is a line of the log",
-        "forwarder/chatter.py",
+        "forwarder/logs/repeats.py",
         "        period.times += 1\n        return False",
         "        return True",
         ("tests/unit/test_chatter.py",),
@@ -525,7 +525,7 @@ CATALOGUE = (
     Mutation(
         3,
         "what was counted at the end of an ownership is never said",
-        "forwarder/tenure.py",
+        "forwarder/worker/ownership.py",
         "        self._say_repeated(at_once=True)\n",
         "",
         (_RESOURCES,),
@@ -533,7 +533,7 @@ CATALOGUE = (
     Mutation(
         7,
         "the buffer holds all that waits",
-        "forwarder/parts.py",
+        "forwarder/pipeline/parts.py",
         "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
         "    settings = settings.model_copy(update={'max_buffered_events': 1_000_000})\n"
         "    keys, metrics = Keys(settings.queue, of=settings.shards), Metrics()",
@@ -566,7 +566,7 @@ CATALOGUE = (
     Mutation(
         1,
         "the old list is not set aside on a full Redis",
-        "forwarder/queue/lua/aside.lua",
+        "forwarder/queue/lua/set_aside.lua",
         "redis.call('PEXPIRE', lease, ARGV[2])\n",
         "",
         (_RESHARD_KILLED,),
@@ -574,7 +574,7 @@ CATALOGUE = (
     Mutation(
         2,
         "events come into new lists before the old ones are set aside",
-        "forwarder/redistribution.py",
+        "forwarder/operations/redistribute.py",
         "            await each.set_aside()\n        for each in self._lists.values():\n",
         "            await each.set_aside()\n",
         (_RESHARD,),
@@ -582,7 +582,7 @@ CATALOGUE = (
     Mutation(
         1,
         "events are moved again after half of the notes were cleared away",
-        "forwarder/reshard.py",
+        "forwarder/operations/reshard.py",
         "tidying = mark._replace(tidying=True)",
         "tidying = mark",
         (_RESHARD,),
@@ -598,7 +598,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a resharding that was overtaken does not look at its mark",
-        "forwarder/reshard.py",
+        "forwarder/operations/reshard.py",
         "if await Records(redis, keys).shards() != mark.text:",
         "if mark is None:",
         (_RESHARD_KILLED,),

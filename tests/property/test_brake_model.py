@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.brake import Brake
+from forwarder.pipeline.brake import Brake
 
 
 class NaiveBrake:

@@ -3,9 +3,10 @@ from collections import defaultdict
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from forwarder.batch import Batch
-from forwarder.buffer import Buffer
-from forwarder.event import Event, encode_batch
+from forwarder.api.request import encode_batch
+from forwarder.event import Event
+from forwarder.pipeline.buffer.batch import Batch
+from forwarder.pipeline.buffer.buffer import Buffer
 
 USERS = st.sampled_from(["a", "b", "c", "d"])
 

@@ -18,7 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Letter, Records, Settlement, Side, connect
 from tests.list_model import ListModel

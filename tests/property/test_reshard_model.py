@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forwarder import lists, redistribution
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import UnreachableError
-from forwarder.queue import Keys, Records, Side, connect, moving
+from forwarder.operations import redistribute as redistribution
+from forwarder.queue import Keys, Records, Side, connect, mover
+from forwarder.queue import queue as lists
 from tests.proxy import Proxy
 from tests.resharding import Crowd, reshard
 from tests.rig import port_of
@@ -37,7 +38,7 @@ def test_any_course_keeps_every_event_once_and_in_order(
     redis_server: EmbeddedRedis, course: list[Step], page: int, side: Side, seed: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        for module in (moving, redistribution):
+        for module in (mover, redistribution):
             patch.setattr(module, "PAGE", page)
         patch.setattr(lists, "MOST_SHARDS", 8)
         asyncio.run(_run(redis_server, course, side, seed))

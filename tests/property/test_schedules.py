@@ -10,8 +10,8 @@ from itertools import count
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from forwarder.ending import Stopping
 from forwarder.outcome import Answer, Declined, Meaning, Unanswered
+from forwarder.pipeline.ending import Stopping
 from tests.history import check
 from tests.virtual import (
     ACCEPTED,

@@ -1,7 +1,7 @@
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from forwarder.turns import Turns
+from forwarder.pipeline.buffer.turns import Turns
 
 MOST = 5
 

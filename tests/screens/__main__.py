@@ -18,8 +18,8 @@ from tempfile import TemporaryDirectory
 
 from redis.asyncio import Redis
 
-from forwarder import logs
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.logs import setup as logs
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.browser import chromium
 from tests.nights import NIGHTS

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from forwarder.config import Settings
-from forwarder.embedded import EmbeddedRedis
+from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Outage, RandomAnswer, Refusal, Simulator
 from tests.proxy import Proxy
 from tests.rig import WorkerProcess, environment

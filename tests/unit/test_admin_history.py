@@ -1,6 +1,6 @@
 """What the charts of the status page are made of."""
 
-from forwarder.admin.history import History, Pace, Sample, pace
+from forwarder.monitor.history import History, Pace, Sample, pace
 
 
 def test_rates_are_differences_over_time() -> None:

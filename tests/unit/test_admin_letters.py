@@ -1,6 +1,6 @@
 """What the status page says of dead letters, and what it leaves to the command."""
 
-from forwarder.admin.letters import Latest, hidden
+from forwarder.monitor.latest_letters import Latest, hidden
 from forwarder.queue import DeadLetter
 
 

@@ -2,11 +2,11 @@
 
 import pytest
 
-from forwarder.admin import words
-from forwarder.admin.readiness import Readiness
-from forwarder.halt import remedy
+from forwarder.admin import wording as words
 from forwarder.outcome import HaltReason
-from forwarder.worker import State
+from forwarder.worker.condition import Readiness
+from forwarder.worker.halts import remedy
+from forwarder.worker.worker import State
 
 
 @pytest.mark.parametrize("state", State)

@@ -2,7 +2,7 @@ from http import HTTPStatus
 
 import pytest
 
-from forwarder.api import meaning, retry_after
+from forwarder.api.client import meaning, retry_after
 from forwarder.outcome import HaltReason, LetterReason, Meaning
 
 _NAMED = {

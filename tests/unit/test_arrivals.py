@@ -2,7 +2,7 @@
 
 import random
 
-from forwarder.arrivals import Arrivals
+from forwarder.monitor.waiting_age import Arrivals
 
 
 def test_nothing_waits_nothing_is_old() -> None:

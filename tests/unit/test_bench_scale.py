@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from forwarder.shards import MOST_SHARDS
+from forwarder.queue.sharding import MOST_SHARDS
 from tests.bench.fleet import FleetRun
 from tests.bench.scale_report import Backlog, ScaleReport
 from tests.bench.sizing import Costs, ceilings, size

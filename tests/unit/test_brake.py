@@ -1,6 +1,6 @@
 import pytest
 
-from forwarder.brake import Brake
+from forwarder.pipeline.brake import Brake
 
 
 def let_through(brake: Brake, refusals: int) -> int:

@@ -2,9 +2,10 @@ import itertools
 
 import pytest
 
-from forwarder.batch import Batch
-from forwarder.buffer import Buffer
-from forwarder.event import BATCH_OVERHEAD, Event, encode_batch
+from forwarder.api.request import BATCH_OVERHEAD, encode_batch
+from forwarder.event import Event
+from forwarder.pipeline.buffer.batch import Batch
+from forwarder.pipeline.buffer.buffer import Buffer
 
 #: When nobody lingers any more.
 LATER = 1_000.0

@@ -1,6 +1,6 @@
 """What happens a thousand times is said once, and counted."""
 
-from forwarder.chatter import PERIOD, Chatter, Repeated
+from forwarder.logs.repeats import PERIOD, Chatter, Repeated
 from tests.simulator_client import Clock
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.credentials import Credentials
+from forwarder.api.credentials import Credentials
 from forwarder.errors import ConfigurationError
 
 

@@ -3,12 +3,12 @@
 import pytest
 import typer
 
-from forwarder.cli.letters import checked, possible
+from forwarder.cli.dead.filters import checked, possible
 from forwarder.cli.options import duration
-from forwarder.dead import Filter
+from forwarder.dead_letters.letter import line, order, summary
+from forwarder.dead_letters.letters import Filter
 from forwarder.errors import InvalidElementError
-from forwarder.hiding import visible
-from forwarder.letter import line, order, summary
+from forwarder.logs.printable import visible
 from forwarder.queue import DeadLetter
 
 

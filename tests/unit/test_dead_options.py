@@ -3,7 +3,7 @@
 import pytest
 from typer.exceptions import TyperException
 
-from forwarder import cli
+from forwarder.cli import app as cli
 
 
 @pytest.mark.parametrize(

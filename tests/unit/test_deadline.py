@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from forwarder.deadline import Deadline
+from forwarder.api.shared_timeout import Deadline
 
 pytestmark = pytest.mark.looptime
 

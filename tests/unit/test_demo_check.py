@@ -5,7 +5,7 @@ from collections.abc import Iterable
 
 import pytest
 
-from forwarder.demo_check import Plan, Seen, plan, verdict
+from forwarder.demo.check import Plan, Seen, plan, verdict
 from forwarder.queue import Census
 
 Entry = tuple[str, int, int]

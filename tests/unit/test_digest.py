@@ -1,7 +1,7 @@
 """What the log says once a minute."""
 
-from forwarder.admin.digest import Digest
 from forwarder.metrics import Metrics
+from forwarder.monitor.summary import Digest
 
 
 def values(**gauges: float) -> dict[str, dict[str, float]]:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from forwarder.edit import program, setting
+from forwarder.dead_letters.edit import program, setting
 from forwarder.errors import InvalidElementError, ProgramError
 
 ELEMENT = b'{"user_id":"u","name":"n","price":1.10}'

@@ -2,9 +2,10 @@ import json
 
 import pytest
 
+from forwarder.api.request import BATCH_OVERHEAD, encode_batch, path_segment
 from forwarder.errors import InvalidElementError
-from forwarder.event import BATCH_OVERHEAD, Event, dated, decode, encode_batch, path_segment
-from forwarder.usual import MAX_DEPTH
+from forwarder.event import Event, decode, with_date
+from forwarder.event.fast_path import MAX_DEPTH
 
 #: 2016-09-11T18:04:23.9Z in microseconds.
 STAMP = 1_473_617_063_900_000
@@ -21,12 +22,12 @@ def refusal(element: bytes | str, *, max_bytes: int = 65_536) -> str:
     return str(raised.value)
 
 
-def with_date(date: str) -> str:
+def dated(date: str) -> str:
     return json.dumps({"user_id": "u", "name": "n", "date": date})
 
 
 def sent_date(date: str) -> str:
-    return str(json.loads(decoded(with_date(date)).body)["date"])
+    return str(json.loads(decoded(dated(date)).body)["date"])
 
 
 def test_user_id_is_taken_out_and_the_rest_stays_byte_for_byte() -> None:
@@ -160,7 +161,7 @@ def test_a_date_goes_as_it_came_but_with_its_offset(date: str, sent: str) -> Non
     ],
 )
 def test_what_is_no_date_is_named(date: str) -> None:
-    assert refusal(with_date(date)).startswith("date: ")
+    assert refusal(dated(date)).startswith("date: ")
 
 
 @pytest.mark.parametrize("value", ["1473617063", "true", "[]", "{}"])
@@ -171,13 +172,14 @@ def test_a_date_that_is_no_text_is_named(value: str) -> None:
 @pytest.mark.parametrize("element", ['{"user_id":"u","name":"n"}', '{"user_id":"u","date":null,"name":"n"}'])
 def test_an_event_without_a_date_gets_that_of_its_claim_and_keeps_it(element: str) -> None:
     assert decoded(element).body == b'{"name":"n","date":"2016-09-11T18:04:23Z"}'
-    assert decoded(dated(element.encode(), STAMP)).body == decoded(element).body
-    assert decode(dated(element.encode(), STAMP), stamp=STAMP + 10**12, max_bytes=999).body == decoded(element).body
+    replayed = with_date(element.encode(), STAMP, 1_000_000)
+    assert decoded(replayed).body == decoded(element).body
+    assert decode(replayed, stamp=STAMP + 10**12, max_bytes=999).body == decoded(element).body
 
 
 def test_an_element_with_a_date_is_replayed_as_it_is() -> None:
-    element = with_date("2016-09-11").encode()
-    assert dated(element, STAMP + 10**12) is element
+    element = dated("2016-09-11").encode()
+    assert with_date(element, STAMP + 10**12, 1_000_000) is element
 
 
 def test_of_duplicate_members_the_last_counts() -> None:

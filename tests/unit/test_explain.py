@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder.dead_letters.explain import explain
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode
-from forwarder.explain import explain
 from forwarder.outcome import LetterReason
 
 CLAIMED = 1_700_000_000_000_000  # 2023-11-14

@@ -1,7 +1,7 @@
 """What belongs to everybody, as every process shows it."""
 
-from forwarder.admin.gauges import Gauges
 from forwarder.metrics import Metrics
+from forwarder.monitor.gauges import Gauges
 from forwarder.queue import Census, Memory
 
 

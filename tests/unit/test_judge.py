@@ -3,9 +3,9 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.api import meaning
-from forwarder.credentials import Credentials
-from forwarder.judge import Accept, Again, Divide, Judge, Refuse, Stop, Tries, Verdict
+from forwarder.api.client import meaning
+from forwarder.api.credentials import Credentials
+from forwarder.api.verdict import Accept, Again, Divide, Judge, Refuse, Stop, Tries, Verdict
 from forwarder.outcome import Answer, Declined, HaltReason, LetterReason, Registered, Unanswered
 
 MAX_ATTEMPTS = 10

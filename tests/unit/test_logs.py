@@ -10,8 +10,9 @@ from urllib.parse import quote
 import pytest
 import structlog
 
-from forwarder import hiding, logs
-from forwarder.credentials import Credentials
+from forwarder.api.credentials import Credentials
+from forwarder.logs import redaction as hiding
+from forwarder.logs import setup as logs
 
 
 @pytest.fixture(autouse=True)

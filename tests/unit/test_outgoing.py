@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.errors import InvalidEventError
-from forwarder.outgoing import checked
 from forwarder.producer import SyncProducer
+from forwarder.producer.encoding import checked
 from tests.rig import event
 
 NOW = datetime(2016, 9, 11, 18, 4, 23, 456_789, UTC)

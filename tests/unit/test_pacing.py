@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from forwarder.pacing import Signal
+from forwarder.api.pacing.permits import Signal
 from tests.crowd import Crowd, asked, granted, in_line, pacer
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)

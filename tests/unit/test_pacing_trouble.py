@@ -3,7 +3,7 @@ import itertools
 
 import pytest
 
-from forwarder.pacing import Signal
+from forwarder.api.pacing.permits import Signal
 from tests.crowd import Crowd, all_fail, asked, granted, pacer
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)

@@ -18,10 +18,11 @@ from forwarder.errors import (
     QueueFullError,
     RedisFullError,
 )
-from forwarder.outgoing import Outgoing
-from forwarder.push import Portion, Push
-from forwarder.queue import Ending, Fate, Side
-from forwarder.shards import shard_of
+from forwarder.producer.encoding import Outgoing
+from forwarder.producer.push import Portion, Push
+from forwarder.producer.target import Ending, Fate
+from forwarder.queue import Side
+from forwarder.queue.sharding import shard_of
 
 
 def outgoing(count: int, users: int = 7, size: int = 10) -> list[Outgoing]:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from forwarder.pacing import Signal
-from forwarder.rate import Rate
+from forwarder.api.pacing.permits import Signal
+from forwarder.api.pacing.rate import Rate
 from tests.crowd import Crowd, pacer
 
 pytestmark = pytest.mark.looptime(noop_cycles=1)

@@ -1,6 +1,6 @@
 import pytest
 
-from forwarder.redis_url import Cluster, Sentinels, check, hosts, passwords
+from forwarder.queue.wire.url import Cluster, Sentinels, check, hosts, passwords
 
 
 @pytest.mark.parametrize("url", ["redis://h", "redis://h:1/2", "rediss://u:p@h:1", "unix:///run/redis.sock?db=1"])

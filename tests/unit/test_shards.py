@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from forwarder.event import decode
-from forwarder.shards import list_name, shard_of
+from forwarder.queue.sharding import list_name, shard_of
 from tests.marked import between_marks
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"

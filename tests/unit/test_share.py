@@ -2,12 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.buffer import Buffer
+from forwarder.api.pacing.rate import Rate
 from forwarder.metrics import Metrics
+from forwarder.pipeline.buffer.buffer import Buffer
 from forwarder.queue import Place
-from forwarder.rate import Rate
-from forwarder.shards import list_name, shard_of
-from forwarder.share import fair
+from forwarder.queue.sharding import list_name, shard_of
+from forwarder.worker.shares import fair
 
 
 @given(st.integers(1, 1024), st.integers(1, 64))

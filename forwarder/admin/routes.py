@@ -1,0 +1,156 @@
+"""Routes for people: the page, what it shows as JSON, and the actions behind the token."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import TypeVar
+
+import msgspec
+import structlog
+from aiohttp import web
+
+from forwarder.admin import actions, assets
+from forwarder.admin.actions import Done, Replay, Resume
+from forwarder.admin.guard import Guard, Refusal, host_of, is_loopback
+from forwarder.admin.page import Board
+from forwarder.errors import ForwarderError
+from forwarder.monitor import latest_letters as letters
+from forwarder.pipeline.parts import Parts
+from forwarder.worker.condition import Readiness
+
+#: Of a request for an action: most bytes, and seconds that they may take.
+BODY_BYTES, _BODY_SECONDS = 4_096, 5.0
+
+#: Seconds for which what the page shows is new enough.
+_SHOWN_SECONDS = 0.5
+
+T = TypeVar("T")
+_Handler = Callable[[web.Request], Awaitable[web.Response]]
+
+log = structlog.get_logger()
+
+
+class Pages:
+    """Everything but probes and metrics."""
+
+    def __init__(self, parts: Parts, readiness: Callable[[], Readiness]) -> None:
+        token = parts.settings.admin_token
+        self._parts = parts
+        self._guard = Guard(token.get_secret_value() if token is not None else None, parts.clock)
+        self._at_home_only = is_loopback(parts.settings.admin_host)
+        self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
+        self._shown, self._shown_at = b"", float("-inf")
+        self._files = assets.load()
+        self.board = Board(parts, readiness, actions=self._guard.armed)
+
+    def routes(self) -> list[web.RouteDef]:
+        """What to serve."""
+        return [
+            *(web.get(path, self._at_home(self._file)) for path in self._files),
+            web.get("/status.json", self._at_home(self._status)),
+            web.get("/letters.json", self._at_home(self._allowed(self._letters))),
+            web.post("/resume", self._at_home(self._allowed(self._resume))),
+            web.post("/replay", self._at_home(self._allowed(self._replay))),
+        ]
+
+    def _at_home(self, handler: _Handler) -> _Handler:
+        """Serves on loopback only what was asked for as loopback.
+
+        Otherwise a page of another site whose name is made to lead to 127.0.0.1 (DNS rebinding) could read ours.
+        """
+
+        @wraps(handler)
+        async def checked(request: web.Request) -> web.Response:
+            if self._at_home_only and not is_loopback(host_of(request.host)):
+                return web.Response(
+                    status=403,
+                    text="This is only for 127.0.0.1 and localhost. "
+                    "Behind a proxy: let it send that as Host, or set FORWARDER_ADMIN_HOST.\n",
+                )
+            return await handler(request)
+
+        return checked
+
+    def _allowed(self, handler: _Handler) -> _Handler:
+        """Serves only those who have the token, and says why to everybody else."""
+
+        @wraps(handler)
+        async def checked(request: web.Request) -> web.Response:
+            refusal = self._guard.refuses(request.headers)
+            if refusal is not None:
+                return _refused(refusal, request)
+            try:
+                return await handler(request)
+            except ForwarderError as error:
+                return _json({"error": str(error)}, 503)
+
+        return checked
+
+    async def _file(self, request: web.Request) -> web.Response:
+        text, kind = self._files[request.path]
+        return web.Response(text=text, content_type=kind)
+
+    async def _status(self, _: web.Request) -> web.Response:
+        """Put together twice a second at most, however many pages are open: this process has events to send."""
+        async with self._showing:
+            if self._parts.clock() - self._shown_at >= _SHOWN_SECONDS:
+                self._shown = msgspec.json.encode(await self.board.show())
+                self._shown_at = self._parts.clock()
+        return web.Response(body=self._shown, content_type="application/json")
+
+    async def _letters(self, _: web.Request) -> web.Response:
+        seen = await self.board.lookout.look(with_letters=True)
+        return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
+
+    async def _resume(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, Resume)
+        if isinstance(wanted, web.Response):
+            return wanted
+        return await self._do(lambda: actions.resume(self.board.lists, wanted))
+
+    async def _replay(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, Replay)
+        if isinstance(wanted, web.Response):
+            return wanted
+        return await self._do(lambda: actions.replay(self.board.lists, self._parts.settings, wanted))
+
+    async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
+        """One action at a time: the second of two tabs is told so, rather than to wait."""
+        if self._acting.locked():
+            return _json({"error": "another action is under way"}, 409)
+        async with self._acting:
+            try:
+                return _json(await action())
+            finally:
+                self.board.lookout.forget()
+                self._shown_at = float("-inf")
+
+
+def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
+    body = msgspec.json.encode(value)
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+def _refused(refusal: Refusal, request: web.Request) -> web.Response:
+    if refusal.guess:
+        log.warning("a wrong token was tried on the admin address", path=request.path, by=request.remote)
+    headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {}
+    if refusal.status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return _json({"error": refusal.error}, refusal.status, headers)
+
+
+async def _body(request: web.Request, kind: type[T]) -> T | web.Response:
+    """What is wanted, or the answer to a request that cannot be understood.
+
+    Only JSON: a form of another site, which needs no permission of ours to be sent, cannot be that.
+    """
+    if request.content_type != "application/json":
+        return _json({"error": "the content type must be application/json"}, 415)
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            return msgspec.json.decode(await request.read(), type=kind)
+    except TimeoutError:
+        return _json({"error": "the body took too long"}, 408)
+    except (msgspec.DecodeError, web.RequestPayloadError) as error:
+        return _json({"error": str(error)}, 400)

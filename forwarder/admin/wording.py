@@ -1,0 +1,109 @@
+"""How it stands, in plain words: a title, a sentence, and what to do. Pure."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from forwarder.outcome import HaltReason
+from forwarder.worker.condition import Readiness
+from forwarder.worker.worker import State
+
+#: Seconds without news from Redis that are worth a word.
+_STALE = 3.0
+#: So many of the most frequent causes are named.
+_CAUSES = 4
+
+_TITLES = {
+    HaltReason.CREDENTIALS: "Halted: the API refuses the key",
+    HaltReason.MISDIRECTED: "Halted: this is not the API, or not a list of events",
+    HaltReason.DEAD_LETTER_BRAKE: "Halted: most events were refused",
+}
+_KEPT = "Nothing is sent, and everything is kept in Redis."
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """The state for a person. ``tone`` is good, calm (nothing to do but wait), warn (nothing to do here) or bad."""
+
+    tone: str
+    title: str
+    sentence: str
+    detail: str = ""
+    remedy: str = ""
+
+
+def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
+    """The state. Title and sentence hold no number that changes by itself: they are read aloud when they change.
+
+    Args:
+        readiness: what /readyz says.
+        lease_ttl: seconds.
+        unaccepted: what :func:`unaccepted` says.
+    """
+    if readiness.state == State.HALTED:
+        return Said("bad", _title(readiness.reason), _KEPT, readiness.detail, readiness.remedy)
+    if readiness.reason == "redis":
+        sentence = "Nothing can be claimed or settled, so no POST starts. Nothing is lost."
+        return Said("bad", "Redis does not serve", sentence, readiness.detail, readiness.remedy)
+    match readiness.state:
+        case State.DRAINING if unaccepted:
+            sentence = "Events stay in Redis and are tried again. The service goes on by itself when the API does."
+            advice = "see whether the API has an outage, and whether this machine reaches it"
+            return Said("warn", "Draining, but the API accepts nothing", sentence, unaccepted, advice)
+        case State.DRAINING:
+            return Said("good", "Draining", "This worker owns the list: it claims events and sends them.")
+        case State.STANDING_BY:
+            takes_over = f"This one takes over within {lease_ttl:g} seconds of its end."
+            return Said("calm", "Standing by", f"Another worker owns the list. {takes_over}")
+        case State.STARTING:
+            return Said("calm", "Starting", "It asks Redis for the list. This takes a moment.")
+        case State.STOPPING:
+            sentence = "It finishes what is in flight. What is not settled stays claimed, and the next owner adopts it."
+            return Said("calm", "Stopping", sentence)
+    return Said("calm", readiness.state.capitalize(), "")
+
+
+def _title(reason: str) -> str:
+    try:
+        return _TITLES[HaltReason(reason)]
+    except ValueError:
+        return "Halted"
+
+
+def stale(redis_age: float | None) -> Iterator[str]:
+    """Whether what Redis holds is shown as it was long ago; `redis_age` is None if it never answered."""
+    if redis_age is None:
+        yield "Redis has not answered since this worker started, so what it holds is not known here."
+    elif redis_age > _STALE:
+        yield f"Redis has not answered for {redis_age:.0f} s. What it holds is shown as it was then."
+
+
+def unbalanced(events: int) -> Iterator[str]:
+    """Whether the sums of what was claimed and decided are off, by so many events."""
+    if events:
+        yield f"The sums of what was claimed and decided are off by {events:,} events. Run `forwarder audit`."
+
+
+def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]) -> str:
+    """What the API answers while it accepts nothing, though there is something to accept; else empty.
+
+    Args:
+        undecided: events that wait or are claimed.
+        accepted: events accepted a second, lately; None if unknown.
+        lately: how often each answer came lately.
+    """
+    if undecided and lately and not lately.get("202") and not accepted:
+        return f"answers in the last minute: {causes(lately)}"
+    return ""
+
+
+def causes(counts: Mapping[str, float]) -> str:
+    """The most frequent of these, with their numbers; empty if there are none."""
+    ranked = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
+    return ", ".join(f"{name}: {count:,.0f}" for count, name in ranked[:_CAUSES])
+
+
+def kept(letters: int, counted: int) -> str:
+    """How many dead letters there are, and of how many the reasons were counted."""
+    if not letters:
+        return "none"
+    return f"{letters:,} kept" + (f"; reasons of the latest {counted:,}" if counted < letters else "")

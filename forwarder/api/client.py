@@ -1,0 +1,169 @@
+"""The only module that knows the Carnival API: address, headers, body, and what a status means.
+
+Facts are from the API's reference page ("Users / Events"). A POST is sent once; whether to send it again is
+decided elsewhere. Whatever happens to it is an answer, never an exception.
+"""
+
+import asyncio
+import errno
+import hashlib
+import ssl
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Self
+
+import aiohttp
+from yarl import URL
+
+from forwarder.api.credentials import Credentials
+from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
+from forwarder.api.shared_timeout import Deadline
+from forwarder.config import Settings
+from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
+
+#: Bytes of an answer's body that are read so that its connection can be used again.
+_MOST_BODY = 64 * 1024
+#: Seconds given to the rest of an answer whose status is already known.
+_BODY_TIMEOUT = 1.0
+#: Longest wait, in seconds, that a Retry-After can ask for.
+_LONGEST_RETRY_AFTER = 600.0
+#: Seconds an idle connection is kept. Must be shorter than the server's own limit: a POST that meets a
+#: closing connection fails ambiguously (5 s is Node's default, the shortest among common servers but one).
+_KEEP_ALIVE = 4.0
+#: Why this machine, and not the other end, has no connection to give.
+_NO_SOCKET = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def meaning(status: int) -> Meaning | None:
+    """What a status means for the events that were sent; None for acceptance."""
+    match status:
+        case 202:
+            return None
+        case 401:
+            return Meaning.UNAUTHORIZED
+        case 413:
+            return Meaning.TOO_LARGE
+        case 404 | 405 | 410 | 415:
+            return Meaning.NO_SUCH_ADDRESS
+        case 408 | 425 | 429:
+            return Meaning.TRANSIENT
+        case 403 | 407:
+            return Meaning.SUSPECT
+        case _ if 400 <= status < 500:
+            return Meaning.MALFORMED
+        case _ if 500 <= status < 600:
+            return Meaning.TRANSIENT
+    return Meaning.SUSPECT
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or not readably.
+
+    Both forms of RFC 9110, section 10.2.3. A date is taken against the answer's own ``Date``, so the two
+    machines' clocks need not agree.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), _LONGEST_RETRY_AFTER)
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one out of all bounds
+        return None
+
+
+def _unanswered(error: Exception) -> Unanswered:
+    """Why no status came, and whether the request may have arrived."""
+    match error:
+        case aiohttp.ClientConnectorDNSError():
+            return Unanswered("dns", ambiguous=False)
+        case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientConnectorSSLError() | ssl.SSLError():
+            return Unanswered("tls", ambiguous=False)
+        case aiohttp.ConnectionTimeoutError():
+            return Unanswered("timeout", ambiguous=False)
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=number)) if number in _NO_SOCKET:
+            return Unanswered("no_socket", ambiguous=False)
+        case aiohttp.ClientConnectorError():
+            return Unanswered("refused", ambiguous=False)
+        case TimeoutError():
+            return Unanswered("timeout", ambiguous=True)
+        case aiohttp.ServerDisconnectedError() | OSError():
+            return Unanswered("reset", ambiguous=True)
+    return Unanswered("other", ambiguous=True)
+
+
+class Api:
+    """Sends batches. One connection pool; use as an async context manager."""
+
+    def __init__(self, *, base: str, version: str, credentials: Credentials, timeout: float) -> None:
+        self._users = URL(users_url(base, version), encoded=True)
+        self._credentials = credentials
+        self._timeout = timeout
+        self._deadline = Deadline(timeout)
+        self._session: aiohttp.ClientSession | None = None
+
+    @classmethod
+    def from_settings(cls, settings: Settings, credentials: Credentials) -> Self:
+        """As the settings say."""
+        return cls(
+            base=settings.api_url,
+            version=settings.api_version,
+            credentials=credentials,
+            timeout=settings.request_timeout,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """Names the address, for a halt that only another address ends."""
+        return hashlib.sha256(str(self._users).encode()).hexdigest()[:12]
+
+    async def __aenter__(self) -> Self:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
+            # Half the time for connecting: a connect that fails is known not to have sent anything.
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            headers=HEADERS,
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def post(self, user: str, bodies: Iterable[bytes]) -> Answer:
+        """POSTs one user's events once. Raises nothing but cancellation."""
+        assert self._session is not None, "use as an async context manager"  # noqa: S101
+        fingerprint = self._credentials.fingerprint
+        # From what is parsed once, and headers of the session: a third of the time of parsing and merging each.
+        url = self._users.with_path(f"{self._users.raw_path}{path_segment(user)}/events", encoded=True)
+        self._session.headers["Authorization"] = self._credentials.authorization
+        request = self._session.post(url, data=encode_batch(bodies), allow_redirects=False)
+        try:
+            response = await self._deadline.within(request)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return _unanswered(error)
+        if not response.content.is_eof():  # nearly always all of it came with the headers, and all is done
+            await _finish(response)
+        what = meaning(response.status)
+        if what is None:
+            return Registered(response.status)
+        return Declined(response.status, what, retry_after(response.headers), fingerprint)
+
+
+async def _finish(response: aiohttp.ClientResponse) -> None:
+    """Reads the rest of an answer if it is short and soon, so that its connection can be used again."""
+    left = _MOST_BODY
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            while left > 0 and (chunk := await response.content.read(left)):
+                left -= len(chunk)
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        left = 0
+    if left > 0:
+        response.release()
+    else:
+        response.close()

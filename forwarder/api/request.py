@@ -1,0 +1,24 @@
+"""The URL, the headers and the body of a POST. Pure; `forwarder dead show` builds its curl command from these."""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+#: Sent with every POST, besides the key.
+HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
+#: Bytes of a body besides its events and one comma for each.
+BATCH_OVERHEAD = len(b'{"events":[]}')
+
+
+def users_url(base: str, version: str) -> str:
+    """The address of all users; one's events are at ``{user}/events`` under it."""
+    return f"{base.rstrip('/')}/{version}/users/"
+
+
+def path_segment(user: str) -> str:
+    """`user` percent-encoded as one segment of a path, for any user that :func:`decode` lets through."""
+    return quote(user, safe="")
+
+
+def encode_batch(bodies: Iterable[bytes]) -> bytes:
+    """The body of one POST. Its size is BATCH_OVERHEAD, the bodies, and a comma between each two."""
+    return b'{"events":[%b]}' % b",".join(bodies)

@@ -1,0 +1,7 @@
+"""`forwarder dead …`.
+
+commands      list, show, export, delete
+replay        replay
+filters       which letters are meant, and whether a person agrees
+output        what a person reads
+"""

@@ -1,0 +1,133 @@
+"""`forwarder dead replay`. Long for its options: typer reads them from the signature."""
+
+import asyncio
+import math
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from forwarder import config
+from forwarder.cli.dead import output as dead_view
+from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, checked, letters_of
+from forwarder.cli.options import (
+    EXIT_FAILURE,
+    EXIT_HALTED,
+    DryRun,
+    Json,
+    Limit,
+    Name,
+    Newer,
+    Older,
+    Reason,
+    Status,
+    User,
+    duration,
+    run_to_end,
+)
+from forwarder.dead_letters.canary import Canary
+from forwarder.dead_letters.edit import Edit, program, setting
+from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.replay import Replay, Report, Terms
+from forwarder.errors import ForwarderError
+
+#: Seconds that a canary is waited for.
+_CANARY_TIMEOUT = 300.0
+
+CanarySize = Annotated[
+    int | None, typer.Option("--canary", min=1, help="Send so many first, and stop if one of them is refused again.")
+]
+CanaryTimeout = Annotated[
+    float | None,
+    typer.Option(parser=duration, metavar="TIME", help="How long the canary is waited for; without it 5m."),
+]
+Rate = Annotated[float, typer.Option(min=0, help="At most so many letters a second; 0 is no limit.")]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="NAME=VALUE", help="Set a member of each event: a JSON value, or else a string."),
+]
+Program = Annotated[
+    str | None,
+    typer.Option("--program", help="A shell command that reads one event and writes the new one, as 'jq -c …'."),
+]
+
+
+def dead_replay(
+    letter_ids: Ids = None,
+    *,
+    every: Every = False,
+    reason: Reason = None,
+    status: Status = None,
+    user: User = None,
+    name: Name = None,
+    older: Older = None,
+    newer: Newer = None,
+    limit: Limit = None,
+    canary: CanarySize = None,
+    canary_timeout: CanaryTimeout = None,
+    rate: Rate = 0.0,
+    members: Set = None,
+    command: Program = None,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    as_json: Json = False,
+) -> None:
+    """Push dead letters again, oldest first, as the newest events of their list; asks before it does."""
+    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    if not math.isfinite(rate):
+        raise typer.BadParameter("--rate must be a number")
+    settings = config.load()
+    terms = Terms(int(settings.max_event_bytes), _edit(members, command, int(settings.max_event_bytes)), rate, dry_run)
+
+    async def work() -> int:
+        async with letters_of(settings) as letters:
+            # Settled before anything is asked: what comes in meanwhile, also of these letters again, is not meant.
+            selection = await letters.selection(letter_ids, which)
+            if selection.count and not dry_run and not agreed(dead_view.question("Replay", selection), yes=yes):
+                return EXIT_FAILURE
+            with dead_view.bar("replaying", selection.count) as bar:
+                bird = await _canary(letters, selection, canary, canary_timeout or _CANARY_TIMEOUT, bar)
+                replay = Replay(letters, terms, canary=bird, kept=dead_view.Stays())
+                report = await _run(replay, selection, bar.done)
+        example = replay.example if dry_run and terms.edit else None
+        dead_view.replayed(
+            report, selection.count, selection.missing, example=example, dry_run=dry_run, as_json=as_json
+        )
+        return _exit_code(report, selection)
+
+    raise typer.Exit(run_to_end(work()))
+
+
+def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:
+    if members and command is not None:
+        raise typer.BadParameter("give --set or --program, not both")
+    if command is not None:
+        return program(command, most=most)
+    try:
+        return setting(members) if members else None
+    except ValueError as error:
+        raise typer.BadParameter(f"--set: {error}") from None
+
+
+async def _canary(
+    letters: Letters, selection: Selection, size: int | None, seconds: float, bar: dead_view.Bar
+) -> Canary | None:
+    if size is None:
+        return None
+    after = (await letters.now(), selection.last)
+    return Canary(letters, size=size, after=after, timeout=seconds, tell=bar.canary)
+
+
+async def _run(replay: Replay, selection: Selection, progress: Callable[[int], None]) -> Report:
+    try:
+        return await replay.run(selection, progress)
+    except (ForwarderError, asyncio.CancelledError):
+        dead_view.unfinished(replay.report, selection.count)
+        raise
+
+
+def _exit_code(report: Report, selection: Selection) -> int:
+    if report.canary is not None and report.canary.halted:
+        return EXIT_HALTED
+    well = report.canary is None or report.canary.well
+    return 0 if well and not report.kept and not selection.missing else EXIT_FAILURE

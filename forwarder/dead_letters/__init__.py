@@ -1,0 +1,11 @@
+"""Selecting, explaining and replaying dead letters.
+
+letters       the dead letters of a queue: which are meant, one by its ID, taking them out
+letter        one dead letter, for people
+explain       why an event is a dead letter, in sentences
+anomalies     what is unusual about an event
+curl          the command that sends one event as the service does
+replay        pushes dead letters again
+canary        the first letters of a replay, and whether the API accepts them
+edit          edits of one event
+"""

@@ -1,0 +1,10 @@
+"""What a process knows about its queue: read once a second, kept for 15 minutes.
+
+watch           asks Redis at most once a second
+gauges          the gauges of the whole queue
+waiting_age     how old the oldest waiting event is
+history         the last 15 minutes, for charts
+summary         the log line that is written once a minute
+latest_letters  the latest dead letters, without user data
+systemd         notifies systemd that the service is up and its event loop runs
+"""

@@ -1,0 +1,86 @@
+"""The dead letters as the page shows them: how many of each reason, and the latest, without users' data."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+from forwarder.dead_letters.explain import explain
+from forwarder.dead_letters.letter import claimed_at, named, order
+from forwarder.outcome import LetterReason
+from forwarder.queue import DeadLetter
+from forwarder.queue.queue import Lists
+
+#: How many of the latest letters are shown, and of how many the reasons are counted.
+_SHOWN, _COUNTED = 20, 1_000
+#: Counting ends after so many bytes of elements.
+_COUNTED_BYTES = 2_000_000
+#: Of an element so many bytes are read, which is all that an event may have by default, and so many are shown.
+_READ_BYTES, _SHOWN_BYTES = 65_536, 8_000
+#: So many bytes of the latest elements are explained: what is absurd takes a millisecond a kilobyte, and meanwhile no
+#: event is sent.
+_EXPLAINED_BYTES = 65_536
+_UNEXPLAINED = "`forwarder dead show` says what is likely wrong."
+#: Characters of any other field that are shown.
+_FIELD = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """The latest letters of all lists, with the lengths of their elements; and how many of each reason."""
+
+    letters: tuple[tuple[DeadLetter, int], ...] = ()
+    by_reason: Counter[str] = field(default_factory=Counter)
+
+
+async def read(lists: Lists) -> Latest:
+    """Looks at the latest letters. Raises UnreachableError."""
+    most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
+    found: list[tuple[DeadLetter, int]] = []
+    reasons: Counter[str] = Counter()
+    for records in lists:
+        latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
+        found += [(named(letter, len(lists)), length) for letter, length in latest.letters]
+        reasons += latest.by_reason
+    found.sort(key=lambda each: order(each[0].id), reverse=True)
+    return Latest(tuple(found[:_SHOWN]), reasons)
+
+
+def by_reason(found: Latest) -> dict[str, int]:
+    """How many of each reason; what is none of ours is "other"."""
+    known = {reason.value: found.by_reason[reason] for reason in LetterReason}
+    return known | {"other": found.by_reason.total() - sum(known.values())}
+
+
+def hidden(found: Latest) -> list[dict[str, object]]:
+    """The latest letters without anything that the producers wrote."""
+    sizes = accumulate(len(letter.element) for letter, _ in found.letters)
+    return [_hidden(*each, size <= _EXPLAINED_BYTES) for each, size in zip(found.letters, sizes, strict=True)]
+
+
+def revealed(found: Latest) -> list[dict[str, object]]:
+    """The latest letters with the user and the element."""
+    return [shown | _user_data(*each) for shown, each in zip(hidden(found), found.letters, strict=True)]
+
+
+def _hidden(letter: DeadLetter, length: int, explained: bool) -> dict[str, object]:  # noqa: FBT001
+    return {
+        "id": letter.id,
+        "reason": letter.reason[:_FIELD],
+        "status": letter.status[:_FIELD],
+        "detail": letter.detail[:_FIELD],
+        "claimed_at": claimed_at(letter),
+        "attempts": letter.attempts,
+        "bytes": length,
+        "explanation": _explanation(letter) if explained else _UNEXPLAINED,
+    }
+
+
+def _explanation(letter: DeadLetter) -> str:
+    """It names members, and quotes no value."""
+    return explain(letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at)
+
+
+def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:
+    shown = letter.element[:_SHOWN_BYTES]
+    cut = " … cut here" if length > len(shown) else ""
+    return {"user_id": letter.user_id[:_FIELD], "element": shown.decode(errors="backslashreplace") + cut}

@@ -1,0 +1,6 @@
+"""What an operator asks for: status, check, resharding.
+
+status        what `forwarder status` and `forwarder check` find out
+reshard       changes how many lists a queue has
+redistribute  moves everything to other lists, in steps that a crash cannot lose or double
+"""

@@ -1,0 +1,216 @@
+"""Changes how many lists a queue has, with all workers stopped, and moves what is in them.
+
+``{events}:shards`` says ``N to M <id>`` from before anything is moved until everything is, so that no worker and no
+other command takes part meanwhile, and then ``N to M <id> tidy`` while the notes are cleared away. Each run draws an
+id and takes over from the one before: it writes the id down, takes every lease, and looks whether the id still stands
+there. A run that was overtaken has lost its leases, and so changes nothing any more.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Self
+
+from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
+from forwarder.operations.redistribute import Moved, Redistribution
+from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, lease, write_shards
+from forwarder.queue.queue import lists_of_a_queue, possible_lists
+from forwarder.queue.sharding import MOST_SHARDS
+
+_NUMBER = r"[1-9]\d{0,3}"
+_MARK = re.compile(rf"(?P<before>{_NUMBER}) to (?P<after>{_NUMBER}) (?P<id>[0-9a-f]+)(?P<tidy> tidy)?")
+#: Lists that a refusal names one by one.
+_NAMED = 5
+_AGAIN = "nothing is lost: run the same command again to finish it"
+
+
+class Mark(NamedTuple):
+    """What ``{events}:shards`` says during a resharding."""
+
+    before: int
+    after: int
+    id: str
+    tidying: bool = False
+
+    @property
+    def text(self) -> str:
+        """As it is written."""
+        return f"{self.before} to {self.after} {self.id}" + (" tidy" if self.tidying else "")
+
+    @classmethod
+    def read(cls, text: str) -> Self | None:
+        """The mark that a text is, if it is one."""
+        found = _MARK.fullmatch(text)
+        return found and cls(int(found["before"]), int(found["after"]), found["id"], bool(found["tidy"]))
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a queue stands, and how many lists it is to have.
+
+    Attributes:
+        present: what is written of the number of lists.
+        mark: `present`, if a resharding is under way.
+        lists: how much is in each list that may hold anything: the old ones, the new ones, and strays.
+        strays: those that belong to neither number, and hold something all the same: nobody drains them.
+    """
+
+    queue: str
+    before: int
+    after: int
+    present: str | None
+    mark: Mark | None
+    lists: Mapping[Keys, Content]
+    strays: Sequence[Keys]
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing to do."""
+        return self.mark is None and self.before == self.after and not self.strays
+
+    @property
+    def waiting(self) -> int:
+        """Events in lists."""
+        return sum(content.waiting for content in self.lists.values())
+
+    @property
+    def claimed(self) -> int:
+        """Events on loan."""
+        return sum(content.claimed for content in self.lists.values())
+
+    @property
+    def letters(self) -> int:
+        """Dead letters."""
+        return sum(content.letters for content in self.lists.values())
+
+
+async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
+    """Looks at everything and changes nothing.
+
+    Args:
+        redis: the client.
+        queue: its name.
+        after: how many lists there are to be.
+        told: how many there are, if no worker has ever been at work.
+
+    Raises:
+        ReshardError: another resharding has to be finished first, or a key holds what we did not write.
+        UnreachableError: Redis gave no answer.
+    """
+    present = await Records(redis, Keys(queue)).shards()
+    mark = Mark.read(present) if present is not None else None
+    if mark is None and present is not None and not _is_number(present):
+        raise ReshardError(f"{Keys(queue).shards} holds {present[:40]!r}, which is no number of lists")
+    if mark is not None and mark.after != after:
+        way = f"from {mark.before} to {mark.after} lists"
+        first = f"forwarder reshard {mark.after} --move"
+        raise ReshardError(f"{queue} is being resharded {way}: finish that first with `{first}`")
+    before = mark.before if mark else int(present or told)
+    ours = {keys.list: keys for number in (before, after) for keys in lists_of_a_queue(queue, number)}
+    others = [keys for keys in possible_lists(queue) if keys.list not in ours]
+    found = await contents(redis, [*ours.values(), *others])
+    lists = dict(zip([*ours.values(), *others], found, strict=True))
+    strays = [keys for keys in others if lists[keys] and not lists[keys].strange]
+    meant = {keys: lists[keys] for keys in [*ours.values(), *strays]}
+    return Plan(queue, before, after, present, mark, meant, strays)
+
+
+def _is_number(text: str) -> bool:
+    return re.fullmatch(_NUMBER, text) is not None and int(text) <= MOST_SHARDS
+
+
+async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
+    """Makes sure that a plan can be carried out now.
+
+    Raises:
+        ReshardError: it cannot; the message says why, and what to do.
+        UnreachableError: Redis gave no answer.
+    """
+    for keys, content in plan.lists.items():
+        if content.strange:
+            raise ReshardError(f"{keys.list} {content.strange}")
+    workers = await colleagues(redis, Keys(plan.queue))
+    if workers:
+        names = ", ".join(worker.name for worker in workers)
+        advice = "stop all workers; one that was killed is forgotten after FORWARDER_LEASE_TTL"
+        raise ReshardError(f"at work: {names}. First {advice}")
+    for keys in plan.lists:
+        await _refuse_if_owned(redis, keys)
+    if (plan.waiting or plan.claimed) and not (move or plan.mark):
+        raise ReshardError(
+            f"{plan.waiting:,} events wait and {plan.claimed:,} are claimed ({_where(plan)}): let the workers drain "
+            "them first, or stop all workers and producers and add --move"
+        )
+
+
+async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
+    held = await lease(redis, keys)
+    if held is not None and not held[0].startswith(MOVER):
+        owner = "a worker that no longer says that it is at work"
+        raise ReshardError(
+            f"{keys.list} is owned by {owner}, for {held[1]:.0f} s more: stop it, or wait, and try again"
+        )
+
+
+def _where(plan: Plan) -> str:
+    full = [keys.list for keys, content in plan.lists.items() if content.waiting or content.claimed]
+    more = f" and {len(full) - _NAMED} more lists" if len(full) > _NAMED else ""
+    return ", ".join(full[:_NAMED]) + more
+
+
+async def carry_out(
+    redis: Redis, plan: Plan, *, side: Side, max_event_bytes: int, progress: Callable[[int], None]
+) -> Moved:
+    """Does it. Killed at any moment, the next one finishes it.
+
+    Args:
+        redis: the client.
+        plan: just made, and not refused.
+        side: where the oldest is.
+        max_event_bytes: an event that was claimed without a date is given the one of its claim, if it stays as short.
+        progress: told how many events and letters have come into their new lists.
+
+    Raises:
+        ReshardError: somebody came before us, or took over.
+        UnreachableError: Redis gave no answer; it may be half done.
+    """
+    steps = Redistribution(
+        redis,
+        list(plan.lists),
+        lists_of_a_queue(plan.queue, plan.after),
+        side=side,
+        max_event_bytes=max_event_bytes,
+        progress=progress,
+    )
+    try:
+        await _carry_out(redis, plan, steps)
+    except LeaseLostError:
+        raise ReshardError(f"another `forwarder reshard` has taken over: wait for it, or {_AGAIN}") from None
+    except QueueError as error:
+        raise UnreachableError(f"{error}. If it had begun, {_AGAIN}") from error
+    return steps.moved
+
+
+async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
+    keys = Keys(plan.queue)
+    mark = Mark(plan.before, plan.after, secrets.token_hex(4), plan.mark is not None and plan.mark.tidying)
+
+    async def write(present: str | None, text: str) -> None:
+        if not await write_shards(redis, keys, present, text):
+            raise ReshardError("a worker or another `forwarder reshard` has come meanwhile: run the same command again")
+
+    await write(plan.present, mark.text)
+    owned = await steps.own()
+    if owned is not None:
+        raise ReshardError(f"a worker has taken {owned} meanwhile, and gives it back when it sees this: {_AGAIN}")
+    if await Records(redis, keys).shards() != mark.text:
+        await steps.release()
+        raise LeaseLostError("another one has written its id")
+    if not mark.tidying:
+        await steps.run()
+        tidying = mark._replace(tidying=True)
+        await write(mark.text, tidying.text)
+        mark = tidying
+    await steps.tidy()
+    await write(mark.text, str(plan.after))

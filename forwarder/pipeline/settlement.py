@@ -1,0 +1,169 @@
+"""Ending claims: the only code that acks an event or makes it a dead letter."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import structlog
+
+from forwarder.api.verdict import Stop
+from forwarder.event import Event
+from forwarder.outcome import Accepted, Deferred, HaltReason, LetterReason, Outcome, Refused
+from forwarder.pipeline.parts import Parts
+from forwarder.queue import Claims, Letter, Settlement
+
+#: Outcomes wait for company at most so many seconds, or until there are so many. What a crash can double is
+#: what is in flight and what waits here, so both are small.
+_LONGEST_WAIT = 0.05
+_MOST_OUTCOMES = 1_000
+#: Seconds a settlement may be unanswered before no POST may start any more.
+_STALLED = 1.0
+
+log = structlog.get_logger()
+
+
+class Settler:
+    """Collects outcomes and settles them in order, one settlement at a time.
+
+    Args:
+        halt: told when the dead-letter brake trips; the refusal that tripped it, and every later one, stays claimed.
+        settled: told after each settlement that Redis has confirmed.
+    """
+
+    def __init__(
+        self,
+        parts: Parts,
+        claims: Claims,
+        *,
+        halt: Callable[[Stop], None],
+        settled: Callable[[], None],
+    ) -> None:
+        self._claims = claims
+        self._reach = parts.reach
+        self._brake = parts.brake
+        self._metrics = parts.metrics
+        self._chatter = parts.chatter
+        self._clock = parts.clock
+        self._halt = halt
+        self._settled = settled
+        self._pending = Settlement()
+        self._outcomes = 0
+        self._some = asyncio.Event()
+        self._full = asyncio.Event()
+        self._closed = False
+        self._braked = False
+        self._sent: float | None = None
+        self._on_loan: dict[int, int] = {}
+
+    @property
+    def stalled(self) -> bool:
+        """Whether a settlement has been unanswered for a second: what is sent now could only double."""
+        return self._sent is not None and self._clock() - self._sent > _STALLED
+
+    @property
+    def oldest_stamp(self) -> int | None:
+        """Stamp (microseconds) of the oldest claim that has unsettled events in this worker."""
+        return next(iter(self._on_loan), None)
+
+    def expect(self, stamp: int, events: int) -> None:
+        """So many events of the claim of `stamp` came into this worker."""
+        self._on_loan[stamp] = self._on_loan.get(stamp, 0) + events
+
+    def add(self, events: Sequence[Event], outcome: Outcome) -> None:
+        """What became of these events. Deferred ones stay claimed."""
+        match outcome:
+            case Accepted():
+                self._brake.accepted(len(events))
+                self._accept(events)
+                self._added(len(events))
+            case Refused():
+                for event in events:
+                    self._refuse(event, outcome)
+            case Deferred():
+                self._metrics.events_deferred.inc(len(events))
+            case _:
+                assert_never(outcome)
+
+    def _accept(self, events: Sequence[Event]) -> None:
+        accepted = self._pending.accepted
+        if len({event.stamp for event in events}) == 1:  # of one claim, nearly always: a third of the time
+            accepted.setdefault(events[0].stamp, []).extend([event.number for event in events])
+            return
+        for event in events:
+            accepted.setdefault(event.stamp, []).append(event.number)
+
+    def _refuse(self, event: Event, refused: Refused) -> None:
+        if refused.reason is not LetterReason.INVALID and (self._braked or self._brake.refused()):
+            if not self._braked:
+                self._braked = True
+                detail = f"most of the last decided events were refused, the last with: {refused.detail}"
+                self._halt(Stop(HaltReason.DEAD_LETTER_BRAKE, detail, ""))
+            self._metrics.events_deferred.inc()
+            return
+        self._pending.letters.append(
+            Letter(
+                event.number, event.stamp, refused.reason, refused.status, refused.detail, event.user, refused.attempts
+            )
+        )
+        self._added(1)
+
+    def _added(self, outcomes: int) -> None:
+        self._outcomes += outcomes
+        self._some.set()
+        if self._outcomes >= _MOST_OUTCOMES:
+            self._full.set()
+
+    def close(self) -> None:
+        """No more outcomes will come: :meth:`run` settles what there is and returns."""
+        self._closed = True
+        self._some.set()
+        self._full.set()
+
+    async def run(self) -> None:
+        """Settles until closed.
+
+        Raises:
+            LeaseLostError, RolledBackError: the events of this owner belong to another, or to its next self.
+        """
+        while self._outcomes or not self._closed:
+            await self._some.wait()
+            if not self._closed:
+                await self._company()
+            if self._outcomes:
+                await self._settle()
+
+    async def _company(self) -> None:
+        try:
+            async with asyncio.timeout(_LONGEST_WAIT):
+                await self._full.wait()
+        except TimeoutError:
+            pass
+
+    async def _settle(self) -> None:
+        settlement = self._pending
+        self._pending, self._outcomes = Settlement(), 0
+        if not self._closed:
+            self._some.clear()
+            self._full.clear()
+        self._sent = self._clock()
+        await self._reach.until(lambda: self._claims.settle(settlement))
+        self._sent = None
+        self._count(settlement)
+        self._settled()
+
+    def _count(self, settlement: Settlement) -> None:
+        for stamp, numbers in settlement.accepted.items():
+            self._metrics.events_accepted.inc(len(numbers))
+            self._leave(stamp, len(numbers))
+        for letter in settlement.letters:
+            self._metrics.events_dead_lettered.labels(letter.reason).inc()
+            self._leave(letter.stamp, 1)
+            if self._chatter.is_news("event dead-lettered", f"{letter.reason} {letter.status}".rstrip()):
+                log.warning(
+                    "event dead-lettered", reason=str(letter.reason), status=letter.status, detail=letter.detail
+                )
+
+    def _leave(self, stamp: int, events: int) -> None:
+        self._on_loan[stamp] -= events
+        if self._on_loan[stamp] <= 0:
+            del self._on_loan[stamp]

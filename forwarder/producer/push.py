@@ -1,0 +1,107 @@
+"""One push under way: what goes in which round trip, and what became of each event. Pure."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from forwarder.errors import (
+    MaybePushedError,
+    NotDurableError,
+    NotPushedError,
+    PushError,
+    QueueFullError,
+    RedisFullError,
+)
+from forwarder.producer.encoding import Outgoing
+from forwarder.producer.target import Ending, Fate
+from forwarder.queue.sharding import shard_of
+
+#: Events and bytes of one command: Redis does nothing else meanwhile.
+_MOST_EVENTS = 1_000
+_MOST_BYTES = 4 * 1024 * 1024
+
+#: The gravest first.
+_ERRORS: dict[Ending, type[PushError]] = {
+    Ending.LOST: MaybePushedError,
+    Ending.REDIS_FULL: RedisFullError,
+    Ending.REFUSED: NotPushedError,
+    Ending.QUEUE_FULL: QueueFullError,
+}
+_GRAVITY = [*_ERRORS.values(), NotDurableError]
+
+
+@dataclass(frozen=True, slots=True)
+class Portion:
+    """Events of one list that go in one command: they are pushed in this order, without others in between."""
+
+    shard: int
+    events: Sequence[Outgoing]
+
+    @property
+    def elements(self) -> list[bytes]:
+        """What is pushed."""
+        return [event.element for event in self.events]
+
+
+class Push:
+    """Round trips that each carry one portion of every list, and the sums.
+
+    What follows a portion that was not pushed in full must stay behind, or events of a user change places. So
+    no round trip is begun before the one before it is known to have gone well.
+    """
+
+    def __init__(self, events: Sequence[Outgoing], shards: int) -> None:
+        lists: dict[int, list[Outgoing]] = {}
+        for event in events:
+            lists.setdefault(shard_of(event.user, shards), []).append(event)
+        self._rounds = zip_longest(*(list(_portions(shard, each)) for shard, each in lists.items()))
+        self._all = range(len(events))
+        self._pushed: list[int] = []
+        self._uncertain: list[int] = []
+        self._failures: list[tuple[type[PushError], str]] = []
+
+    def rounds(self) -> Iterator[list[Portion]]:
+        """What to send next, until all is sent or something went wrong."""
+        for portions in self._rounds:
+            if self._failures:
+                return
+            yield [portion for portion in portions if portion is not None]
+
+    def record(self, portions: Sequence[Portion], fates: Sequence[Fate], shortfall: str | None) -> None:
+        """What became of a round trip; `shortfall` says why what was pushed may not be durable."""
+        for portion, fate in zip(portions, fates, strict=True):
+            positions = [event.position for event in portion.events]
+            self._pushed += positions[: fate.pushed]
+            if fate.ending is Ending.LOST:
+                self._uncertain += positions
+            if fate.ending is not Ending.DONE:
+                self._failures.append((_ERRORS[fate.ending], fate.why))
+        if shortfall is not None:
+            self._failures.append((NotDurableError, shortfall))
+
+    def refuse(self, why: str) -> None:
+        """Nothing may be pushed."""
+        self._failures.append((NotPushedError, why))
+
+    def finish(self) -> None:
+        """Raises the gravest of what went wrong, if anything did."""
+        if not self._failures:
+            return
+        error, why = min(self._failures, key=lambda failure: _GRAVITY.index(failure[0]))
+        known = {*self._pushed, *self._uncertain}
+        raise error(
+            why,
+            pushed=sorted(self._pushed),
+            uncertain=sorted(self._uncertain),
+            not_pushed=[position for position in self._all if position not in known],
+        )
+
+
+def _portions(shard: int, events: Sequence[Outgoing]) -> Iterator[Portion]:
+    start = size = 0
+    for end, event in enumerate(events):
+        size += len(event.element)
+        if end > start and (end - start == _MOST_EVENTS or size > _MOST_BYTES):
+            yield Portion(shard, events[start:end])
+            start, size = end, len(event.element)
+    yield Portion(shard, events[start:])

@@ -1,0 +1,159 @@
+"""One list during a resharding: what is in it is taken out page by page, and pages of others are put in.
+
+A page stands in the list's `stage` until it is in its new lists, and every list notes which page of whom it took
+last. So a page is in all its new lists once, whenever who moves it dies and begins again. No script touches two
+lists: they may be on different nodes of a Redis Cluster.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from forwarder.queue.claims import Claims
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
+
+#: How the tokens of the leases begin that a resharding holds: the next one takes them away.
+MOVER = "reshard-"
+#: Seconds that such a lease lasts. It keeps out workers that were frozen so long that they are no longer known.
+MOVER_LEASE = 60.0
+#: Items of a page, and about how many bytes: Redis does nothing else meanwhile, and holds a page twice.
+PAGE, PAGE_BYTES = 1_000, 4_000_000
+#: Lists whose size is asked for in one round trip.
+_PROBED = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """What was taken out of a list, and of the names given how many need not be given again."""
+
+    number: int
+    dealt: int
+    items: Sequence[bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """How much is in a list.
+
+    Attributes:
+        noted: a resharding that has not ended has touched it.
+        strange: why it cannot be one of our lists, if it cannot.
+    """
+
+    waiting: int
+    claimed: int
+    letters: int
+    noted: bool
+    strange: str | None
+
+    def __bool__(self) -> bool:
+        return bool(self.waiting or self.claimed or self.letters or self.noted)
+
+
+class MovedList(Claims):
+    """A list whose lease is held in order to move what is in it. Every method raises LeaseLostError without it."""
+
+    def __init__(self, redis: Redis, keys: Keys, *, side: Side) -> None:
+        super().__init__(redis, keys, side=side, lease_ttl=MOVER_LEASE, owner=MOVER.rstrip("-"), over=MOVER)
+        self._loaded = 0
+        self.name = keys.list
+
+    async def set_aside(self) -> None:
+        """Puts what waits out of the way, once; what is pushed afterwards is new."""
+        k = self._keys
+        await self._run("set_aside", [k.lease, k.list, k.aside, k.move])
+
+    async def unload_events(self, fields: Sequence[tuple[int, int]]) -> Page:
+        """Takes out the claimed events of these names, and when no more are claimed, those that were set aside."""
+        k = self._keys
+        names = [f"{number}-{stamp}" for number, stamp in fields]
+        keys = [k.claimed, k.aside, k.sequence]
+        return await self._unload("unload_events", keys, PAGE_BYTES, PAGE, self._side, *names)
+
+    async def unload_letters(self, letters: Sequence[tuple[str, int]]) -> Page:
+        """Takes out dead letters, given as their id and the shard that each goes to."""
+        k = self._keys
+        names = [f"{letter_id} {shard}" for letter_id, shard in letters]
+        return await self._unload("unload_letters", [k.dead, k.sequence, k.dead_lettered], PAGE_BYTES, *names)
+
+    async def unload_counts(self) -> Page:
+        """Takes out the counts, for a list that there will be no more."""
+        k = self._keys
+        return await self._unload("unload_counts", [k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted])
+
+    async def _unload(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Page:
+        k = self._keys
+        reply: Any = await self._run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
+        return Page(reply[1], reply[2], reply[3:])
+
+    def loaded(self, page: Page) -> None:
+        """Tells that all of a page is in its new lists: the next one takes its place."""
+        self._loaded = page.number
+
+    async def load(self, source: str, number: int, items: Sequence[bytes]) -> None:
+        """Adds its part of a page of the list `source` as the newest, once."""
+        k = self._keys
+        keys = [k.lease, k.moved, k.list, k.dead, k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted]
+        await self._run("load", keys, source, number, self._side, *items)
+
+    async def tidy(self, *, gone: bool) -> None:
+        """Forgets what was noted, and the lease; with `gone` also what belongs to a list that will be no more."""
+        k = self._keys
+        keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
+        await self._run("tidy", keys, int(gone))
+
+
+async def write_shards(redis: Redis, keys: Keys, present: str | None, text: str) -> bool:
+    """Changes what is written of the number of lists; False if a worker is at work, or something else is written."""
+    reply = await scripts.run(redis, "reshard", [keys.workers, keys.shards], [present or "", text])
+    return bool(reply[0] == b"written")
+
+
+async def contents(redis: Redis, lists: Sequence[Keys]) -> list[Content]:
+    """How much is in each list."""
+    found = []
+    for first in range(0, len(lists), _PROBED):
+        pipeline = redis.pipeline(transaction=False)
+        for keys in lists[first : first + _PROBED]:
+            pipeline.llen(keys.list)
+            pipeline.llen(keys.aside)
+            pipeline.hlen(keys.claimed)
+            pipeline.xlen(keys.dead)
+            pipeline.type(keys.move)
+            pipeline.type(_own_shards(keys))
+        with translated():
+            replies: list[Any] = await pipeline.execute(raise_on_error=False)
+            for reply in replies:
+                if isinstance(reply, RedisError) and "WRONGTYPE" not in str(reply):
+                    raise reply
+        found += [_content(keys, replies[6 * i : 6 * i + 6]) for i, keys in enumerate(lists[first : first + _PROBED])]
+    return found
+
+
+def _own_shards(keys: Keys) -> str:
+    """The key that says so if a list is a queue of its own."""
+    return f"{{{keys.list}}}:shards"
+
+
+def _content(keys: Keys, replies: Sequence[Any]) -> Content:
+    *counts, kind, own = replies
+    waiting, aside, claimed, letters = (count if isinstance(count, int) else 0 for count in counts)
+    strange = None
+    if any(isinstance(count, RedisError) for count in counts):
+        strange = "holds another type under one of its keys: is FORWARDER_QUEUE right?"
+    elif own != b"none" and _own_shards(keys) != keys.shards:
+        strange = "is a queue of its own, of another FORWARDER_QUEUE"
+    return Content(waiting + aside, claimed, letters, noted=kind == b"hash", strange=strange)
+
+
+async def lease(redis: Redis, keys: Keys) -> tuple[str, float] | None:
+    """The token that holds a list's lease, and for how many seconds more."""
+    with translated():
+        token: Any = await redis.get(keys.lease)
+        milliseconds = await redis.pttl(keys.lease)
+    return token and (token.decode(errors="replace"), max(0, milliseconds) / 1000)

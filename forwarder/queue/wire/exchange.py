@@ -1,0 +1,146 @@
+"""Commands sent together over one connection, once, and what is known of each; for asyncio and without it.
+
+redis-py's own calls say neither whether a command that failed had been sent nor what the replies were that came
+before the connection was lost. To a push that must not be doubled, that is all the difference.
+"""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import redis as blocking
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+from redis.exceptions import RedisClusterException, RedisError
+
+from forwarder.queue.wire.connection import BlockingCluster, NodePool
+from forwarder.queue.wire.nodes import Trips
+from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply, refusal, said
+
+
+async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
+    """Sends the commands together, and never again; one reply for each. In a cluster, to whoever serves their keys."""
+    if isinstance(redis, RedisCluster):
+        return await _to_nodes(redis, commands)
+    return await _over(redis.connection_pool, commands)
+
+
+async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
+    """Sends them over one connection of a pool.
+
+    A connection whose replies were not all read, also because the task was cancelled, is closed: its next user would
+    take them for its own. Mostly redis-py has closed it already.
+    """
+    cancelled = _cancellations()
+    replies: list[Reply] = []
+    lost: list[Reply] = []
+    try:
+        connection = await pool.get_connection()
+    except (RedisError, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    try:
+        await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        while len(replies) < len(commands):
+            try:
+                replies.append(await connection.read_response())
+            except RedisError as error:
+                replies.append(refusal(error))
+    except (RedisError, OSError) as error:
+        lost = [Lost(said(error))] * (len(commands) - len(replies))
+    finally:
+        if len(replies) < len(commands):
+            await connection.disconnect(nowait=True)
+        await pool.release(connection)
+    if _cancellations() > cancelled:
+        raise asyncio.CancelledError
+    return replies + lost
+
+
+def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
+    """The same, by a client that blocks its thread."""
+    if isinstance(redis, BlockingCluster):
+        return _to_nodes_blocking(redis, commands)
+    return _over_blocking(redis.connection_pool, commands)
+
+
+def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
+    """As :func:`_over`, line by line: what awaits and what blocks cannot be one piece of code."""
+    replies: list[Reply] = []
+    lost: list[Reply] = []
+    try:
+        connection = pool.get_connection()
+    except (RedisError, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    try:
+        connection.send_packed_command(connection.pack_commands(commands), check_health=False)
+        while len(replies) < len(commands):
+            try:
+                replies.append(connection.read_response())
+            except RedisError as error:
+                replies.append(refusal(error))
+    except (RedisError, OSError) as error:
+        lost = [Lost(said(error))] * (len(commands) - len(replies))
+    finally:
+        if len(replies) < len(commands):
+            connection.disconnect()
+        pool.release(connection)
+    return replies + lost
+
+
+def _cancellations() -> int:
+    """How often this task was cancelled: before Python 3.12 redis-py may swallow one (see ``connection``)."""
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
+async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[Reply]:
+    """Sends them to the nodes that serve their keys, and again where a node refused because it does not."""
+    try:
+        await cluster.initialize()
+    except (RedisError, RedisClusterException, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    going = Trips(commands, partial(_serving, cluster), cluster.get_node).run()
+    try:
+        parts = next(going)
+        while True:
+            told = await asyncio.gather(*(_over(NodePool(node), part.commands) for node, part in parts.items()))
+            if _astray(told):
+                with suppress(RedisError, RedisClusterException, OSError):
+                    await cluster.nodes_manager.initialize()
+            parts = going.send(dict(zip(parts, told, strict=True)))
+    except StopIteration as end:
+        return list(end.value)
+
+
+def _to_nodes_blocking(cluster: BlockingCluster, commands: Sequence[Command]) -> list[Reply]:
+    """The same, one node after the other."""
+    try:
+        client = cluster.client()
+    except (RedisError, RedisClusterException, OSError) as error:
+        return [Refusal(said(error))] * len(commands)
+    going = Trips(commands, partial(_serving, client), client.get_node).run()
+    try:
+        parts = next(going)
+        while True:
+            pools = [client.get_redis_connection(node).connection_pool for node in parts]
+            told = [_over_blocking(pool, part.commands) for pool, part in zip(pools, parts.values(), strict=True)]
+            if _astray(told):
+                with suppress(RedisError, RedisClusterException, OSError):
+                    client.nodes_manager.initialize()
+            parts = going.send(dict(zip(parts, told, strict=True)))
+    except StopIteration as end:
+        return list(end.value)
+
+
+def _serving(cluster: Any, key: str | bytes | int) -> Any:
+    """The node that serves a key, as far as is known; None if no node does."""
+    with suppress(RedisClusterException):
+        return cluster.get_node_from_key(key)
+    return None
+
+
+def _astray(told: Iterable[Sequence[Reply]]) -> bool:
+    """Whether something went wrong that may be due to a cluster that has changed."""
+    return any(isinstance(reply, (Refusal, Lost)) for replies in told for reply in replies)

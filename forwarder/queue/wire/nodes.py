@@ -1,0 +1,112 @@
+"""Commands sent together to the nodes of a cluster, each once: which goes where, and again where it was redirected.
+
+A node that does not serve a slot refuses a command (``MOVED``, ``ASK``): it was surely not executed, and may be sent
+to the node that does. Of the nodes that are asked the same, such as whether their replicas follow, the least counts.
+"""
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+
+#: Redirections that are followed; more come only while the cluster does not know itself.
+_REDIRECTIONS = 5
+
+N = TypeVar("N")
+
+
+@dataclass(slots=True)
+class Part:
+    """What goes to one node: the positions of its commands, and the commands."""
+
+    positions: list[int] = field(default_factory=list)
+    commands: list[Command] = field(default_factory=list)
+
+    def add(self, position: int, command: Command, *, asking: bool) -> None:
+        """One more command; `asking` that the node takes it though the slot is not yet its own."""
+        if asking:
+            self.positions.append(-1)
+            self.commands.append(("ASKING",))
+        self.positions.append(position)
+        self.commands.append(command)
+
+
+class Trips(Generic[N]):
+    """The round trips of some commands.
+
+    Args:
+        commands: each with one key, or with none: such a one goes to every node that gets another.
+        serving: the node that serves a key; None if nobody does.
+        at: the node at an address; None if it is not known (yet).
+    """
+
+    def __init__(
+        self,
+        commands: Sequence[Command],
+        serving: Callable[[str | bytes | int], N | None],
+        at: Callable[[str, int], N | None],
+    ) -> None:
+        self._commands = commands
+        self._serving = serving
+        self._at = at
+        self._replies: list[Reply] = [None] * len(commands)
+        self._keyless: dict[int, list[Reply]] = {n: [] for n, each in enumerate(commands) if _key(each) is None}
+        self._todo = [position for position in range(len(commands)) if position not in self._keyless]
+
+    def run(self) -> Generator[dict[N, Part], dict[N, list[Reply]], list[Reply]]:
+        """Yields what to send to which node, is sent the replies, and returns one reply for each command."""
+        for _ in range(_REDIRECTIONS):
+            parts = self._parts()
+            if not parts:
+                break
+            self._record(parts, (yield parts))
+            self._todo = [position for position in self._todo if self._refusal(position).elsewhere]
+        for position, replies in self._keyless.items():
+            self._replies[position] = _least(replies)
+        return self._replies
+
+    def _refusal(self, position: int) -> Refusal:
+        """The refusal of a command, or one that says nothing."""
+        reply = self._replies[position]
+        return reply if isinstance(reply, Refusal) else Refusal("")
+
+    def _parts(self) -> dict[N, Part]:
+        parts: dict[N, Part] = {}
+        for position in self._todo:
+            ask = self._refusal(position).ask
+            once = self._at(*ask) if ask else None
+            node = once or self._serving(_key(self._commands[position]) or b"")
+            if node is None:
+                self._replies[position] = Refusal("no node of the cluster serves this list")
+            else:
+                parts.setdefault(node, Part()).add(position, self._commands[position], asking=once is not None)
+        for part in parts.values():
+            for position in self._keyless:
+                part.add(position, self._commands[position], asking=False)
+        return parts
+
+    def _record(self, parts: Mapping[N, Part], told: Mapping[N, Sequence[Reply]]) -> None:
+        for node, part in parts.items():
+            for position, reply in zip(part.positions, told[node], strict=True):
+                if position in self._keyless:
+                    self._keyless[position].append(reply)
+                elif position >= 0:
+                    self._replies[position] = reply
+
+
+def _key(command: Command) -> str | bytes | int | None:
+    match command:
+        case ("EVAL", _, 1, key, *_) | ("RPUSH" | "LPUSH" | "GET", key, *_):
+            return key
+    return None
+
+
+def _least(replies: Sequence[Reply]) -> Reply:
+    """What holds of all nodes: the worst error, or of numbers and lists of numbers the smallest."""
+    for kind in (Lost, Refusal):
+        for reply in replies:
+            if isinstance(reply, kind):
+                return reply
+    least: Any = min(replies, default=None)
+    return least

@@ -1,0 +1,44 @@
+"""The Lua scripts, by name, and the one way of running them."""
+
+import hashlib
+from collections.abc import Sequence
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, ResponseError
+
+from forwarder.errors import RolledBackError
+from forwarder.queue.wire.connection import translated
+
+
+@cache
+def source(name: str) -> str:
+    """Text of ``lua/<name>.lua``."""
+    return (files("forwarder.queue") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
+
+
+@cache
+def _digest(name: str) -> str:
+    return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
+
+
+async def run(
+    redis: Redis, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | int]
+) -> Any:  # a script's reply has no static type; each caller states its own
+    """Runs a script in one round trip; two when Redis has forgotten it (restart, SCRIPT FLUSH).
+
+    Raises:
+        UnreachableError: no answer or an error reply; the script may or may not have run.
+        RolledBackError: somebody has put another type under one of the keys. Acquiring again tells which.
+    """
+    with translated():
+        try:
+            return await redis.evalsha(_digest(name), len(keys), *keys, *arguments)
+        except NoScriptError:
+            return await redis.eval(source(name), len(keys), *keys, *arguments)
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                raise RolledBackError("a key of the list holds another type than before") from error
+            raise
