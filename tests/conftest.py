@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
 
-pytest_plugins = ["tests.faults"]
+pytest_plugins = ["tests.support.faults"]
 
 # Before 3.12 pytest-asyncio makes a loop where there is none yet and never closes it: with warnings as errors,
 # whichever test happens to run then fails.

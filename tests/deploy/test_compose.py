@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from forwarder import config
-from tests.image import ROOT
+from tests.programs.image import ROOT
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)

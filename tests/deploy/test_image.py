@@ -12,8 +12,8 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
-from tests.image import ROOT, USER, instructions
-from tests.rig import event, eventually, free_port, running, settings
+from tests.programs.image import ROOT, USER, instructions
+from tests.support.service import event, eventually, free_port, running, settings
 
 PIN = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; .+)?")
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")

@@ -16,7 +16,7 @@ import yaml
 
 from forwarder import config
 from forwarder.errors import ConfigurationError
-from tests.image import ROOT, USER
+from tests.programs.image import ROOT, USER
 
 BASE = ROOT / "deploy" / "kubernetes" / "base"
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "production"

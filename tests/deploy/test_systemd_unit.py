@@ -17,7 +17,7 @@ from redis.asyncio import Redis
 from forwarder import config
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_HALTED
 from forwarder.simulator import Simulator
-from tests.rig import WorkerProcess, environment, event, settings, settled
+from tests.support.service import WorkerProcess, environment, event, settings, settled
 
 UNIT = Path(__file__).resolve().parents[2] / "deploy" / "systemd" / "forwarder.service"
 #: `systemd-analyze security` rates from 0.0 (shut in) to 10.0 (open); it calls up to 2.0 "OK". Its option wants tenths.

@@ -8,7 +8,7 @@ import pytest_asyncio
 
 from forwarder.config import Settings
 from forwarder.simulator import Simulator
-from tests.rig import KEY, WorkerProcess, environment
+from tests.support.service import KEY, WorkerProcess, environment
 
 
 @pytest_asyncio.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.bench.sink import NginxMissingError, find_nginx
+from tests.programs.bench.sink import NginxMissingError, find_nginx
 
 
 def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Pat
     chosen = ["--peers", "forwarder", "limit", "--works", "zipf", "rows", "--rates", "0", "--repeats", "1"]
     written = ["--json", str(tmp_path / "bench.json"), "--charts", str(tmp_path), "--scratch", str(tmp_path / "s")]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench", "--quick", *chosen, *written],
+        [sys.executable, "-m", "tests.programs.bench", "--quick", *chosen, *written],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
@@ -46,7 +46,7 @@ def test_a_quick_measurement_of_fleets_finds_every_event_arrived_once(tmp_path: 
     chosen = ["--stores", "one Redis", "--workers", "1", "2", "--rates", "0", "--repeats", "1"]
     written = ["--json", str(tmp_path / "scale.json"), "--readme", str(document)]
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.bench.scale", "--quick", *chosen, *written],
+        [sys.executable, "-m", "tests.programs.bench.scale", "--quick", *chosen, *written],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

@@ -12,8 +12,19 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys
 from forwarder.simulator import Simulator
-from tests.faults import fault
-from tests.rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
+from tests.support.faults import fault
+from tests.support.service import (
+    KEY,
+    WorkerProcess,
+    census,
+    command,
+    environment,
+    event,
+    eventually,
+    fetch,
+    settings,
+    settled,
+)
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -11,9 +11,9 @@ import pytest
 
 from forwarder.queue import Keys
 from forwarder.simulator import Faults, RandomAnswer, Refusal
-from tests.prometheus import DEPLOYED, Prometheus, prometheus
-from tests.rig import eventually
-from tests.scene import PATIENCE, Scene, scene
+from tests.support.incidents.scene import PATIENCE, Scene, scene
+from tests.support.servers.prometheus import DEPLOYED, Prometheus, prometheus
+from tests.support.service import eventually
 
 DASHBOARD = json.loads((DEPLOYED.parent / "grafana" / "dashboard.json").read_text())
 

@@ -15,8 +15,8 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
-from tests.letters import bury, letters_of, written
-from tests.rig import WorkerProcess, census, command, environment, event, settings, settled
+from tests.support.letters import bury, letters_of, written
+from tests.support.service import WorkerProcess, census, command, environment, event, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.rig import command, eventually, fetch
+from tests.support.service import command, eventually, fetch
 
 
 @pytest.mark.parametrize("faults", [(), ("--faults",)], ids=["fair weather", "faults"])

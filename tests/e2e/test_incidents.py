@@ -1,14 +1,15 @@
 """Each night is noticed by an alert of a real Prometheus, understood from the page and ended by the runbook.
 
-The shipped rules are loaded with a second for each minute (:func:`tests.prometheus.quickened`), no other change.
+The shipped rules are loaded with a second for each minute (`quickened` in
+tests/support/servers/prometheus.py), no other change.
 """
 
 from pathlib import Path
 
 import pytest
 
-from tests.nights import NIGHTS
-from tests.scene import told
+from tests.support.incidents.nights import NIGHTS
+from tests.support.incidents.scene import told
 
 
 @pytest.mark.timeout(300)

@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
-from tests.faults import fault
-from tests.prometheus import program, prometheus
-from tests.rig import (
+from tests.support.faults import fault
+from tests.support.servers.prometheus import program, prometheus
+from tests.support.service import (
     KEY,
     WorkerProcess,
     accepted,

@@ -21,9 +21,9 @@ from redis import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
-from tests.proxy import Proxy
-from tests.rig import free_port, port_of
-from tests.unit.test_shards import DEPLOY, FILE, NUMBERS
+from tests.support.servers.proxy import Proxy
+from tests.support.service import free_port, port_of
+from tests.unit.queue.test_sharding import DEPLOY, FILE, NUMBERS
 
 EXAMPLES = DEPLOY / "producers"
 USERS = [str(vector["user_id"]) for vector in FILE["vectors"]]

@@ -13,8 +13,8 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from tests.faults import fault
-from tests.rig import command, event, eventually
+from tests.support.faults import fault
+from tests.support.service import command, event, eventually
 
 LINES = [event("u", n) + b"\n" for n in range(20_000)]
 ELEMENTS = [line.rstrip() for line in LINES]

@@ -12,8 +12,8 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.simulator import Simulator
-from tests.proxy import Proxy
-from tests.rig import WorkerProcess, command, environment, event, eventually, port_of, settings
+from tests.support.servers.proxy import Proxy
+from tests.support.service import WorkerProcess, command, environment, event, eventually, port_of, settings
 
 Start = Callable[[Settings], WorkerProcess]
 

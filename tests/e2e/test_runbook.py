@@ -13,9 +13,9 @@ import pytest
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Answer, Faults, Refusal
-from tests.rig import eventually, running
-from tests.runbook import sections
-from tests.scene import PATIENCE, Scene, Story, told
+from tests.support.incidents.runbook import sections
+from tests.support.incidents.scene import PATIENCE, Scene, Story, told
+from tests.support.service import eventually, running
 
 BAD = Faults(refuse=(Refusal(name="bad"),))
 DOWN = Faults(status_all=Answer(status=503))

@@ -18,7 +18,17 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
-from tests.rig import WorkerProcess, census, command, environment, event, eventually, fetch, port_of, settings
+from tests.support.service import (
+    WorkerProcess,
+    census,
+    command,
+    environment,
+    event,
+    eventually,
+    fetch,
+    port_of,
+    settings,
+)
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 def test_a_few_seconds_of_everything_at_once_keep_every_promise(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     ran = subprocess.run(
-        [sys.executable, "-m", "tests.soak", "--minutes", "0.2", "--json", str(figures)],
+        [sys.executable, "-m", "tests.programs.soak", "--minutes", "0.2", "--json", str(figures)],
         cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,

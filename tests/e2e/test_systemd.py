@@ -15,7 +15,7 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.monitor.systemd import Systemd
 from forwarder.simulator import Simulator
-from tests.rig import WorkerProcess, event, eventually, settings
+from tests.support.service import WorkerProcess, event, eventually, settings
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -8,9 +8,9 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
-from tests.faults import fault
-from tests.raw_api import RawApi, Says, raw
-from tests.rig import Running, census, event, eventually, running, settings, settled
+from tests.support.faults import fault
+from tests.support.servers.raw_api import RawApi, Says, raw
+from tests.support.service import Running, census, event, eventually, running, settings, settled
 
 
 def text(*lines: str, body: str = "") -> Says:

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.simulator import Simulator
-from tests.faults import fault
-from tests.raw_api import RawApi, raw
-from tests.rig import WorkerProcess, event, settings, settled
+from tests.support.faults import fault
+from tests.support.servers.raw_api import RawApi, raw
+from tests.support.service import WorkerProcess, event, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.simulator import Simulator
-from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
+from tests.support.service import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]

@@ -21,11 +21,11 @@ from forwarder.queue import Keys, Records, connect, mover
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import shard_of
 from forwarder.simulator import Faults, Simulator
-from tests.cluster import RunningCluster, cluster
-from tests.faults import fault
-from tests.history import check, observed
-from tests.resharding import Crowd, reshard
-from tests.rig import WorkerProcess, accepted, command, environment, event, eventually, settings
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.resharding import Crowd, reshard
+from tests.support.servers.cluster import RunningCluster, cluster
+from tests.support.service import WorkerProcess, accepted, command, environment, event, eventually, settings
 
 Start = Callable[[Settings], WorkerProcess]
 

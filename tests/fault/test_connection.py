@@ -8,10 +8,10 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
-from tests.faults import fault
-from tests.history import check, observed
-from tests.proxy import Proxy
-from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.servers.proxy import Proxy
+from tests.support.service import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 

@@ -14,8 +14,8 @@ from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
 from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
-from tests.faults import fault
-from tests.rig import census, event, push
+from tests.support.faults import fault
+from tests.support.service import census, event, push
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 100}
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")

@@ -17,8 +17,19 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.simulator import Simulator
-from tests.raw_api import RawApi, raw
-from tests.rig import KEY, WorkerProcess, census, command, environment, event, eventually, fetch, settings, settled
+from tests.support.servers.raw_api import RawApi, raw
+from tests.support.service import (
+    KEY,
+    WorkerProcess,
+    census,
+    command,
+    environment,
+    event,
+    eventually,
+    fetch,
+    settings,
+    settled,
+)
 
 Start = Callable[[Settings], WorkerProcess]
 

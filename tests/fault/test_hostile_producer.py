@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.queue import Keys, Records
 from forwarder.simulator import Faults, Refusal, Simulator
-from tests.raw_api import raw
-from tests.rig import (
+from tests.support.servers.raw_api import raw
+from tests.support.service import (
     WorkerProcess,
     census,
     command,

@@ -11,9 +11,20 @@ import pytest
 
 from forwarder.outcome import Answer, Declined, HaltReason, Meaning, Unanswered
 from forwarder.pipeline.ending import Halted
-from tests.faults import fault
-from tests.history import check
-from tests.virtual import ACCEPTED, MALFORMED, REFUSED, SWALLOWED, UNAVAILABLE, Attempt, Reply, Script, World, virtually
+from tests.support.faults import fault
+from tests.support.promises import check
+from tests.support.virtual.pipeline import (
+    ACCEPTED,
+    MALFORMED,
+    REFUSED,
+    SWALLOWED,
+    UNAVAILABLE,
+    Attempt,
+    Reply,
+    Script,
+    World,
+    virtually,
+)
 
 SEED = random.SystemRandom().randrange(2**32)
 #: How much smaller than the story the crowd is; TEST_HOURS_SCALE=1 is the whole of it.

@@ -14,10 +14,20 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Answer, Faults, Simulator
-from tests.faults import fault
-from tests.history import check, observed
-from tests.proxy import Proxy
-from tests.rig import WorkerProcess, census, command, environment, event, eventually, port_of, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.servers.proxy import Proxy
+from tests.support.service import (
+    WorkerProcess,
+    census,
+    command,
+    environment,
+    event,
+    eventually,
+    port_of,
+    settings,
+    settled,
+)
 
 Start = Callable[[Settings], WorkerProcess]
 Point = tuple[str, Literal["before", "after"]]

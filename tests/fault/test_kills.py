@@ -11,9 +11,9 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.simulator import Faults, Simulator
-from tests.faults import fault
-from tests.history import check, observed
-from tests.rig import WorkerProcess, event, eventually, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.service import WorkerProcess, event, eventually, settings, settled
 
 KILLS = int(os.environ.get("TEST_KILLS", "12"))
 

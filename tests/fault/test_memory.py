@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Answer, Faults, Simulator
-from tests.faults import fault
-from tests.rig import KEY, WorkerProcess, census, event, eventually, settings, settled
+from tests.support.faults import fault
+from tests.support.service import KEY, WorkerProcess, census, event, eventually, settings, settled
 
 Start = Callable[..., WorkerProcess]
 

@@ -15,10 +15,10 @@ from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableEr
 from forwarder.cli.ndjson import push as push_lines
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.wire.exchange import _over_blocking
-from tests.faults import fault
-from tests.producers import KINDS, Kind, connected
-from tests.proxy import Proxy
-from tests.rig import event, eventually, free_port, port_of
+from tests.support.faults import fault
+from tests.support.producers import KINDS, Kind, connected
+from tests.support.servers.proxy import Proxy
+from tests.support.service import event, eventually, free_port, port_of
 
 
 def once(what: bytes, after: int = 0) -> Callable[[bytes], bool]:

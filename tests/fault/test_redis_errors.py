@@ -13,9 +13,9 @@ from redis.exceptions import RedisError
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator
-from tests.faults import fault
-from tests.history import check, observed
-from tests.rig import WorkerProcess, event, eventually, fetch, port_of, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.service import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 

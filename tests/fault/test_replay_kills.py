@@ -12,9 +12,9 @@ from redis.asyncio import Redis
 
 from forwarder.event import replaced
 from forwarder.queue import Keys
-from tests.faults import fault
-from tests.letters import written
-from tests.rig import census, event, eventually
+from tests.support.faults import fault
+from tests.support.letters import written
+from tests.support.service import census, event, eventually
 
 KILLS = int(os.environ.get("TEST_KILLS", "50"))
 #: Letters at once, and most of them between two kills.

@@ -20,10 +20,10 @@ from forwarder.errors import ReshardError, UnreachableError
 from forwarder.operations import redistribute as redistribution
 from forwarder.queue import Keys, Records, connect, mover
 from forwarder.queue import queue as lists
-from tests.faults import fault
-from tests.proxy import Proxy
-from tests.resharding import Crowd, reshard
-from tests.rig import eventually, port_of
+from tests.support.faults import fault
+from tests.support.resharding import Crowd, reshard
+from tests.support.servers.proxy import Proxy
+from tests.support.service import eventually, port_of
 
 KILLS = int(os.environ.get("TEST_KILLS", "30"))
 #: How many lists there are, one resharding after the other.

@@ -13,9 +13,9 @@ from redis.asyncio import Redis
 
 from forwarder.queue import Keys
 from forwarder.simulator import Faults, RandomAnswer, Simulator, UserAnswer
-from tests.faults import fault
-from tests.history import check, observed
-from tests.rig import WorkerProcess, census, event, eventually, fetch, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import check, observed
+from tests.support.service import WorkerProcess, census, event, eventually, fetch, settings, settled
 
 Start = Callable[..., WorkerProcess]
 

@@ -15,10 +15,20 @@ from forwarder import NotPushedError
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis, find_server
 from forwarder.simulator import Faults, Simulator
-from tests.faults import fault
-from tests.history import check, observed
-from tests.producers import KINDS, connected
-from tests.rig import WorkerProcess, command, environment, event, eventually, free_port, port_of, settings, settled
+from tests.support.faults import fault
+from tests.support.producers import KINDS, connected
+from tests.support.promises import check, observed
+from tests.support.service import (
+    WorkerProcess,
+    command,
+    environment,
+    event,
+    eventually,
+    free_port,
+    port_of,
+    settings,
+    settled,
+)
 
 Servers = Callable[..., EmbeddedRedis]
 Start = Callable[[Settings], WorkerProcess]

@@ -20,12 +20,12 @@ from forwarder.queue.queue import Lists
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Faults, Simulator
-from tests.cluster import cluster
-from tests.faults import fault
-from tests.history import check, observed
-from tests.owners import owners, shared_fairly
-from tests.proxy import Proxy
-from tests.rig import WorkerProcess, event, eventually, port_of, settings
+from tests.support.faults import fault
+from tests.support.owners import owners, shared_fairly
+from tests.support.promises import check, observed
+from tests.support.servers.cluster import cluster
+from tests.support.servers.proxy import Proxy
+from tests.support.service import WorkerProcess, event, eventually, port_of, settings
 
 Start = Callable[[Settings], WorkerProcess]
 

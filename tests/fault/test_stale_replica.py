@@ -10,10 +10,10 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Refusal, Simulator
-from tests.faults import fault
-from tests.history import Verdict, check, observed
-from tests.proxy import Proxy
-from tests.rig import WorkerProcess, census, event, eventually, port_of, settings, settled
+from tests.support.faults import fault
+from tests.support.promises import Verdict, check, observed
+from tests.support.servers.proxy import Proxy
+from tests.support.service import WorkerProcess, census, event, eventually, port_of, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
 Servers = Callable[..., EmbeddedRedis]

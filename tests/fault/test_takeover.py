@@ -11,8 +11,8 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.simulator import Faults, Simulator, UserAnswer
-from tests.faults import fault
-from tests.rig import (
+from tests.support.faults import fault
+from tests.support.service import (
     WorkerProcess,
     accepted,
     by_user,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest_asyncio
 
 from forwarder.simulator import Simulator
-from tests.rig import KEY
+from tests.support.service import KEY
 
 
 @pytest_asyncio.fixture

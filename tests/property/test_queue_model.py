@@ -21,8 +21,8 @@ from hypothesis.stateful import (
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Letter, Records, Settlement, Side, connect
-from tests.list_model import ListModel
-from tests.rig import push
+from tests.support.service import push
+from tests.support.virtual.list_model import ListModel
 
 LONGEST = 12
 SIZES = st.lists(st.integers(8, LONGEST + 2), min_size=1, max_size=6)

@@ -14,9 +14,9 @@ from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
 from forwarder.queue import Keys, Records, Side, connect, mover
 from forwarder.queue import queue as lists
-from tests.proxy import Proxy
-from tests.resharding import Crowd, reshard
-from tests.rig import port_of
+from tests.support.resharding import Crowd, reshard
+from tests.support.servers.proxy import Proxy
+from tests.support.service import port_of
 
 Step = tuple[int, int, int, int, list[int]]
 COURSE = st.lists(

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from forwarder.outcome import Answer, Declined, Meaning, Unanswered
 from forwarder.pipeline.ending import Stopping
-from tests.history import check
-from tests.virtual import (
+from tests.support.promises import check
+from tests.support.virtual.pipeline import (
     ACCEPTED,
     MALFORMED,
     REFUSED,

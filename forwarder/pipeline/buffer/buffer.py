@@ -9,7 +9,7 @@ A user is in exactly one state:
 Whose turn it is decides how many POSTs a backlog costs: the largest group first, and every tenth POST to the
 oldest group, so that nobody starves. When no more events wait than are here, nothing is gained by letting small
 groups wait for companions, and the oldest goes first; only full groups, which cannot grow, go before it.
-`python -m tests.bench.scheduling` compares the orders.
+`python -m tests.programs.bench.scheduling` compares the orders.
 
 A user that backs off may collect more than its share of the buffer. Then its collected events are spilled:
 only their names stay, the room is free for others, and the bytes are read again when its turn comes. If so many users

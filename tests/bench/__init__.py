@@ -1,1 +1,0 @@
-"""The benchmark: forwarder beside what one would use instead. See ``python -m tests.bench --help``."""

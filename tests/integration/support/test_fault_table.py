@@ -1,0 +1,100 @@
+"""The table of faults says what the tests said, and nothing that they did not show."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.documents import between_marks
+from tests.support.faults import fault
+
+pytest_plugins = ["pytester"]
+
+TESTS = """
+    import pytest
+    from tests.support.faults import fault
+
+    @fault("API", "down", "waits", keeps=(1, 6))
+    def test_of_an_outage():
+        assert {outage}
+
+    @fault("process", "killed", "adopted", keeps=(1,))
+    @pytest.mark.parametrize("worker", [1, 2])
+    def test_of_a_kill(worker):
+        {kill}
+
+    @fault("process", "killed", "adopted", keeps=(2,))
+    def test_of_a_kill_for_another_promise():
+        pass
+"""
+README = "# t\n<!-- faults -->\n{table}<!-- /faults -->\nrest\n"
+TABLE = """
+| where | fault | what happens | 1 | 2 | 3 | 4 | 5 | 6 | 7 | result |
+|---|---|---|:-:|:-:|:-:|:-:|:-:|:-:|:-:|---|
+| process | killed | adopted | ✓ | ✓ |  |  |  |  |  | kept |
+| API | down | waits | ✓ |  |  |  |  | ✓ |  | kept |
+
+"""
+
+
+@pytest.fixture(autouse=True)
+def from_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+
+
+def given(pytester: pytest.Pytester, *, outage: str = "True", kill: str = "pass", table: str = TABLE) -> None:
+    pytester.makeconftest('pytest_plugins = ["tests.support.faults"]')
+    pytester.makeini("[pytest]\ntestpaths = .\n")
+    pytester.makepyfile(TESTS.format(outage=outage, kill=kill))
+    (pytester.path / "README.md").write_text(README.format(table=table))
+
+
+def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
+    # looptime's plugin cannot be loaded twice into one process.
+    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+
+
+def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> None:
+    given(pytester, table="")
+    assert run(pytester, "--fault-table=README.md").ret == 0
+    assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
+
+
+def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester: pytest.Pytester) -> None:
+    given(pytester, table="")
+    assert run(pytester, "-n", "2", "--fault-table=README.md").ret == 0
+    assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
+    assert run(pytester, "-n", "2").ret == 0
+    given(pytester, kill="assert worker < 2")
+    run(pytester, "-n", "2", "--fault-table=README.md")
+    assert between_marks((pytester.path / "README.md").read_text(), "faults").count("**broken**") == 1
+
+
+@pytest.mark.parametrize("broken", [{"outage": "False"}, {"kill": "pytest.skip()"}, {"kill": "assert worker < 2"}])
+def test_what_failed_or_was_skipped_is_not_called_kept(pytester: pytest.Pytester, broken: dict[str, str]) -> None:
+    given(pytester, **broken)
+    run(pytester, "--fault-table=README.md")
+    table = between_marks((pytester.path / "README.md").read_text(), "faults")
+    assert table.count("**broken**") == 1
+
+
+def test_what_did_not_run_is_not_called_kept(pytester: pytest.Pytester) -> None:
+    given(pytester)
+    run(pytester, "--collect-only", "--fault-table=README.md")
+    table = between_marks((pytester.path / "README.md").read_text(), "faults")
+    assert (table.count("not run"), table.count("kept")) == (2, 0)
+
+
+def test_a_whole_run_fails_when_the_readme_says_something_else(pytester: pytest.Pytester) -> None:
+    given(pytester, table=TABLE.replace("waits", "guesses"))
+    result = run(pytester)
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.stdout.fnmatch_lines(["- | API | down | guesses *", "+ | API | down | waits *"])
+    assert run(pytester, "-k", "outage").ret == 0
+    given(pytester)
+    assert run(pytester).ret == 0
+
+
+def test_a_row_keeps_a_known_promise_at_a_known_place() -> None:
+    for where, keeps in (("moon", (1,)), ("API", ()), ("API", (8,))):
+        with pytest.raises(AssertionError):
+            fault(where, "what", "then", keeps=keeps)  # type: ignore[arg-type]

@@ -1,0 +1,200 @@
+"""A wrong key, a wrong URL or a broken deploy never empties the queue: the service halts and keeps everything."""
+
+import json
+from pathlib import Path
+
+import pytest
+from redis.asyncio import Redis
+
+from forwarder.queue import Census, Keys, Records
+from forwarder.queue.queue import Lists
+from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
+from forwarder.worker.worker import HaltedForGoodError
+from tests.support.faults import fault
+from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled
+
+
+async def halted(service: Running) -> dict[str, str]:
+    """What /readyz says once the service is halted."""
+
+    async def said() -> dict[str, str] | None:
+        status, text = await service.get("/readyz")
+        found: dict[str, str] = json.loads(text)
+        return found if status == 503 and found["state"] == "halted" else None
+
+    found: dict[str, str] = await eventually(said, what="the service halts")
+    return found
+
+
+async def given_back(redis: Redis, queue: str) -> Census:
+    """Waits until the list has no owner and the halt is written: a halted worker's POSTs come to their end first."""
+
+    async def free() -> Census | None:
+        now = await census(redis, queue)
+        return now if now.lease is None and await Records(redis, Keys(queue)).halt() else None
+
+    found: Census = await eventually(free, what="the lease is free, and the halt is written")
+    return found
+
+
+async def untouched(redis: Redis, queue: str, events: int) -> None:
+    now = await given_back(redis, queue)
+    assert (now.waiting + now.claimed, now.letters) == (events, 0), now
+    assert not any(now.imbalances.values()), now
+
+
+@fault("API", "401: the key was revoked", "halts; a new key in the file ends it", keeps=(1, 5))
+async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY + "\n")
+    events = [event(f"u{n % 50}", n) for n in range(3_000)]
+    await redis_client.rpush(queue_name, *events)
+    given = settings(redis_url, queue_name, api, api_key_file=file, max_events_per_post=1, concurrency=8, api_key=None)
+    async with running(given) as service:
+        await eventually(lambda: api.ledger.accepted_events > 300)
+        api.api_key = "the next key"
+        found = await halted(service)
+        assert found["reason"] == "credentials"
+        assert api.posts[401] <= 8, "one round of answers"
+        await service.shows('forwarder_halted{reason="credentials"} 1.0')
+        await untouched(redis_client, queue_name, 3_000 - api.ledger.accepted_events)
+        file.write_text("the next key")
+        await settled(redis_client, queue_name)
+        status, text = await service.get("/readyz")
+        assert (status, json.loads(text)["state"]) == (200, "draining")
+        await service.shows('forwarder_halted{reason="credentials"} 0.0')
+    assert api.ledger.accepted_events == 3_000
+    assert await Records(redis_client, Keys(queue_name)).halt() is None
+
+
+async def test_a_replica_with_another_key_takes_over_from_a_halted_one(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, *(event("u", n) for n in range(10)))
+    async with running(settings(redis_url, queue_name, api, api_key="an old key")) as service:
+        await halted(service)
+        await untouched(redis_client, queue_name, 10)
+        async with running(settings(redis_url, queue_name, api)):
+            await settled(redis_client, queue_name)
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        (Answer(status=403), "credentials"),
+        (Answer(status=407), "misdirected"),
+        (Answer(status=200, body="<html>Welcome to the airport</html>"), "misdirected"),
+        (Answer(status=204), "misdirected"),
+        (Answer(status=302, location="http://portal.invalid/"), "misdirected"),
+        (Answer(status=404), "misdirected"),
+        (Answer(status=405), "misdirected"),
+    ],
+    ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
+)
+@fault("API", "a portal or a wrong URL: 200, 204, 302", "halts; nothing counts as accepted", keeps=(1, 5))
+async def test_what_is_not_the_api_halts_and_accepts_nothing(
+    answer: Answer, reason: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.faults = Faults(status_all=answer)
+    await redis_client.rpush(queue_name, *(event(f"u{n}", n) for n in range(200)))
+    async with running(settings(redis_url, queue_name, api, concurrency=4)) as service:
+        assert (await halted(service))["reason"] == reason
+        await untouched(redis_client, queue_name, 200)
+        api.faults = Faults()
+        assert await Records(redis_client, Keys(queue_name)).resume() is not None
+        await settled(redis_client, queue_name)
+    assert api.ledger.accepted_events == 200
+
+
+async def test_with_on_halt_exit_the_service_ends(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1))
+    with pytest.raises(HaltedForGoodError, match="credentials"):
+        async with running(settings(redis_url, queue_name, api, api_key="wrong", on_halt="exit")) as service:
+            await service.task
+    await untouched(redis_client, queue_name, 1)
+
+
+@fault(
+    "producer",
+    "a bad deploy: every event is refused",
+    "the brake halts within a hundred letters; `resume --allow-refusals` lets some through",
+    keeps=(1, 5),
+)
+async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.faults = Faults(refuse=[Refusal(member="broken")])
+    await redis_client.rpush(queue_name, *(event(f"u{n % 40}", n, broken=1) for n in range(1_000)))
+    async with running(settings(redis_url, queue_name, api)) as service:
+        assert (await halted(service))["reason"] == "dead_letter_brake"
+        now = await given_back(redis_client, queue_name)
+        assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
+        assert now.waiting + now.claimed == 921
+
+        records, lists = Records(redis_client, Keys(queue_name)), Lists(redis_client, queue_name, 1)
+        await lists.resume(allow_refusals=200)
+
+        async def again() -> bool:
+            now = await census(redis_client, queue_name)
+            return now.letters == 79 + 200 + 79 and now.lease is None
+
+        await eventually(again, what="two hundred pass uncounted, and it trips again")
+        await eventually(records.halt)
+        api.faults = Faults()
+        await records.resume()
+        await settled(redis_client, queue_name)
+    assert api.ledger.accepted_events == 1_000 - 358
+
+
+@fault("producer", "it is somebody else's list", "halts; no element is touched", keeps=(1, 5))
+async def test_a_list_of_something_else_is_left_as_it_is(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    strange = [b'{"job":"resize","id":%d}' % n for n in range(500)]
+    await redis_client.rpush(queue_name, *strange)
+    async with running(settings(redis_url, queue_name, api)) as service:
+        found = await halted(service)
+        assert (found["reason"], "FORWARDER_QUEUE" in found["detail"]) == ("misdirected", True)
+        await untouched(redis_client, queue_name, 500)
+        await Records(redis_client, Keys(queue_name)).resume()
+        now = await settled(redis_client, queue_name)
+        assert now.letters == 500, "a person has looked: now they are what they are"
+    assert api.posts.total() == 0
+
+
+async def test_a_halt_stops_every_replica_with_the_same_key(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.rpush(queue_name, event("u", 1))
+    given = settings(redis_url, queue_name, api, api_key="wrong")
+    async with running(given) as first, running(given) as second:
+        assert (await halted(first))["reason"] == "credentials"
+        assert (await halted(second))["reason"] == "credentials"
+        assert api.posts[401] == 1, "the second one believes what the first has written"
+
+
+async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await redis_client.set(Keys(queue_name).halt, "stop, please")
+    await redis_client.rpush(queue_name, event("u", 1))
+    async with running(settings(redis_url, queue_name, api)) as service:
+        assert (await halted(service))["reason"] == "unknown"
+        await redis_client.delete(Keys(queue_name).halt)
+        await settled(redis_client, queue_name)
+
+
+async def test_a_403_for_one_user_and_a_bad_event_of_another_say_different_things(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    api.faults = Faults(users={"u": UserAnswer(status=403), "v": UserAnswer(status=400)})
+    await redis_client.rpush(queue_name, event("u", 1))
+    async with running(settings(redis_url, queue_name, api)) as service:
+        await eventually(lambda: api.posts[403] >= 1)
+        await redis_client.rpush(queue_name, event("v", 1))
+        assert (await halted(service))["reason"] == "credentials"
+        await untouched(redis_client, queue_name, 2)

@@ -1,0 +1,1 @@
+"""Pictures of the status page, of real traffic: `python -m tests.programs.screens`."""

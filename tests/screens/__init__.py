@@ -1,1 +1,0 @@
-"""Pictures of the status page, of real traffic: `python -m tests.screens`."""

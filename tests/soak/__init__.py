@@ -1,4 +1,0 @@
-"""Everything goes wrong at random for as long as you like, and then the sums must be right.
-
-`python -m tests.soak --minutes 2 --seed 1`
-"""

@@ -1,0 +1,1 @@
+"""What tests share: servers, services, events, promises, and the virtual clock."""

@@ -1,0 +1,1 @@
+"""An incident: an alert, the page, the runbook."""

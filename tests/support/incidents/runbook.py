@@ -1,0 +1,78 @@
+"""The runbook's commands, taken from the page and run as they stand there."""
+
+import asyncio
+import os
+import re
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+RUNBOOK = Path(__file__).parents[3] / "deploy" / "runbook.md"
+
+
+def sections() -> dict[str, list[list[str]]]:
+    """The fenced blocks of commands by section, in order; those under `### part` of section `X` belong to `X/part`."""
+    found: dict[str, list[list[str]]] = {}
+    name, inside = "", False
+    for line in RUNBOOK.read_text().splitlines():
+        if line.startswith("```"):
+            inside = not inside
+            if inside:
+                assert line == "```sh", line
+                found[name].append([])
+        elif inside:
+            found[name][-1].append(line)
+        elif title := re.match(r"(##|###) (\w+)$", line):
+            name = title[2] if title[1] == "##" else f"{name.partition('/')[0]}/{title[2]}"
+            found[name] = []
+    return found
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A command that was run to its end, and all that it printed."""
+
+    command: str
+    code: int
+    text: str
+
+
+def can_be_run() -> None:
+    """Skips the test where `redis-cli` is not installed."""
+    if shutil.which("redis-cli") is None:
+        pytest.skip("redis-cli (Debian: redis-tools) is not installed")
+
+
+async def run(commands: Sequence[str], environment: Mapping[str, str], directory: Path) -> list[Ran]:
+    """Runs commands one after the other, as somebody would type them in `directory`.
+
+    `forwarder` is the installed command.
+    """
+    return [await _run(command, environment, directory) for command in commands]
+
+
+async def _run(command: str, environment: Mapping[str, str], directory: Path) -> Ran:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        "bash",
+        "-c",
+        command,
+        cwd=directory,
+        env={**os.environ, "PATH": path, "NO_COLOR": "1", "COLUMNS": "200", **environment},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        out, _ = await asyncio.wait_for(process.communicate(), 60)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    assert process.returncode is not None
+    # What is in Redis may be anything, and redis-cli prints it as it is.
+    return Ran(command, process.returncode, out.decode(errors="replace"))

@@ -1,0 +1,310 @@
+"""The service's own grouping, delivery and settlement on a virtual clock, with a scripted API: hours in seconds.
+
+Only what lies outside the process is replaced: the list by `ListModel`, which is held against
+the real scripts elsewhere, and the API by a function. Nothing sleeps: :mod:`looptime` turns the clock.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import looptime
+import structlog
+from redis.asyncio import Redis
+
+from forwarder import config
+from forwarder.api.client import Api
+from forwarder.api.credentials import Credentials
+from forwarder.errors import UnreachableError
+from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
+from forwarder.pipeline import parts
+from forwarder.pipeline.ending import Ending, Stopping
+from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
+from forwarder.queue.claim_ids import Names
+from forwarder.worker.ownership import Tenure
+from tests.support.promises import History, Post
+from tests.support.service import KEY
+from tests.support.virtual.list_model import Field, ListModel
+
+ACCEPTED = Registered(202)
+UNAVAILABLE = Declined(503, Meaning.TRANSIENT)
+MALFORMED = Declined(400, Meaning.MALFORMED)
+TOO_LARGE = Declined(413, Meaning.TOO_LARGE)
+REFUSED = Unanswered("refused", ambiguous=False)
+
+#: Seconds that a POST takes.
+LATENCY = 0.1
+#: Seconds that Redis takes for a command.
+_TRIP = 0.001
+
+#: Never asked anything: what would ask it is replaced.
+_NO_REDIS = Redis()
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A POST that the scripted API sees: whose, the members ``n`` of its events, and when it began."""
+
+    user: str
+    numbers: tuple[int, ...]
+    at: float
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What becomes of an attempt: the answer, after how long, and whether its events are registered."""
+
+    answer: Answer
+    seconds: float = LATENCY
+
+    @property
+    def registers(self) -> bool:
+        return isinstance(self.answer, Registered)
+
+
+#: The API accepts, but its answer is lost.
+SWALLOWED = Unanswered("reset", ambiguous=True)
+
+Script = Callable[[Attempt], Answer | Reply]
+
+
+class ScriptedApi(Api):
+    """Answers as a function says, in virtual time, and keeps a ledger of what was accepted."""
+
+    def __init__(self, script: Script) -> None:
+        self.script = script
+        self.attempts: list[Attempt] = []
+        self.accepted: list[Post] = []
+        self._in_flight: set[str] = set()
+
+    @property
+    def fingerprint(self) -> str:
+        return "scripted"
+
+    async def post(self, user: str, bodies: Iterable[bytes]) -> Answer:
+        """As :meth:`Api.post`. Fails the test if this user already has a POST in flight."""
+        loop = asyncio.get_running_loop()
+        attempt = Attempt(user, tuple(json.loads(body)["n"] for body in bodies), loop.time())
+        assert user not in self._in_flight, f"two POSTs of {user} at once"
+        self.attempts.append(attempt)
+        told = self.script(attempt)
+        reply = told if isinstance(told, Reply) else Reply(told)
+        mine = len(self.accepted)
+        if reply.registers or reply.answer is SWALLOWED:
+            self.accepted.append(Post(user, attempt.numbers, attempt.at, answered=False))
+        self._in_flight.add(user)
+        try:
+            await asyncio.sleep(reply.seconds)
+        finally:
+            self._in_flight.discard(user)
+        if reply.registers:
+            self.accepted[mine] = replace(self.accepted[mine], at=loop.time(), answered=True)
+        return reply.answer
+
+
+class VirtualClaims(Claims):
+    """An owner of a :class:`ListModel`. `trouble` says of each command whether it is lost, or its reply."""
+
+    def __init__(self, world: "World", lease_ttl: float) -> None:
+        super().__init__(_NO_REDIS, Keys("virtual"), side="left", lease_ttl=lease_ttl, clock=world.clock)
+        self._world = world
+        self._list = world.list
+
+    async def _command(self, does: Callable[[], T]) -> T:
+        sent = self._clock()
+        await asyncio.sleep(_TRIP)
+        trouble = self._world.trouble()
+        if trouble == "lost":
+            raise UnreachableError("scripted")
+        found = does()
+        self.lease_end = max(self.lease_end, sent + self._ttl)
+        if trouble == "reply lost":
+            raise UnreachableError("scripted")
+        return found
+
+    async def acquire(self) -> ClaimedList | None:
+        here = self._list
+        found = await self._command(lambda: ClaimedList(here.sequence, here.settlement, len(here.claimed)))
+        self._sequence, self._settlement = found.sequence, found.settlement
+        return found
+
+    async def renew(self) -> None:
+        await self._command(lambda: None)
+
+    async def release(self) -> None:
+        self.lease_end = 0.0
+
+    async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
+        def claim() -> Claimed:
+            if self._sequence < self._list.sequence:
+                stamp, elements = self._list.claimed_after(self._sequence)
+            else:
+                stamp = self._world.stamp()
+                elements = self._list.claim(stamp, most, most_bytes, most_bytes_of_one)
+            return Claimed(self._sequence + 1, stamp, len(self._list.waiting), elements)
+
+        claimed = await self._command(claim)
+        self._sequence += len(claimed.elements)
+        return claimed
+
+    async def claimed_fields(self) -> Names:
+        def names() -> Names:
+            found = Names()
+            for field in sorted(self._list.claimed):
+                found.append(*field)
+            return found
+
+        return await self._command(names)
+
+    async def read(self, fields: Sequence[Field]) -> list[bytes | None]:
+        return await self._command(lambda: [self._list.claimed.get(field) for field in fields])
+
+    async def settle(self, settlement: Settlement) -> None:
+        number = self._settlement + 1
+        await self._command(lambda: self._list.settle(number, settlement))
+        self._settlement = number
+
+    async def wait_for_events(self, blocking: Redis, seconds: float) -> None:  # noqa: ARG002 - as its parent's
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while not self._list.waiting:
+                    self._world.pushed.clear()
+                    await self._world.pushed.wait()
+
+
+class VirtualRecords(Records):
+    """What an owner looks at once a second."""
+
+    def __init__(self) -> None:
+        super().__init__(_NO_REDIS, Keys("virtual"))
+
+    async def halt(self) -> HaltRecord | None:
+        return None
+
+
+class World:
+    """A list, an API and the parts of one process. To be made and used inside a virtual loop.
+
+    Args:
+        script: what the API answers.
+        others: settings.
+    """
+
+    def __init__(self, script: Script, **others: object) -> None:
+        self.list = ListModel()
+        self.api = ScriptedApi(script)
+        self.pushed = asyncio.Event()
+        self.trouble: Callable[[], str] = lambda: ""
+        self.users: dict[str, list[int]] = {}
+        self.kills: list[float] = []
+        self._stamp = 0
+        self._seen = 0.0
+        self.settings = config.load({}, **{"api_key": KEY, "linger": 0.25, **others})
+        built = parts.build(
+            self.settings, _NO_REDIS, Credentials.from_settings(self.settings), self.api, clock=self.clock
+        )
+        self.parts = replace(built, records=VirtualRecords())
+        self.tenure: Tenure | None = None
+
+    def clock(self) -> float:
+        """Virtual seconds. Like a real clock's, they pass while one looks, or rounding could keep a moment for ever."""
+        self._seen = max(asyncio.get_running_loop().time(), self._seen + 1e-7)
+        return self._seen
+
+    def stamp(self) -> int:
+        """Redis' time in microseconds; never the same twice."""
+        self._stamp = max(self._stamp + 1, int(self.clock() * 1e6))
+        return self._stamp
+
+    def push(self, users: Iterable[str]) -> list[int]:
+        """Pushes an event for each; tells their numbers."""
+        numbers = []
+        for user in users:
+            number = self.list.pushed
+            self.users.setdefault(user, []).append(number)
+            self.list.push([b'{"user_id":"%b","name":"n","date":"2016-09-11","n":%d}' % (user.encode(), number)])
+            numbers.append(number)
+        self.pushed.set()
+        return numbers
+
+    async def own(self, stopping: Stopping | None = None) -> Ending:
+        """One ownership of the list, to its end."""
+        claims = VirtualClaims(self, self.settings.lease_ttl)
+        await self.parts.reach.until(claims.acquire)
+        self.tenure = Tenure(self.parts, claims, _NO_REDIS)
+        return await self.tenure.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
+
+    async def run_until(self, holds: Callable[[], object], *, within: float) -> float:
+        """Owns the list until something holds; then as a SIGKILL would, without a settlement. Returns when."""
+        owning = asyncio.create_task(self.own())
+        deadline = self.clock() + within
+        while not (holds() or owning.done()):
+            assert self.clock() < deadline, f"did not come about within {within} virtual seconds"
+            await asyncio.sleep(1.0)
+        ended = self.clock()
+        await self.kill(owning)
+        return ended
+
+    async def kill(self, owning: asyncio.Task[Ending]) -> None:
+        """Ends an ownership without a settlement; a failure of its own fails the test."""
+        if not owning.done():
+            self.kills.append(self.clock())
+            owning.cancel()
+        with suppress(asyncio.CancelledError):
+            await owning
+
+    @property
+    def idle(self) -> bool:
+        """Whether everything is settled."""
+        return not (self.list.waiting or self.list.claimed)
+
+    def history(self, bad: dict[int, str] | None = None) -> History:
+        """What an observer knows, for the checker."""
+
+        def number(element: bytes) -> int:
+            return int(json.loads(element)["n"])
+
+        return History(
+            pushed=self.users,
+            posts=self.api.accepted,
+            letters=[(number(element), reason) for element, reason in self.list.letters],
+            waiting=[number(element) for element in self.list.waiting],
+            claimed=[number(element) for element in self.list.claimed.values()],
+            bad=bad or {},
+            disturbances=self.kills,
+        )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    before = structlog.get_config()
+    structlog.configure(processors=[_drop])
+    try:
+        yield
+    finally:
+        structlog.configure(**before)
+
+
+def _drop(*_: object) -> Any:
+    raise structlog.DropEvent
+
+
+_loop_class = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
+
+
+def virtually(main: Coroutine[Any, Any, T], *, seed: int) -> T:
+    """Runs on a virtual clock, with every draw of chance decided by `seed`."""
+    print(f"seed {seed}")
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        with _quiet(), asyncio.Runner(loop_factory=lambda: _loop_class(noop_cycles=1)) as runner:
+            return runner.run(main)
+    finally:
+        random.setstate(before)

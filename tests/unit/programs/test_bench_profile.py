@@ -1,0 +1,15 @@
+"""Which step's CPU a sample is."""
+
+from tests.programs.bench.profile import steps
+
+MAIN = "main (forwarder/cli/app.py:1);run (asyncio/base_events.py:2)"
+POST = "post (forwarder/pipeline/delivery.py:3);post (forwarder/api/client.py:4);request (aiohttp/client.py:5)"
+DECODE = "run (forwarder/pipeline/intake.py:3);decode_page (forwarder/event/element.py:4);f (forwarder/event/x.py:5)"
+SETTLE = "settle (forwarder/pipeline/settlement.py:1);run (forwarder/queue/wire/scripts.py:4);x (redis/client.py:5)"
+DELIVER = "deliver (forwarder/pipeline/delivery.py:9)"
+
+
+def test_a_sample_counts_for_the_innermost_step_and_libraries_for_the_step_that_called_them() -> None:
+    samples = [f"{POST} 7", f"{DECODE} 4", f"{SETTLE} 2", f"{DELIVER} 1", "select (selectors.py:1) 3"]
+    found = steps("\n".join(f"{MAIN};{sample}" for sample in samples))
+    assert found == {"client": 7, "event": 4, "queue": 2, "delivery": 1, "event loop": 3}
