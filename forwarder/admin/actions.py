@@ -13,7 +13,7 @@ from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.dead_letters.replay import Report, Terms
 from forwarder.errors import UnreachableError
 from forwarder.outcome import LetterReason
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 #: Most letters that one request replays: it must not take long.
 _MOST = 1_000
@@ -24,13 +24,13 @@ _CANARY_SECONDS = 30.0
 log = structlog.get_logger()
 
 
-class Resume(msgspec.Struct, forbid_unknown_fields=True):
+class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """How the halt is to end; as `forwarder resume --allow-refusals`."""
 
     allow_refusals: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
 
 
-class Replay(msgspec.Struct, forbid_unknown_fields=True):
+class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
     """One letter by its id, or those of a reason, oldest first, up to a limit."""
 
     id: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,4}/)?[0-9]{1,20}-[0-9]{1,20}\Z")] | None = None
@@ -50,7 +50,7 @@ class Done(msgspec.Struct):
     done: str
 
 
-async def resume(lists: Lists, wanted: Resume) -> Done:
+async def resume(lists: Queue, wanted: ResumeRequest) -> Done:
     """Ends the halt in force. Raises UnreachableError."""
     ended = await lists.resume(allow_refusals=wanted.allow_refusals)
     if ended is None:
@@ -59,7 +59,7 @@ async def resume(lists: Lists, wanted: Resume) -> Done:
     return Done("The halt is over. Workers go on within seconds.")
 
 
-async def replay(lists: Lists, settings: Settings, wanted: Replay) -> Done:
+async def replay(lists: Queue, settings: Settings, wanted: ReplayRequest) -> Done:
     """Replays what is wanted, as the command does. Raises UnreachableError; it says how many were replayed before."""
     letters = Letters(list(lists), side=settings.consume_from)
     ids = None if wanted.id is None else [wanted.id]

@@ -13,7 +13,7 @@ _GUESSES, _SECONDS = 5, 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class Denial:
     """Why a request is refused: an HTTP status, and a sentence for whoever reads it."""
 
     status: int
@@ -42,26 +42,26 @@ class Guard:
         """Whether there is a token, and so something to be allowed."""
         return self._token is not None
 
-    def refuses(self, headers: Mapping[str, str]) -> Refusal | None:
+    def refuses(self, headers: Mapping[str, str]) -> Denial | None:
         """None if the request may act. Whoever guesses slows down everybody, also the one who knows the token.
 
         A page of another site never gets as far as the token: so it cannot make a browser guess either.
         """
         if self._token is None:
-            return Refusal(403, "FORWARDER_ADMIN_TOKEN is not set: use the forwarder command")
+            return Denial(403, "FORWARDER_ADMIN_TOKEN is not set: use the forwarder command")
         if not _same_origin(headers):
-            return Refusal(403, "this comes from another page")
+            return Denial(403, "this comes from another page")
         wait = self._locked()
         if wait:
-            return Refusal(429, f"too many wrong tokens: wait {wait} s, or use the forwarder command", wait)
+            return Denial(429, f"too many wrong tokens: wait {wait} s, or use the forwarder command", wait)
         scheme, _, given = headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            return Refusal(401, "the token is needed")
+            return Denial(401, "the token is needed")
         # What is no UTF-8 comes as surrogates, which would be an error to encode otherwise.
         if hmac.compare_digest(given.strip().encode(errors="surrogateescape"), self._token):
             return None
         self._guesses.append(self._clock())
-        return Refusal(401, "wrong token", guess=True)
+        return Denial(401, "wrong token", guess=True)
 
     def _locked(self) -> int:
         """Seconds until a token is looked at again, in whole ones; 0 if it is now."""

@@ -11,19 +11,19 @@ from forwarder.admin import wording as words
 from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import LATELY, PERIOD, History, Sample, pace
-from forwarder.monitor.summary import Digest, Values, total
-from forwarder.monitor.watch import Lookout, Seen
+from forwarder.monitor.summary import Summary, Values, total
+from forwarder.monitor.watch import Seen, Watch
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.parts import Parts
 from forwarder.queue import Census
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Readiness
 from forwarder.worker.worker import State
 
 log = structlog.get_logger()
 
 
-class Board:
+class StatusPage:
     """One per process; bounded in memory and in what it asks of Redis, however many pages are open."""
 
     def __init__(self, parts: Parts, readiness: Callable[[], Readiness], *, actions: bool) -> None:
@@ -32,8 +32,8 @@ class Board:
         self._actions = actions
         self._history = History()
         self._started = parts.clock()
-        self.lists = Lists(parts.redis, parts.settings.queue, parts.settings.shards)
-        self.lookout = Lookout(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
+        self.lists = Queue(parts.redis, parts.settings.queue, parts.settings.shards)
+        self.lookout = Watch(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
 
     async def remember(self) -> None:
         """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened.
@@ -41,7 +41,7 @@ class Board:
         Says once a minute in the log how it goes.
         """
         metrics, clock = self._parts.metrics, self._parts.clock
-        digest = Digest(clock(), metrics.values())
+        digest = Summary(clock(), metrics.values())
         while True:
             seen, values = await self.lookout.look(), metrics.values()
             self._history.add(self._sample(seen, values))

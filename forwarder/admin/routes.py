@@ -10,9 +10,9 @@ import structlog
 from aiohttp import web
 
 from forwarder.admin import actions, assets
-from forwarder.admin.actions import Done, Replay, Resume
-from forwarder.admin.guard import Guard, Refusal, host_of, is_loopback
-from forwarder.admin.page import Board
+from forwarder.admin.actions import Done, ReplayRequest, ResumeRequest
+from forwarder.admin.guard import Denial, Guard, host_of, is_loopback
+from forwarder.admin.page import StatusPage
 from forwarder.errors import ForwarderError
 from forwarder.monitor import latest_letters as letters
 from forwarder.pipeline.parts import Parts
@@ -41,7 +41,7 @@ class Pages:
         self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
         self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
-        self.board = Board(parts, readiness, actions=self._guard.armed)
+        self.board = StatusPage(parts, readiness, actions=self._guard.armed)
 
     def routes(self) -> list[web.RouteDef]:
         """What to serve."""
@@ -103,13 +103,13 @@ class Pages:
         return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, Resume)
+        wanted = await _body(request, ResumeRequest)
         if isinstance(wanted, web.Response):
             return wanted
         return await self._do(lambda: actions.resume(self.board.lists, wanted))
 
     async def _replay(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, Replay)
+        wanted = await _body(request, ReplayRequest)
         if isinstance(wanted, web.Response):
             return wanted
         return await self._do(lambda: actions.replay(self.board.lists, self._parts.settings, wanted))
@@ -131,7 +131,7 @@ def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = 
     return web.Response(status=status, body=body, content_type="application/json", headers=headers)
 
 
-def _refused(refusal: Refusal, request: web.Request) -> web.Response:
+def _refused(refusal: Denial, request: web.Request) -> web.Response:
     if refusal.guess:
         log.warning("a wrong token was tried on the admin address", path=request.path, by=request.remote)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {}

@@ -18,7 +18,7 @@ from yarl import URL
 
 from forwarder.api.credentials import Credentials
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
-from forwarder.api.shared_timeout import Deadline
+from forwarder.api.shared_timeout import SharedTimeout
 from forwarder.config import Settings
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 
@@ -101,7 +101,7 @@ class Api:
         self._users = URL(users_url(base, version), encoded=True)
         self._credentials = credentials
         self._timeout = timeout
-        self._deadline = Deadline(timeout)
+        self._deadline = SharedTimeout(timeout)
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod

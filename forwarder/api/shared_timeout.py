@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-class Deadline:
+class SharedTimeout:
     """Ends what takes too long.
 
     As everyone has the same time, whoever began first runs out first, and a timer for that one is enough. A timer

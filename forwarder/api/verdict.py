@@ -21,7 +21,7 @@ class Accept:
 
 
 @dataclass(frozen=True, slots=True)
-class Divide:
+class Bisect:
     """One of the events is at fault: halve, and when only one is left it is refused so."""
 
     refusal: Refused
@@ -35,7 +35,7 @@ class Refuse:
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class Retry:
     """Try again after a backoff of at least ``after`` seconds."""
 
     cause: str
@@ -43,7 +43,7 @@ class Again:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class Halt:
     """Nothing may be sent any more: halt."""
 
     reason: HaltReason
@@ -51,7 +51,7 @@ class Stop:
     fingerprint: str
 
 
-Verdict = Accept | Divide | Refuse | Again | Stop
+Verdict = Accept | Bisect | Refuse | Retry | Halt
 
 
 @dataclass(slots=True)
@@ -115,16 +115,16 @@ class Judge:
             case Meaning.NO_SUCH_ADDRESS:
                 return self._no_such_address(user, status, after, tries)
             case Meaning.MALFORMED:
-                return Divide(Refused(LetterReason.REJECTED, status, f"the API answered {status}", tries.made))
+                return Bisect(Refused(LetterReason.REJECTED, status, f"the API answered {status}", tries.made))
             case Meaning.TOO_LARGE:
-                return Divide(Refused(LetterReason.TOO_LARGE, status, f"the API answered {status}", tries.made))
+                return Bisect(Refused(LetterReason.TOO_LARGE, status, f"the API answered {status}", tries.made))
         assert_never(answer.meaning)
 
     def _unauthorized(self, answer: Declined) -> Verdict:
         """The key may have been changed meanwhile, or the file may hold a new one: then that one is tried."""
         if answer.fingerprint != self.credentials.fingerprint or self.credentials.reload():
-            return Again("401")
-        return Stop(
+            return Retry("401")
+        return Halt(
             HaltReason.CREDENTIALS,
             "the API answered 401: the API key is refused",
             self.credentials.fingerprint,
@@ -136,9 +136,9 @@ class Judge:
         self._suspicion = None
         if suspect == 403:
             detail = "the API answered 403 to two users in a row: the API key lacks the permission"
-            return Stop(HaltReason.CREDENTIALS, detail, self.credentials.fingerprint)
+            return Halt(HaltReason.CREDENTIALS, detail, self.credentials.fingerprint)
         detail = f"two users in a row were answered {suspect}, which the API never does: is this the API?"
-        return Stop(HaltReason.MISDIRECTED, detail, self.address)
+        return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
     def _no_such_address(self, user: str, status: str, after: float, tries: Tries) -> Verdict:
         if self._accepted:
@@ -147,7 +147,7 @@ class Judge:
         if len(self._unknown_users) >= _MISDIRECTED_USERS:
             self._unknown_users.clear()
             detail = f"{_MISDIRECTED_USERS} users were answered {status} and none was ever accepted: is the URL right?"
-            return Stop(HaltReason.MISDIRECTED, detail, self.address)
+            return Halt(HaltReason.MISDIRECTED, detail, self.address)
         return self._again(status, after, tries)
 
     def _again(self, cause: str, after: float, tries: Tries) -> Verdict:
@@ -160,4 +160,4 @@ class Judge:
         if tries.counted >= self.max_attempts and self.clock() - tries.since >= self.max_retry_age:
             detail = f"{tries.counted} attempts failed while others were accepted, the last with {cause}"
             return Refuse(Refused(LetterReason.EXHAUSTED, cause, detail, tries.made))
-        return Again(cause, after)
+        return Retry(cause, after)

@@ -38,7 +38,7 @@ from forwarder.monitor.systemd import Systemd
 from forwarder.operations.status import check, survey
 from forwarder.producer import Producer
 from forwarder.service import Service
-from forwarder.worker.worker import HaltedForGoodError
+from forwarder.worker.worker import ExitOnHaltError
 
 #: Objects made and not freed that call for a collection; with Python's 700 a worker spends a fifth of its time on it.
 _GARBAGE = 20_000
@@ -229,7 +229,7 @@ def _explained(error: BaseException) -> int:
             for problem in error.problems:
                 show.problem(problem)
             return EXIT_CONFIGURATION
-        case HaltedForGoodError():
+        case ExitOnHaltError():
             show.problem(str(error))
             return EXIT_HALTED
         case ForwarderError():

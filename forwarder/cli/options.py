@@ -10,7 +10,7 @@ import typer
 
 from forwarder.config import Settings
 from forwarder.queue import connect
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 T = TypeVar("T")
 
@@ -42,14 +42,14 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 
 
 @asynccontextmanager
-async def lists_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[Lists]:
+async def lists_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[Queue]:
     """The operator's side of the settings' queue.
 
     Raises:
         ShardsDisagreeError: on entering, with `agree`; the queue has another number of lists than the settings.
     """
     async with connect(settings.redis_url.get_secret_value()) as redis:
-        lists = Lists(redis, settings.queue, settings.shards)
+        lists = Queue(redis, settings.queue, settings.shards)
         if agree:
             await lists.agree()
         yield lists

@@ -10,7 +10,7 @@ from forwarder.cli.options import EXIT_FAILURE, DryRun, run_to_end
 from forwarder.config import Settings
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import connect
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import MOST_SHARDS
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]
@@ -46,6 +46,6 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
                 max_event_bytes=int(settings.max_event_bytes),
                 progress=progress,
             )
-        late = await Lists(redis, settings.queue, shards).strays()
+        late = await Queue(redis, settings.queue, shards).strays()
     show.resharded(plan, moved, late)
     return EXIT_FAILURE if late else 0

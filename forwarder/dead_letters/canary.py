@@ -14,7 +14,7 @@ _SOON, _LATER = 0.05, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Again:
+class RefusedAgain:
     """A letter of the canary that was refused again: the new letter, and the old one's id."""
 
     letter: DeadLetter
@@ -33,7 +33,7 @@ class Findings:
     """
 
     sent: int
-    refused: list[Again] = field(default_factory=list)
+    refused: list[RefusedAgain] = field(default_factory=list)
     stopped: str = ""
     halted: bool = False
 
@@ -111,9 +111,9 @@ class Canary:
             await self._sleep(pause)
             pause = min(2 * pause, _LATER)
 
-    async def _refused(self) -> list[Again]:
+    async def _refused(self) -> list[RefusedAgain]:
         return [
-            Again(letter, self._was[letter.element])
+            RefusedAgain(letter, self._was[letter.element])
             async for letter in self._letters.since(self._started)
             if letter.element in self._was and order(letter.id) > self._newest
         ]

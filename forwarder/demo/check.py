@@ -21,7 +21,7 @@ _BAD = 100
 
 
 @dataclass(slots=True)
-class Plan:
+class Purchases:
     """What is pushed, and what must become of it; events are known by the member ``demo_id``."""
 
     elements: list[bytes] = field(default_factory=list)
@@ -39,9 +39,9 @@ class Check:
     text: str
 
 
-def plan(events: int, *, faults: bool) -> Plan:
+def plan(events: int, *, faults: bool) -> Purchases:
     """The first `events` purchases; with `faults` every hundredth one spoilt."""
-    found = Plan()
+    found = Purchases()
     with (
         (files("forwarder.demo") / "data" / "cdnow-purchases.ndjson.gz").open("rb") as packed,
         gzip.open(packed) as lines,
@@ -129,7 +129,7 @@ async def observe(records: Records, api_url: str, admin: str) -> Seen:
     return seen
 
 
-def verdict(planned: Plan, seen: Seen, census: Census) -> list[Check]:
+def verdict(planned: Purchases, seen: Seen, census: Census) -> list[Check]:
     """What must hold, and whether it does."""
     good = sum(map(len, planned.good.values()))
     there = sum(len(set(ids) & seen.accepted.get(user, {}).keys()) for user, ids in planned.good.items())
@@ -161,7 +161,7 @@ def _ordered(ids: list[int], accepted: dict[int, int]) -> bool:
     return [x for x in accepted if x in wanted] == [x for x in ids if x in accepted]
 
 
-def _letters(planned: Plan, seen: Seen) -> Check:
+def _letters(planned: Purchases, seen: Seen) -> Check:
     wanted = {"invalid": sorted(planned.invalid), "rejected": sorted(planned.refused)}
     text = f"{sum(map(len, seen.dead.values())):,} dead letters"
     if {reason: sorted(ids) for reason, ids in seen.dead.items()} != wanted:

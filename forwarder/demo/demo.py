@@ -17,7 +17,7 @@ from forwarder import config
 from forwarder.config import Settings
 from forwarder.demo import check as demo_check
 from forwarder.demo import view as demo_view
-from forwarder.demo.check import ALL_EVENTS, Plan, plan
+from forwarder.demo.check import ALL_EVENTS, Purchases, plan
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import ForwarderError
 from forwarder.logs import setup as logs
@@ -143,7 +143,9 @@ def _settings(redis_url: str, api_url: str) -> Settings:
     )
 
 
-async def _main_job(redis_url: str, api_url: str, stand_in: Process, planned: Plan, *, keep: bool, faults: bool) -> int:
+async def _main_job(
+    redis_url: str, api_url: str, stand_in: Process, planned: Purchases, *, keep: bool, faults: bool
+) -> int:
     async with connect(redis_url) as redis:
         records = Records(redis, Keys(_QUEUE))
         await _push(redis, planned.elements)

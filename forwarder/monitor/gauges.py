@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 from forwarder.metrics import Metrics
 from forwarder.monitor.history import PERIOD
-from forwarder.monitor.waiting_age import Arrivals
+from forwarder.monitor.waiting_age import WaitingAge
 from forwarder.queue import Census, Memory
 
 #: Seconds after which a server that nobody has heard of is no longer counted: a cluster may have lost it.
@@ -20,7 +20,7 @@ class Gauges:
     def __init__(self, metrics: Metrics, lists: int, clock: Callable[[], float]) -> None:
         self._metrics = metrics
         self._clock = clock
-        self._arrivals = [Arrivals() for _ in range(lists)]
+        self._ages = [WaitingAge() for _ in range(lists)]
         self._memories: dict[str, tuple[float, Memory]] = {}
 
     def counted(self, censuses: Sequence[Census]) -> None:
@@ -30,8 +30,8 @@ class Gauges:
         metrics.claimed_events.set(sum(each.claimed for each in censuses))
         metrics.dead_letters.set(sum(each.letters for each in censuses))
         metrics.imbalance.set(sum(each.imbalance for each in censuses))
-        pairs = zip(self._arrivals, censuses, strict=True)
-        ages = [arrivals.look(census.sequence, census.waiting, now) for arrivals, census in pairs]
+        pairs = zip(self._ages, censuses, strict=True)
+        ages = [each.observe(census.sequence, census.waiting, now) for each, census in pairs]
         metrics.oldest_waiting_age.set(max(ages))
 
     def told(self, memory: Memory) -> None:

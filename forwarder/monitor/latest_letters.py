@@ -8,7 +8,7 @@ from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import claimed_at, named, order
 from forwarder.outcome import LetterReason
 from forwarder.queue import DeadLetter
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 #: How many of the latest letters are shown, and of how many the reasons are counted.
 _SHOWN, _COUNTED = 20, 1_000
@@ -32,7 +32,7 @@ class Latest:
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
-async def read(lists: Lists) -> Latest:
+async def read(lists: Queue) -> Latest:
     """Looks at the latest letters. Raises UnreachableError."""
     most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
     found: list[tuple[DeadLetter, int]] = []

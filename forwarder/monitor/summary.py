@@ -17,7 +17,7 @@ def total(values: Values, name: str) -> float:
     return sum(values.get(name, {}).values())
 
 
-class Digest:
+class Summary:
     """One per process. To be asked often; it decides itself when there is something to say.
 
     Args:

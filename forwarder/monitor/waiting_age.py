@@ -16,7 +16,7 @@ class _Grown(NamedTuple):
     when: float
 
 
-class Arrivals:
+class WaitingAge:
     """Remembers when the list was seen to grow. One per list and process.
 
     Everything is counted in places: the n-th event ever pushed has the n-th place, and events are taken in that order.
@@ -25,7 +25,7 @@ class Arrivals:
     def __init__(self) -> None:
         self._seen: list[_Grown] = []
 
-    def look(self, taken: int, waiting: int, now: float) -> float:
+    def observe(self, taken: int, waiting: int, now: float) -> float:
         """Seconds since the oldest waiting event was first seen to be there, 0 if none waits; never more than its age.
 
         Args:

@@ -16,7 +16,7 @@ from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.latest_letters import Latest
 from forwarder.queue import Census, HaltRecord
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 #: Seconds for which what was seen is new enough.
 _FRESH = 1.0
@@ -52,10 +52,10 @@ class Seen:
         return reduce(operator.add, self.censuses)
 
 
-class Lookout:
+class Watch:
     """Asks by one command at a time: a Redis that hangs costs one connection, whatever is asked of the page."""
 
-    def __init__(self, lists: Lists, gauges: Gauges, clock: Callable[[], float]) -> None:
+    def __init__(self, lists: Queue, gauges: Gauges, clock: Callable[[], float]) -> None:
         self._lists = lists
         self._gauges = gauges
         self._clock = clock

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode, user_of, with_date
-from forwarder.queue import Keys, MovedList, Page, Records, Redis, Side
+from forwarder.queue import Keys, ListMover, Page, Records, Redis, Side
 from forwarder.queue.mover import MOVER_LEASE, PAGE
 from forwarder.queue.sharding import shard_of
 
@@ -45,7 +45,7 @@ class Redistribution:
         progress: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lists = {keys.list: MovedList(redis, keys, side=side) for keys in sources}
+        self._lists = {keys.list: ListMover(redis, keys, side=side) for keys in sources}
         self._records = {keys.list: Records(redis, keys) for keys in sources}
         self._targets = [self._lists[keys.list] for keys in targets]
         self._max_event_bytes = max_event_bytes
@@ -78,13 +78,13 @@ class Redistribution:
         for each in self._lists.values():
             await each.tidy(gone=each not in self._targets)
 
-    async def _empty(self, source: MovedList) -> None:
+    async def _empty(self, source: ListMover) -> None:
         async for page in self._pages(source):
             await self._load(source, page)
             source.loaded(page)
             await self._keep()
 
-    async def _pages(self, source: MovedList) -> AsyncIterator[Page]:
+    async def _pages(self, source: ListMover) -> AsyncIterator[Page]:
         names = await source.claimed_fields()
         fields = names.take(PAGE)
         while (page := await source.unload_events(fields)).items or fields:
@@ -101,7 +101,7 @@ class Redistribution:
             while (page := await source.unload_counts()).items:
                 yield page
 
-    async def _misplaced(self, source: MovedList) -> AsyncIterator[list[tuple[str, int]]]:
+    async def _misplaced(self, source: ListMover) -> AsyncIterator[list[tuple[str, int]]]:
         """Pages of the dead letters that belong in another list, with their shard; the last one may be empty."""
         page: list[tuple[str, int]] = []
         async for letter in self._records[source.name].letters():
@@ -116,7 +116,7 @@ class Redistribution:
                 page = []
         yield page
 
-    async def _load(self, source: MovedList, page: Page) -> None:
+    async def _load(self, source: ListMover, page: Page) -> None:
         parts: dict[int, list[bytes]] = {}
         for item in page.items:
             shard, part = self._part(item)

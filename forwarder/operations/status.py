@@ -12,7 +12,7 @@ from forwarder.config import Settings
 from forwarder.errors import ShardsDisagreeError, UnreachableError
 from forwarder.outcome import Declined, Meaning, Registered, Unanswered
 from forwarder.queue import Census
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 #: A user that is never created: the request that names it has no events, which the API refuses with a 400.
 _NOBODY = "forwarder-check"
@@ -32,7 +32,7 @@ class Finding:
     detail: str
 
 
-async def survey(lists: Lists) -> dict[str, object]:
+async def survey(lists: Queue) -> dict[str, object]:
     """Everything countable of a queue, who owns its lists, and its halt, as one JSON-ready object."""
     halt = await lists[0].halt()
     workers = await lists.workers()
@@ -56,7 +56,7 @@ def _owner(census: Census, workers: Mapping[str, str]) -> dict[str, object] | No
     return {"worker": name, "lease_seconds": census.lease_milliseconds / 1000}
 
 
-async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncIterator[Finding]:
+async def check(settings: Settings, lists: Queue, api: Api | None) -> AsyncIterator[Finding]:
     """Looks at Redis and at the API, one finding at a time; changes nothing.
 
     Args:
@@ -91,7 +91,7 @@ async def check(settings: Settings, lists: Lists, api: Api | None) -> AsyncItera
         yield await _api(api, settings.api_url)
 
 
-async def _strays(lists: Lists) -> AsyncIterator[Finding]:
+async def _strays(lists: Queue) -> AsyncIterator[Finding]:
     try:
         found = await lists.strays()
     except UnreachableError as error:  # such as without the right to look at other lists

@@ -19,7 +19,7 @@ _NEWS = 1.0
 log = structlog.get_logger()
 
 
-class Reach:
+class Availability:
     """One for each list: in a cluster, some may be served while others are not.
 
     Counts what fails, says it when it changes and every ten seconds, and says when it is over.
@@ -35,10 +35,10 @@ class Reach:
         #: Why Redis does not serve now; None when the last command was answered.
         self.problem: str | None = None
 
-    def of_list(self, name: str) -> "Reach":
+    def of_list(self, name: str) -> "Availability":
         """The one for another list of the same process; the same for the same list."""
         if name not in self._all:
-            self._all[name] = Reach(self._metrics, name, clock=self._clock)
+            self._all[name] = Availability(self._metrics, name, clock=self._clock)
             self._all[name]._all = self._all  # noqa: SLF001 - its own kind
         return self._all[name]
 

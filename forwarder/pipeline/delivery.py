@@ -7,7 +7,7 @@ from typing import assert_never
 import structlog
 
 from forwarder.api.pacing.permits import Permit, Signal
-from forwarder.api.verdict import Accept, Again, Divide, Refuse, Stop, Tries, Verdict
+from forwarder.api.verdict import Accept, Bisect, Halt, Refuse, Retry, Tries, Verdict
 from forwarder.event import Event
 from forwarder.metrics import status_label
 from forwarder.outcome import (
@@ -56,7 +56,7 @@ class Delivery:
         gate: Gate,
         *,
         decide: Callable[[Sequence[Event], Outcome], None],
-        halt: Callable[[Stop], None],
+        halt: Callable[[Halt], None],
         backs_off: Callable[[Batch], None],
         recall: Callable[[Batch], Awaitable[None]],
     ) -> None:
@@ -109,15 +109,15 @@ class Delivery:
                 match verdict:
                     case Accept():
                         self._decide(undecided.pop().events, Accepted())
-                    case Divide(refusal) if len(part.events) > 1 and self._divisible(refusal):
+                    case Bisect(refusal) if len(part.events) > 1 and self._divisible(refusal):
                         self._metrics.bisections.inc()
                         undecided[-1:] = reversed(part.halves())
-                    case Divide(refusal) | Refuse(refusal):
+                    case Bisect(refusal) | Refuse(refusal):
                         self._decide(undecided.pop().events, refusal)
-                    case Stop():
+                    case Halt():
                         self._halt(verdict)
                         return
-                    case Again():
+                    case Retry():
                         return
                     case _:
                         assert_never(verdict)
@@ -135,14 +135,14 @@ class Delivery:
         return await self._tried_again(batch, tries, verdict) if self._is_again(verdict) else verdict
 
     def _is_again(self, verdict: Verdict) -> bool:
-        return isinstance(verdict, Again) and not self._stopping
+        return isinstance(verdict, Retry) and not self._stopping
 
     async def _tried_again(self, batch: Batch, tries: Tries, verdict: Verdict) -> Verdict:
         async def attempt() -> Verdict:
             return await self._post(batch, await self._permit_again(batch), tries)
 
         def at_least(verdict: Verdict) -> float:
-            return verdict.after if isinstance(verdict, Again) else 0.0
+            return verdict.after if isinstance(verdict, Retry) else 0.0
 
         return await self._backoff.until(verdict, attempt, again=self._is_again, at_least=at_least)
 
@@ -176,7 +176,7 @@ class Delivery:
         self._pacer.returned(permit, batch.user, _signal(answer), retry_after)
         verdict = self._judge.judge(batch.user, answer, tries)
         self._record(batch.events, answer, verdict, self._clock() - started)
-        if isinstance(verdict, Again):
+        if isinstance(verdict, Retry):
             self._backs_off(batch)
         return verdict
 
@@ -198,7 +198,7 @@ class Delivery:
             case _:
                 assert_never(answer)
         self._metrics.posts.labels(said).inc()
-        if isinstance(verdict, Again):
+        if isinstance(verdict, Retry):
             self._metrics.retries.labels(said).inc()
         if self._chatter.is_news("POST not accepted", said):
             log.info(

@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Lost:
 class Halted:
     """Nothing may be sent. ``stop`` is this owner's own reason, or None when a halt was found in Redis."""
 
-    stop: Stop | None
+    stop: Halt | None
 
 
 Ending = Stopped | Lost | Halted

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.errors import UnreachableError
 from forwarder.event import Event, Invalid, decode, decode_page
 from forwarder.outcome import HaltReason, LetterReason, Refused
@@ -62,7 +62,7 @@ class Intake:
         settler: Settler,
         *,
         arrived: Callable[[], None],
-        halt: Callable[[Stop], None],
+        halt: Callable[[Halt], None],
     ) -> None:
         self._claims = claims
         self._blocking = blocking
@@ -211,7 +211,7 @@ class Intake:
         if not self._trust.established and self._strangers.count >= _STRANGE:
             self._strangers.events.clear()
             detail = f"none of the first {_STRANGE} elements is an event: is FORWARDER_QUEUE right?"
-            self._halt(Stop(HaltReason.MISDIRECTED, detail, ""))
+            self._halt(Halt(HaltReason.MISDIRECTED, detail, ""))
 
     def _release_strangers(self) -> None:
         """Either the first valid event has come, or the list is empty and nothing more can be learnt from it."""

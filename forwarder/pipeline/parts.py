@@ -14,7 +14,7 @@ from forwarder.api.verdict import Judge
 from forwarder.config import Settings
 from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics
-from forwarder.pipeline.availability import Reach
+from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.brake import Brake
 from forwarder.queue import Keys, Records, Redis
 from forwarder.retry import Backoff
@@ -36,7 +36,7 @@ class Parts:
     redis: Redis
     keys: Keys
     records: Records
-    reach: Reach
+    reach: Availability
     credentials: Credentials
     api: Api
     judge: Judge
@@ -71,7 +71,7 @@ def build(
         redis=redis,
         keys=keys,
         records=Records(redis, keys),
-        reach=Reach(metrics, keys.queue, clock=clock),
+        reach=Availability(metrics, keys.queue, clock=clock),
         credentials=credentials,
         api=api,
         judge=Judge(credentials, api.fingerprint, settings.max_attempts, settings.max_retry_age, clock),

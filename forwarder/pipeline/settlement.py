@@ -6,11 +6,11 @@ from typing import assert_never
 
 import structlog
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.event import Event
 from forwarder.outcome import Accepted, Deferred, HaltReason, LetterReason, Outcome, Refused
 from forwarder.pipeline.parts import Parts
-from forwarder.queue import Claims, Letter, Settlement
+from forwarder.queue import Claims, NewLetter, Settlement
 
 #: Outcomes wait for company at most so many seconds, or until there are so many. What a crash can double is
 #: what is in flight and what waits here, so both are small.
@@ -35,7 +35,7 @@ class Settler:
         parts: Parts,
         claims: Claims,
         *,
-        halt: Callable[[Stop], None],
+        halt: Callable[[Halt], None],
         settled: Callable[[], None],
     ) -> None:
         self._claims = claims
@@ -97,11 +97,11 @@ class Settler:
             if not self._braked:
                 self._braked = True
                 detail = f"most of the last decided events were refused, the last with: {refused.detail}"
-                self._halt(Stop(HaltReason.DEAD_LETTER_BRAKE, detail, ""))
+                self._halt(Halt(HaltReason.DEAD_LETTER_BRAKE, detail, ""))
             self._metrics.events_deferred.inc()
             return
         self._pending.letters.append(
-            Letter(
+            NewLetter(
                 event.number, event.stamp, refused.reason, refused.status, refused.detail, event.user, refused.attempts
             )
         )

@@ -13,7 +13,7 @@ from forwarder.errors import (
     RedisFullError,
 )
 from forwarder.producer.encoding import Outgoing
-from forwarder.producer.target import Ending, Fate
+from forwarder.producer.target import Fate, PushEnding
 from forwarder.queue.sharding import shard_of
 
 #: Events and bytes of one command: Redis does nothing else meanwhile.
@@ -21,11 +21,11 @@ _MOST_EVENTS = 1_000
 _MOST_BYTES = 4 * 1024 * 1024
 
 #: The gravest first.
-_ERRORS: dict[Ending, type[PushError]] = {
-    Ending.LOST: MaybePushedError,
-    Ending.REDIS_FULL: RedisFullError,
-    Ending.REFUSED: NotPushedError,
-    Ending.QUEUE_FULL: QueueFullError,
+_ERRORS: dict[PushEnding, type[PushError]] = {
+    PushEnding.LOST: MaybePushedError,
+    PushEnding.REDIS_FULL: RedisFullError,
+    PushEnding.REFUSED: NotPushedError,
+    PushEnding.QUEUE_FULL: QueueFullError,
 }
 _GRAVITY = [*_ERRORS.values(), NotDurableError]
 
@@ -72,9 +72,9 @@ class Push:
         for portion, fate in zip(portions, fates, strict=True):
             positions = [event.position for event in portion.events]
             self._pushed += positions[: fate.pushed]
-            if fate.ending is Ending.LOST:
+            if fate.ending is PushEnding.LOST:
                 self._uncertain += positions
-            if fate.ending is not Ending.DONE:
+            if fate.ending is not PushEnding.DONE:
                 self._failures.append((_ERRORS[fate.ending], fate.why))
         if shortfall is not None:
             self._failures.append((NotDurableError, shortfall))

@@ -26,7 +26,7 @@ class Durability:
     within: float = 3.0
 
 
-class Ending(StrEnum):
+class PushEnding(StrEnum):
     """How a command that pushes ended."""
 
     DONE = "done"
@@ -40,7 +40,7 @@ class Ending(StrEnum):
 class Fate:
     """What became of the events of one command: so many, the first ones, were pushed; unless it is lost, no others."""
 
-    ending: Ending
+    ending: PushEnding
     pushed: int = 0
     why: str = ""
 
@@ -128,12 +128,14 @@ class Target:
     def _fate(self, count: int, reply: Reply) -> Fate:
         match reply:
             case Lost(why):
-                return Fate(Ending.LOST, 0, why)
+                return Fate(PushEnding.LOST, 0, why)
             case Refusal(why, full):
-                return Fate(Ending.REDIS_FULL if full else Ending.REFUSED, 0, why)
+                return Fate(PushEnding.REDIS_FULL if full else PushEnding.REFUSED, 0, why)
             case int(pushed) if self.max_waiting is not None and pushed < count:
-                return Fate(Ending.QUEUE_FULL, pushed, f"{self.max_waiting:,} events wait in a list, and no more may")
-        return Fate(Ending.DONE, count)
+                return Fate(
+                    PushEnding.QUEUE_FULL, pushed, f"{self.max_waiting:,} events wait in a list, and no more may"
+                )
+        return Fate(PushEnding.DONE, count)
 
     def _shortfall(self, reply: Reply) -> str | None:
         wanted = self.durability

@@ -13,10 +13,10 @@ wire          how bytes get to Redis and back
 
 from redis.asyncio import Redis
 
-from forwarder.queue.claims import Claimed, ClaimedList, Claims, Letter, Settlement
+from forwarder.queue.claims import Claimed, ClaimedList, Claims, NewLetter, Settlement
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys, Side
-from forwarder.queue.mover import MOVER, Content, MovedList, Page, contents, lease, write_shards
+from forwarder.queue.mover import MOVER, Content, ListMover, Page, contents, lease, write_shards
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Memory, Records, Undecided
 from forwarder.queue.wire.connection import connect
 
@@ -33,9 +33,9 @@ __all__ = [
     "HaltRecord",
     "Keys",
     "LatestLetters",
-    "Letter",
+    "ListMover",
     "Memory",
-    "MovedList",
+    "NewLetter",
     "Page",
     "Place",
     "Records",

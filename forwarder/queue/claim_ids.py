@@ -7,7 +7,7 @@ from collections.abc import Iterable
 _CUT = 4_096
 
 
-class Names:
+class ClaimIds:
     """A queue of (sequence number, stamp), oldest first."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.queue.claim_ids import Names
+from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
@@ -52,7 +52,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class NewLetter:
     """A dead letter to be: the claimed event `number`-`stamp`, and why."""
 
     number: int
@@ -69,7 +69,7 @@ class Settlement:
     """Claims to end: accepted numbers by the stamp of their claim, and dead letters."""
 
     accepted: dict[int, list[int]] = field(default_factory=dict)
-    letters: list[Letter] = field(default_factory=list)
+    letters: list[NewLetter] = field(default_factory=list)
 
 
 class Claims:
@@ -172,7 +172,7 @@ class Claims:
         self._sequence = first + len(elements)
         return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
 
-    async def claimed_fields(self) -> Names:
+    async def claimed_fields(self) -> ClaimIds:
         """(number, stamp) of every claimed event, oldest first: what an owner has to adopt."""
         found: dict[int, MutableSequence[int]] = {}
         cursor = b"0"
@@ -238,9 +238,9 @@ class Claims:
                 raise
 
 
-def _in_order(found: dict[int, MutableSequence[int]]) -> Names:
+def _in_order(found: dict[int, MutableSequence[int]]) -> ClaimIds:
     """Names by number, each once; a claim's numbers follow each other, so it is enough to sort within each."""
-    names = Names()
+    names = ClaimIds()
     for stamp in sorted(found, key=lambda stamp: min(found[stamp])):
         names.extend(sorted(set(found[stamp])), stamp)
     return names

@@ -55,7 +55,7 @@ class Content:
         return bool(self.waiting or self.claimed or self.letters or self.noted)
 
 
-class MovedList(Claims):
+class ListMover(Claims):
     """A list whose lease is held in order to move what is in it. Every method raises LeaseLostError without it."""
 
     def __init__(self, redis: Redis, keys: Keys, *, side: Side) -> None:

@@ -22,7 +22,7 @@ def possible_lists(queue: str) -> list[Keys]:
     return [Keys(queue), *lists_of_a_queue(queue, MOST_SHARDS)]
 
 
-class Lists:
+class Queue:
     """The operator's side of a queue. Iterating gives the :class:`Records` of each list, by shard."""
 
     def __init__(self, redis: Redis, queue: str, shards: int) -> None:

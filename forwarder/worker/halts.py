@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.parts import Parts
 from forwarder.queue import HaltRecord
@@ -31,7 +31,7 @@ def halts(halt: HaltRecord, parts: Parts) -> bool:
     return halt.fingerprint in ("", parts.credentials.fingerprint, parts.api.fingerprint)
 
 
-def record(stop: Stop) -> HaltRecord:
+def record(stop: Halt) -> HaltRecord:
     """The halt to write down, as of now."""
     since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     return HaltRecord(stop.reason, stop.detail, since, stop.fingerprint)

@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from forwarder.api.pacing.permits import Permit
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.errors import LeaseLostError, QueueError, RolledBackError, UnreachableError
 from forwarder.event import Event
 from forwarder.outcome import Accepted, Deferred, Outcome
@@ -45,7 +45,7 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
         await asyncio.wait(running, timeout=0.1)
 
 
-class Tenure:
+class Ownership:
     """Runs one ownership, from just after the lease was acquired until it is released or lost.
 
     Args:
@@ -100,7 +100,7 @@ class Tenure:
         if not self.ending.done():
             self.ending.set_result(ending)
 
-    def _halt(self, stop: Stop) -> None:
+    def _halt(self, stop: Halt) -> None:
         self.end(Halted(stop))
 
     def _settled(self) -> None:

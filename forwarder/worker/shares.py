@@ -14,13 +14,13 @@ from typing import Any
 
 import structlog
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.ending import Ending, Halted, Lost, Stopped, Stopping
 from forwarder.pipeline.parts import Parts
 from forwarder.queue import Claims, Fleet, Place, Redis, connect
 from forwarder.worker.halts import halts
-from forwarder.worker.ownership import Tenure
+from forwarder.worker.ownership import Ownership
 
 #: Seconds between two looks at who is at work and what is free.
 _LOOK = 1.0
@@ -35,7 +35,7 @@ def fair(lists: int, place: Place) -> int:
     return lists // place.workers + (place.rank < lists % place.workers)
 
 
-class Share:
+class Shares:
     """Owns this worker's share of the lists, from when it comes to work until it is stopped or halted.
 
     Args:
@@ -52,7 +52,7 @@ class Share:
         stopping: Stopping,
         *,
         changed: Callable[[int], None],
-        halt: Callable[[Stop], Coroutine[Any, Any, None]],
+        halt: Callable[[Halt], Coroutine[Any, Any, None]],
     ) -> None:
         self._parts = parts
         self._fleet = fleet
@@ -61,7 +61,7 @@ class Share:
         self._halt = halt
         self._lists = parts.keys.of
         self._target = 0
-        self._tenures: dict[int, Tenure] = {}
+        self._tenures: dict[int, Ownership] = {}
         self._given_back: set[int] = set()
         self._asking: dict[int, Claims] = {}
         #: Leases that may still be held, though nobody here drains their lists.
@@ -182,10 +182,10 @@ class Share:
             self._unreleased[claims] = parts
             return
         blocking = connect(settings.redis_url.get_secret_value())
-        self._tenures[shard] = Tenure(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))
+        self._tenures[shard] = Ownership(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))
         tasks.create_task(self._own(parts, claims, self._tenures[shard], blocking))
 
-    async def _own(self, parts: Parts, claims: Claims, tenure: Tenure, blocking: Redis) -> None:
+    async def _own(self, parts: Parts, claims: Claims, tenure: Ownership, blocking: Redis) -> None:
         shard, held = parts.keys.shard, parts.metrics.lease_held.labels(str(parts.keys.shard))
         held.set(1)
         self._divide()
@@ -205,7 +205,7 @@ class Share:
             self._news.set()
             await blocking.aclose()
 
-    async def _allow(self, parts: Parts, tenure: Tenure) -> None:
+    async def _allow(self, parts: Parts, tenure: Ownership) -> None:
         """Takes the refusals that an operator lets through, before the first event of the list can be refused."""
         asking = asyncio.ensure_future(parts.reach.until(parts.records.take_allowance))
         try:

@@ -9,13 +9,13 @@ from typing import TypeVar
 
 import structlog
 
-from forwarder.api.verdict import Stop
+from forwarder.api.verdict import Halt
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.ending import Stopping
 from forwarder.pipeline.parts import Parts
 from forwarder.queue import Fleet, HaltRecord
 from forwarder.worker.halts import halts, record, remedy
-from forwarder.worker.shares import Share
+from forwarder.worker.shares import Shares
 
 #: Seconds between two looks at a halt.
 _LOOK = 1.0
@@ -46,7 +46,7 @@ class Condition:
     halt: HaltRecord | None = None
 
 
-class HaltedForGoodError(Exception):
+class ExitOnHaltError(Exception):
     """The service halted and is set to exit then (FORWARDER_ON_HALT=exit)."""
 
     def __init__(self, halt: HaltRecord) -> None:
@@ -118,12 +118,12 @@ class Worker:
 
     async def _work(self) -> None:
         """Owns a share of the lists, until asked to stop or halted."""
-        await Share(self._parts, self._fleet, self._stopping, changed=self._owns, halt=self._halt).run()
+        await Shares(self._parts, self._fleet, self._stopping, changed=self._owns, halt=self._halt).run()
 
     def _owns(self, lists: int) -> None:
         self._be(State.DRAINING if lists else State.STANDING_BY)
 
-    async def _halt(self, stop: Stop) -> None:
+    async def _halt(self, stop: Halt) -> None:
         halt = record(stop)
         self._be(State.HALTED, halt)
         log.error("halted", reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
@@ -151,7 +151,7 @@ class Worker:
             log.error("halted", reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
         self._be(State.HALTED, halt)
         if self._parts.settings.on_halt == "exit":
-            raise HaltedForGoodError(halt)
+            raise ExitOnHaltError(halt)
         await self._pause()
 
     def _resumed(self) -> None:

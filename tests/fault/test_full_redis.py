@@ -13,7 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
-from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
+from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
 from tests.support.faults import fault
 from tests.support.service import census, event, push
 
@@ -60,7 +60,7 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     while (claimed := await claims.claim(**LIMITS)).elements:
         drained += claimed.elements
         there = [claimed.first + i for i, element in enumerate(claimed.elements) if element is not None]
-        letters = [Letter(number, claimed.stamp, "rejected", "400", "", "u", 1) for number in there[:10]]
+        letters = [NewLetter(number, claimed.stamp, "rejected", "400", "", "u", 1) for number in there[:10]]
         await claims.settle(Settlement({claimed.stamp: there[10:]}, letters))
     assert drained == [None if len(element) > 100 else element for element in elements]
     now = await census(redis, KEYS.queue)

@@ -16,7 +16,7 @@ from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Fleet as Attendance
 from forwarder.queue import Keys, connect
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Faults, Simulator
@@ -36,7 +36,7 @@ LEASE = 3.0
 class Fleet:
     """Workers as processes, and who holds what."""
 
-    def __init__(self, given: Settings, start: Start, lists: Lists) -> None:
+    def __init__(self, given: Settings, start: Start, lists: Queue) -> None:
         self.given = given
         self._start = start
         self.lists = lists
@@ -102,7 +102,7 @@ async def _come_and_go(url: str, redis: Redis, queue_name: str, api: Simulator, 
         lease_ttl=LEASE,
         request_timeout=1.0,
     )
-    fleet = Fleet(given, worker, Lists(redis, queue_name, SHARDS))
+    fleet = Fleet(given, worker, Queue(redis, queue_name, SHARDS))
     pushed: list[bytes] = []
     numbers = itertools.count()
 
@@ -172,7 +172,7 @@ async def test_a_stopped_workers_lists_are_taken_at_once(
     fleet = Fleet(
         settings(redis_url, queue_name, api, shards=SHARDS, lease_ttl=60.0),
         worker,
-        Lists(redis_client, queue_name, SHARDS),
+        Queue(redis_client, queue_name, SHARDS),
     )
     fleet.grow(2)
     await fleet.fair(within=30)
@@ -193,7 +193,7 @@ async def test_a_list_whose_acquisition_got_no_reply_is_given_back_when_it_is_no
         await eventually(lambda: redis_client.exists(second.lease), what="it is acquired, and nobody is told")
         assert not [line for line in first.lines() if (line["event"], line.get("shard")) == ("lease acquired", 1)]
         worker(settings(redis_url, queue_name, api, shards=2, lease_ttl=60.0))
-        lists = Lists(redis_client, queue_name, 2)
+        lists = Queue(redis_client, queue_name, 2)
         await eventually(lambda: _fair(lists, 2), what="each worker has one of the two lists")
 
 
@@ -251,7 +251,7 @@ async def test_a_list_that_could_not_be_given_back_is_given_back_as_soon_as_redi
         await redis.acl_setuser("first", enabled=True, nopass=True, keys=["*"], channels=["*"], categories=["+@all"])
         given = settings(server.url, queue_name, api, shards=2, lease_ttl=60.0)
         first = worker(given.model_copy(update={"redis_url": SecretStr(server.url.replace("//", "//first:x@", 1))}))
-        lists = Lists(redis, queue_name, 2)
+        lists = Queue(redis, queue_name, 2)
         await eventually(lambda: _fair(lists, 1), what="one worker has both lists")
         await redis.execute_command("ACL", "SETUSER", "first", "resetkeys", f"~{{{queue_name}}}:*")  # type: ignore[no-untyped-call]
         worker(given)
@@ -260,5 +260,5 @@ async def test_a_list_that_could_not_be_given_back_is_given_back_as_soon_as_redi
         await eventually(lambda: _fair(lists, 2), what="each worker has one of them")
 
 
-async def _fair(lists: Lists, workers: int) -> bool:
+async def _fair(lists: Queue, workers: int) -> bool:
     return shared_fairly(await owners(lists), workers)

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Letter, Records, Settlement, Side, connect
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, NewLetter, Records, Settlement, Side, connect
 from tests.support.service import push
 from tests.support.virtual.list_model import ListModel
 
@@ -30,8 +30,8 @@ SIZES = st.lists(st.integers(8, LONGEST + 2), min_size=1, max_size=6)
 T = TypeVar("T")
 
 
-def letter(field: tuple[int, int]) -> Letter:
-    return Letter(*field, reason="rejected", status="400", detail="", user="u", attempts=1)
+def letter(field: tuple[int, int]) -> NewLetter:
+    return NewLetter(*field, reason="rejected", status="400", detail="", user="u", attempts=1)
 
 
 class QueueAgainstModel(RuleBasedStateMachine):

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from forwarder.dead_letters.letters import Letters
-from forwarder.queue import Claims, DeadLetter, Keys, Letter, Records, Settlement, Side
+from forwarder.queue import Claims, DeadLetter, Keys, NewLetter, Records, Settlement, Side
 
 
 async def bury(
@@ -18,7 +18,7 @@ async def bury(
     assert await claims.acquire()
     claimed = await claims.claim(most=len(elements), most_bytes=2**30, most_bytes_of_one=2**20)
     letters = [
-        Letter(claimed.first + i, claimed.stamp, reason, "400", "the API answered 400", user, 1)
+        NewLetter(claimed.first + i, claimed.stamp, reason, "400", "the API answered 400", user, 1)
         for i, user in enumerate(users)
     ]
     await claims.settle(Settlement(letters=letters))

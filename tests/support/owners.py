@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 
 
-async def owners(lists: Lists) -> list[str | None]:
+async def owners(lists: Queue) -> list[str | None]:
     """The worker that holds each list, by the beginning of its token."""
     return [(await records.census()).owner or None for records in lists]
 

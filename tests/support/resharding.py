@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import Census, Claims, DeadLetter, Keys, Letter, Records, Settlement, Side, connect
+from forwarder.queue import Census, Claims, DeadLetter, Keys, NewLetter, Records, Settlement, Side, connect
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import shard_of
 from tests.support.service import event
@@ -79,7 +79,7 @@ class Crowd:
                     if number % 3:
                         accepted.append(number)
                     else:
-                        letters.append(Letter(number, got.stamp, "rejected", "400", "", "", 1))
+                        letters.append(NewLetter(number, got.stamp, "rejected", "400", "", "", 1))
                         self.letters[each] += 1
                 elif each.startswith(b"{") and "date" not in json.loads(each):
                     self.claimed_at[json.loads(each)["n"]] = got.stamp // 1_000_000

@@ -24,7 +24,7 @@ from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.turns import Turns
-from forwarder.queue.claim_ids import Names
+from forwarder.queue.claim_ids import ClaimIds
 
 #: The part of the buffer that may collect behind the batch of a user who backs off; and the parts that all their
 #: batches may be, and what collects behind them: half of the buffer in all.
@@ -64,7 +64,7 @@ class _Group:
     #: Older events are being read again: newer ones must not come before them.
     reloading: bool = False
     #: Newer than every one of `events`.
-    spilled: Names | None = None
+    spilled: ClaimIds | None = None
 
 
 class Buffer:
@@ -168,7 +168,7 @@ class Buffer:
 
     def _spill(self, group: _Group, events: Iterable[Event]) -> None:
         if group.spilled is None:
-            group.spilled = Names()
+            group.spilled = ClaimIds()
         for event in events:
             group.spilled.append(event.number, event.stamp)
             self.spilled += 1

@@ -18,8 +18,8 @@ from forwarder.queue import (
     Claims,
     Fleet,
     Keys,
-    Letter,
-    MovedList,
+    ListMover,
+    NewLetter,
     Page,
     Records,
     Settlement,
@@ -28,7 +28,7 @@ from forwarder.queue import (
     mover,
 )
 from forwarder.queue import queue as lists
-from forwarder.queue.queue import Lists, lists_of_a_queue
+from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import list_name, shard_of
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
@@ -194,14 +194,14 @@ async def test_what_producers_pushed_with_another_number_is_found_and_swept(
     await crowd.push(1, 20)
     await reshard(redis_url, queue_name, 4)
     await crowd.push(1, 5)
-    assert {name: found.waiting for name, found in (await Lists(redis_client, queue_name, 4).strays()).items()} == {
+    assert {name: found.waiting for name, found in (await Queue(redis_client, queue_name, 4).strays()).items()} == {
         queue_name: 5
     }
     with pytest.raises(ReshardError, match=r"25 events wait"):
         await reshard(redis_url, queue_name, 4, move=False)
     await reshard(redis_url, queue_name, 4)
     await crowd.check(4)
-    assert await Lists(redis_client, queue_name, 4).strays() == {}
+    assert await Queue(redis_client, queue_name, 4).strays() == {}
 
 
 async def test_what_producers_pushed_early_with_the_new_number_comes_after_what_waited(
@@ -222,7 +222,7 @@ async def test_a_queue_of_its_own_is_not_taken_for_a_list(redis_url: str, redis_
         await reshard(redis_url, queue_name, 4)
     await reshard(redis_url, queue_name, 2)
     assert await redis_client.lrange(other.list, 0, -1) == [b"x"]
-    assert await Lists(redis_client, queue_name, 2).strays() == {}
+    assert await Queue(redis_client, queue_name, 2).strays() == {}
 
 
 @pytest.mark.parametrize("text", ["", "0", "-1", "1025", "4 to", "four", "1 to 4 xyz", "9" * 5_000])
@@ -259,7 +259,7 @@ async def test_elements_longer_than_a_page_and_than_an_event_may_be_are_moved(
     assert await redis_client.lrange(name, 0, -1) == [*huge, event("a", 3)]
 
 
-async def _one_of_everything(redis: Redis, queue: str) -> MovedList:
+async def _one_of_everything(redis: Redis, queue: str) -> ListMover:
     """A list that is about to be emptied: an event that was claimed, one that waits, a dead letter, counts."""
     crowd = Crowd(redis, queue, random.Random(1))
     await redis.rpush(queue, *[event("a", number) for number in range(4)])
@@ -268,14 +268,14 @@ async def _one_of_everything(redis: Redis, queue: str) -> MovedList:
     claims = Claims(redis, Keys(queue), side="left", lease_ttl=5.0)
     await claims.acquire()
     (number, stamp), *_ = (await claims.claimed_fields()).take(1)
-    await claims.settle(Settlement({stamp: [number + 1]}, [Letter(number, stamp, "rejected", "400", "", "a", 1)]))
+    await claims.settle(Settlement({stamp: [number + 1]}, [NewLetter(number, stamp, "rejected", "400", "", "a", 1)]))
     await claims.release()
-    moved = MovedList(redis, Keys(queue), side="left")
+    moved = ListMover(redis, Keys(queue), side="left")
     assert await moved.acquire()
     return moved
 
 
-async def _every_step(moved: MovedList, redis: Redis) -> AsyncIterator[Callable[[], Awaitable[Page | None]]]:
+async def _every_step(moved: ListMover, redis: Redis) -> AsyncIterator[Callable[[], Awaitable[Page | None]]]:
     """What is done to a list, in order."""
     yield moved.set_aside
     fields = (await moved.claimed_fields()).take(9)

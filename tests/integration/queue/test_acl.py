@@ -17,7 +17,7 @@ from forwarder.queue import (
     Fleet,
     HaltRecord,
     Keys,
-    Letter,
+    NewLetter,
     Place,
     Records,
     Redis,
@@ -100,7 +100,7 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert again.elements == claimed.elements
     names = (await claims.claimed_fields()).take(10)
     assert None not in await claims.read(names)
-    letter = Letter(2, claimed.stamp, "rejected", "400", "", "b", 1)
+    letter = NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1)
     await claims.settle(Settlement({claimed.stamp: [1]}, [letter]))
     await claims.renew()
     letters = [each async for each in records.letters()]

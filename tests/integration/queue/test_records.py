@@ -9,8 +9,8 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
-from forwarder.queue import Census, Claims, HaltRecord, Keys, Letter, Records, Settlement, Side, connect
-from forwarder.queue.queue import Lists
+from forwarder.queue import Census, Claims, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue.queue import Queue
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
 
@@ -38,7 +38,7 @@ async def dead_letters(redis: Redis, keys: Keys, *elements: bytes) -> None:
     await claims.acquire()
     claimed = await claims.claim(most=1_000, most_bytes=1_000_000, most_bytes_of_one=1_000)
     numbers = range(claimed.first, claimed.first + len(elements))
-    letters = [Letter(number, claimed.stamp, "rejected", "422", "why", "u-é", 2) for number in numbers]
+    letters = [NewLetter(number, claimed.stamp, "rejected", "422", "why", "u-é", 2) for number in numbers]
     await claims.settle(Settlement(letters=letters))
     await claims.release()
 
@@ -95,7 +95,7 @@ async def test_ending_a_halt_ends_that_one_alone(records: Records) -> None:
 
 
 async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redis, queue_name: str) -> None:
-    lists = Lists(redis, queue_name, 3)
+    lists = Queue(redis, queue_name, 3)
     assert await lists.resume(allow_refusals=7) is None
     assert [await each.take_allowance() for each in lists] == [0, 0, 0], "where nothing was halted nothing is allowed"
     await lists[0].write_halt(HALT)

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
-from forwarder.queue import Claims, HaltRecord, Keys, Letter, Records, Settlement, connect
+from forwarder.queue import Claims, HaltRecord, Keys, NewLetter, Records, Settlement, connect
 from tests.support.service import census, eventually, push
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 1_000}
@@ -38,9 +38,9 @@ async def holder(redis: Redis, queue: str, *elements: bytes) -> tuple[Claims, in
     return claims, (await claims.claim(**LIMITS)).stamp
 
 
-def letter(number: int, stamp: int, **others: str) -> Letter:
+def letter(number: int, stamp: int, **others: str) -> NewLetter:
     fields = {"reason": "rejected", "status": "400", "detail": "no name", "user": "u-é", **others}
-    return Letter(number, stamp, attempts=3, **fields)
+    return NewLetter(number, stamp, attempts=3, **fields)
 
 
 async def test_exactly_the_accepted_events_are_deleted(redis: Redis, queue_name: str) -> None:

@@ -7,9 +7,9 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.queue import Census, Keys, Records
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
-from forwarder.worker.worker import HaltedForGoodError
+from forwarder.worker.worker import ExitOnHaltError
 from tests.support.faults import fault
 from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled
 
@@ -112,7 +112,7 @@ async def test_with_on_halt_exit_the_service_ends(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     await redis_client.rpush(queue_name, event("u", 1))
-    with pytest.raises(HaltedForGoodError, match="credentials"):
+    with pytest.raises(ExitOnHaltError, match="credentials"):
         async with running(settings(redis_url, queue_name, api, api_key="wrong", on_halt="exit")) as service:
             await service.task
     await untouched(redis_client, queue_name, 1)
@@ -135,7 +135,7 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
         assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
         assert now.waiting + now.claimed == 921
 
-        records, lists = Records(redis_client, Keys(queue_name)), Lists(redis_client, queue_name, 1)
+        records, lists = Records(redis_client, Keys(queue_name)), Queue(redis_client, queue_name, 1)
         await lists.resume(allow_refusals=200)
 
         async def again() -> bool:

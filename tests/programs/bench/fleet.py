@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from forwarder.queue import Keys, connect
-from forwarder.queue.queue import Lists
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import shard_of
 from tests.programs.bench.machine import cpu_seconds, peak_bytes
 from tests.programs.bench.measure import FailedError, await_end, started
@@ -150,7 +150,7 @@ async def _release(store: Store) -> None:
 
 async def _await_fair(store: Store, workers: int) -> None:
     async with connect(store.url) as redis:
-        lists = Lists(redis, _QUEUE, SHARDS)
+        lists = Queue(redis, _QUEUE, SHARDS)
 
         async def fair() -> bool:
             return shared_fairly(await owners(lists), workers)
@@ -161,7 +161,7 @@ async def _await_fair(store: Store, workers: int) -> None:
 async def _await_settled(store: Store, sink: Sink, work: Work) -> None:
     """Until Redis has counted every event as accepted. Raises FailedError if it, or the sink, counts another number."""
     async with connect(store.url) as redis:
-        lists = Lists(redis, _QUEUE, SHARDS)
+        lists = Queue(redis, _QUEUE, SHARDS)
 
         async def settled() -> bool:
             found = [await records.census() for records in lists]

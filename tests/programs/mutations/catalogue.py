@@ -286,8 +286,8 @@ CATALOGUE = (
         4,
         "a refused batch is not halved",
         "forwarder/pipeline/delivery.py",
-        "case Divide(refusal) if len(part.events) > 1 and self._divisible(refusal):",
-        "case Divide(refusal) if False:",
+        "case Bisect(refusal) if len(part.events) > 1 and self._divisible(refusal):",
+        "case Bisect(refusal) if False:",
         (_DELIVERY,),
     ),
     Mutation(

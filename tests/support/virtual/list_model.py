@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from forwarder.errors import RolledBackError
-from forwarder.queue import Letter, Settlement
+from forwarder.queue import NewLetter, Settlement
 
 #: (sequence number, stamp) of a claim.
 Field = tuple[int, int]
@@ -71,5 +71,5 @@ class ListModel:
         self.dead_lettered += 1
 
 
-def _field(letter: Letter) -> Field:
+def _field(letter: NewLetter) -> Field:
     return letter.number, letter.stamp

@@ -24,8 +24,8 @@ from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.pipeline import parts
 from forwarder.pipeline.ending import Ending, Stopping
 from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
-from forwarder.queue.claim_ids import Names
-from forwarder.worker.ownership import Tenure
+from forwarder.queue.claim_ids import ClaimIds
+from forwarder.worker.ownership import Ownership
 from tests.support.promises import History, Post
 from tests.support.service import KEY
 from tests.support.virtual.list_model import Field, ListModel
@@ -153,9 +153,9 @@ class VirtualClaims(Claims):
         self._sequence += len(claimed.elements)
         return claimed
 
-    async def claimed_fields(self) -> Names:
-        def names() -> Names:
-            found = Names()
+    async def claimed_fields(self) -> ClaimIds:
+        def names() -> ClaimIds:
+            found = ClaimIds()
             for field in sorted(self._list.claimed):
                 found.append(*field)
             return found
@@ -210,7 +210,7 @@ class World:
             self.settings, _NO_REDIS, Credentials.from_settings(self.settings), self.api, clock=self.clock
         )
         self.parts = replace(built, records=VirtualRecords())
-        self.tenure: Tenure | None = None
+        self.tenure: Ownership | None = None
 
     def clock(self) -> float:
         """Virtual seconds. Like a real clock's, they pass while one looks, or rounding could keep a moment for ever."""
@@ -237,7 +237,7 @@ class World:
         """One ownership of the list, to its end."""
         claims = VirtualClaims(self, self.settings.lease_ttl)
         await self.parts.reach.until(claims.acquire)
-        self.tenure = Tenure(self.parts, claims, _NO_REDIS)
+        self.tenure = Ownership(self.parts, claims, _NO_REDIS)
         return await self.tenure.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
 
     async def run_until(self, holds: Callable[[], object], *, within: float) -> float:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from forwarder.api.shared_timeout import Deadline
+from forwarder.api.shared_timeout import SharedTimeout
 
 pytestmark = pytest.mark.looptime
 
@@ -12,13 +12,13 @@ def now() -> float:
 
 
 async def test_what_is_done_in_time_gives_its_result_and_leaves_nothing_behind() -> None:
-    deadline = Deadline(10.0)
+    deadline = SharedTimeout(10.0)
     assert await deadline.within(asyncio.sleep(9.0, "result")) == "result"
     assert not deadline._ends
 
 
 async def test_each_one_gets_all_of_its_time() -> None:
-    deadline = Deadline(10.0)
+    deadline = SharedTimeout(10.0)
 
     async def late(start: float) -> float:
         await asyncio.sleep(start)
@@ -32,7 +32,7 @@ async def test_each_one_gets_all_of_its_time() -> None:
 
 
 async def test_who_is_cancelled_by_another_is_cancelled_and_not_late() -> None:
-    deadline = Deadline(10.0)
+    deadline = SharedTimeout(10.0)
     task = asyncio.create_task(deadline.within(asyncio.sleep(1000.0)))
     await asyncio.sleep(1.0)
     task.cancel()
@@ -42,7 +42,7 @@ async def test_who_is_cancelled_by_another_is_cancelled_and_not_late() -> None:
 
 
 async def test_who_is_cancelled_at_the_moment_it_is_late_is_cancelled() -> None:
-    deadline = Deadline(10.0)
+    deadline = SharedTimeout(10.0)
     task = asyncio.create_task(deadline.within(asyncio.sleep(1000.0)))
     asyncio.get_running_loop().call_later(10.0, task.cancel)
     await asyncio.wait([task])
@@ -50,7 +50,7 @@ async def test_who_is_cancelled_at_the_moment_it_is_late_is_cancelled() -> None:
 
 
 async def test_a_task_that_was_late_can_go_on_and_be_late_again() -> None:
-    deadline = Deadline(10.0)
+    deadline = SharedTimeout(10.0)
     for _ in range(2):
         with pytest.raises(TimeoutError):
             await deadline.within(asyncio.sleep(1000.0))

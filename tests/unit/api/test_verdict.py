@@ -5,7 +5,7 @@ import pytest
 
 from forwarder.api.client import meaning
 from forwarder.api.credentials import Credentials
-from forwarder.api.verdict import Accept, Again, Divide, Judge, Refuse, Stop, Tries, Verdict
+from forwarder.api.verdict import Accept, Bisect, Halt, Judge, Refuse, Retry, Tries, Verdict
 from forwarder.outcome import Answer, Declined, HaltReason, LetterReason, Registered, Unanswered
 
 MAX_ATTEMPTS = 10
@@ -37,7 +37,7 @@ class Court:
 
     def halted(self, user: str, what: int | Answer) -> HaltReason:
         verdict = self.answer(user, what)
-        assert isinstance(verdict, Stop), verdict
+        assert isinstance(verdict, Halt), verdict
         return verdict.reason
 
 
@@ -53,13 +53,13 @@ def test_a_202_accepts(court: Court) -> None:
 @pytest.mark.parametrize("status", [400, 406, 409, 422, 451, 499])
 def test_what_is_malformed_is_divided_until_one_event_is_rejected(court: Court, status: int) -> None:
     verdict = court.answer("a", status)
-    assert isinstance(verdict, Divide)
+    assert isinstance(verdict, Bisect)
     assert (verdict.refusal.reason, verdict.refusal.status) == (LetterReason.REJECTED, str(status))
 
 
 def test_what_is_too_large_is_divided_until_one_event_is_too_large(court: Court) -> None:
     verdict = court.answer("a", 413)
-    assert isinstance(verdict, Divide)
+    assert isinstance(verdict, Bisect)
     assert (verdict.refusal.reason, verdict.refusal.status) == (LetterReason.TOO_LARGE, "413")
 
 
@@ -67,28 +67,28 @@ def test_a_refusal_says_how_many_attempts_there_were(court: Court) -> None:
     court.answer("a", 503)
     court.answer("a", 503)
     verdict = court.answer("a", 400)
-    assert isinstance(verdict, Divide)
+    assert isinstance(verdict, Bisect)
     assert verdict.refusal.attempts == 3
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504, 599])
 def test_what_is_transient_is_tried_again(court: Court, status: int) -> None:
-    assert court.answer("a", status) == Again(str(status))
+    assert court.answer("a", status) == Retry(str(status))
 
 
 @pytest.mark.parametrize("cause", ["refused", "reset", "timeout", "dns", "tls", "other"])
 def test_no_answer_is_tried_again(court: Court, cause: str) -> None:
-    assert court.answer("a", Unanswered(cause, ambiguous=True)) == Again(cause)
+    assert court.answer("a", Unanswered(cause, ambiguous=True)) == Retry(cause)
 
 
 @pytest.mark.parametrize("status", [429, 503, 403, 404])
 def test_the_wait_that_an_answer_asks_for_is_passed_on(court: Court, status: int) -> None:
-    assert court.answer("a", court.said(status, retry_after=30.0)) == Again(str(status), 30.0)
+    assert court.answer("a", court.said(status, retry_after=30.0)) == Retry(str(status), 30.0)
 
 
 def test_a_401_halts_at_once_and_names_the_refused_key(court: Court) -> None:
     verdict = court.answer("a", 401)
-    assert isinstance(verdict, Stop)
+    assert isinstance(verdict, Halt)
     assert (verdict.reason, verdict.fingerprint) == (HaltReason.CREDENTIALS, court.credentials.fingerprint)
     assert "a-key" not in repr(verdict)
 
@@ -108,7 +108,7 @@ def test_a_new_key_in_the_file_is_tried_before_halting(tmp_path: Path) -> None:
     file.write_text("old")
     court = Court(Credentials(None, file))
     file.write_text("new")
-    assert court.answer("a", 401) == Again("401")
+    assert court.answer("a", 401) == Retry("401")
     assert court.halted("a", 401) is HaltReason.CREDENTIALS, "the new one is refused as well"
 
 
@@ -119,7 +119,7 @@ def test_a_401_to_the_key_of_before_says_nothing_about_the_new_one(tmp_path: Pat
     late = court.said(401)
     file.write_text("new")
     assert court.credentials.reload()
-    assert court.answer("a", late) == Again("401")
+    assert court.answer("a", late) == Retry("401")
 
 
 def test_an_unreadable_key_file_does_not_hide_the_401(tmp_path: Path) -> None:
@@ -148,23 +148,23 @@ def test_ever_so_many_strange_users_do_not_halt_once_the_api_has_accepted(court:
 
 @pytest.mark.parametrize("status", [404, 405, 410, 415])
 def test_three_users_without_such_an_address_halt_before_anything_was_accepted(court: Court, status: int) -> None:
-    assert court.answer("a", status) == Again(str(status))
-    assert court.answer("b", status) == Again(str(status))
+    assert court.answer("a", status) == Retry(str(status))
+    assert court.answer("b", status) == Retry(str(status))
     verdict = court.answer("c", status)
-    assert isinstance(verdict, Stop)
+    assert isinstance(verdict, Halt)
     assert (verdict.reason, verdict.fingerprint) == (HaltReason.MISDIRECTED, "the-address")
 
 
 def test_one_user_without_such_an_address_never_halts_by_itself(court: Court) -> None:
-    assert all(isinstance(court.answer("a", 404), Again) for _ in range(50))
-    assert isinstance(court.answer("b", 404), Again)
+    assert all(isinstance(court.answer("a", 404), Retry) for _ in range(50))
+    assert isinstance(court.answer("b", 404), Retry)
 
 
 def test_after_a_resume_three_more_users_are_heard(court: Court) -> None:
     for user in "abc":
         court.answer(user, 404)
-    assert isinstance(court.answer("d", 404), Again)
-    assert isinstance(court.answer("e", 404), Again)
+    assert isinstance(court.answer("d", 404), Retry)
+    assert isinstance(court.answer("e", 404), Retry)
     assert court.halted("f", 404) is HaltReason.MISDIRECTED
 
 
@@ -173,15 +173,15 @@ def test_after_a_resume_three_more_users_are_heard(court: Court) -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 204, 301, 302, 304, 308, 407])
 def test_two_users_answered_as_the_api_never_does_halt_misdirected(court: Court, status: int) -> None:
-    assert court.answer("a", status) == Again(str(status))
+    assert court.answer("a", status) == Retry(str(status))
     verdict = court.answer("b", status)
-    assert isinstance(verdict, Stop)
+    assert isinstance(verdict, Halt)
     assert (verdict.reason, verdict.fingerprint) == (HaltReason.MISDIRECTED, "the-address")
     assert str(status) in verdict.detail
 
 
 def test_two_users_answered_403_halt_for_the_credentials(court: Court) -> None:
-    assert court.answer("a", 403) == Again("403")
+    assert court.answer("a", 403) == Retry("403")
     assert court.halted("b", 403) is HaltReason.CREDENTIALS
 
 
@@ -193,31 +193,31 @@ def test_whatever_else_the_next_user_is_refused_with_confirms_the_suspicion(cour
 
 def test_one_user_that_a_firewall_dislikes_halts_nothing(court: Court) -> None:
     for _ in range(50):
-        assert court.answer("a", 403) == Again("403")
+        assert court.answer("a", 403) == Retry("403")
         assert court.answer("b", 202) == Accept()
 
 
 def test_one_suspicious_user_alone_never_confirms_itself(court: Court) -> None:
-    assert all(isinstance(court.answer("a", 403), Again) for _ in range(50))
+    assert all(isinstance(court.answer("a", 403), Retry) for _ in range(50))
 
 
 def test_an_acceptance_of_another_user_ends_the_suspicion(court: Court) -> None:
     court.answer("a", 302)
     court.answer("b", 202)
-    assert court.answer("c", 302) == Again("302")
+    assert court.answer("c", 302) == Retry("302")
 
 
 def test_a_transient_failure_of_another_user_neither_confirms_nor_ends_the_suspicion(court: Court) -> None:
     court.answer("a", 302)
-    assert court.answer("b", 503) == Again("503")
-    assert court.answer("b", Unanswered("reset", ambiguous=True)) == Again("reset")
+    assert court.answer("b", 503) == Retry("503")
+    assert court.answer("b", Unanswered("reset", ambiguous=True)) == Retry("reset")
     assert court.halted("b", 400) is HaltReason.MISDIRECTED
 
 
 def test_after_a_resume_a_suspicion_starts_anew(court: Court) -> None:
     court.answer("a", 302)
     court.answer("b", 302)
-    assert court.answer("c", 302) == Again("302")
+    assert court.answer("c", 302) == Retry("302")
 
 
 # exhausted

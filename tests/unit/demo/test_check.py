@@ -5,19 +5,21 @@ from collections.abc import Iterable
 
 import pytest
 
-from forwarder.demo.check import Plan, Seen, plan, verdict
+from forwarder.demo.check import Purchases, Seen, plan, verdict
 from forwarder.queue import Census
 
 Entry = tuple[str, int, int]
 
 
-def _sound(planned: Plan) -> list[Entry]:
+def _sound(planned: Purchases) -> list[Entry]:
     """(user, POST, id) of every good event, one POST per user, from 1."""
     users = enumerate(planned.good.items(), 1)
     return [(user, post, number) for post, (user, ids) in users for number in ids]
 
 
-def _broken(planned: Plan, ledger: Iterable[Entry], *, ambiguous: int = 0, letters: Iterable[int] = ()) -> list[bool]:
+def _broken(
+    planned: Purchases, ledger: Iterable[Entry], *, ambiguous: int = 0, letters: Iterable[int] = ()
+) -> list[bool]:
     """Whether each check fails, in the order they are shown."""
     seen = Seen(metrics=f"forwarder_posts_ambiguous_total {ambiguous}.0\n")
     for user, post, number in ledger:

@@ -1,7 +1,7 @@
 """What the log says once a minute."""
 
 from forwarder.metrics import Metrics
-from forwarder.monitor.summary import Digest
+from forwarder.monitor.summary import Summary
 
 
 def values(**gauges: float) -> dict[str, dict[str, float]]:
@@ -9,7 +9,7 @@ def values(**gauges: float) -> dict[str, dict[str, float]]:
 
 
 def test_it_says_what_was_done_a_second_and_how_the_queue_stands() -> None:
-    digest = Digest(100.0, values())
+    digest = Summary(100.0, values())
     busy = values(
         events_accepted_total=500,
         post_events_sum=600,
@@ -34,13 +34,13 @@ def test_it_says_what_was_done_a_second_and_how_the_queue_stands() -> None:
 
 
 def test_it_speaks_once_a_minute_and_also_of_the_very_same_again() -> None:
-    digest = Digest(0.0, values())
+    digest = Summary(0.0, values())
     said = [now for now in range(0, 300, 5) if digest.line(now, values(events_accepted_total=now))]
     assert said == [10, 70, 130, 190, 250]
 
 
 def test_it_is_silent_while_nothing_happens() -> None:
-    digest = Digest(0.0, values())
+    digest = Summary(0.0, values())
     assert not any(digest.line(now, values()) for now in range(0, 300, 5))
     with_letters = values(dead_letters=3)
     said = [now for now in range(300, 600, 5) if digest.line(now, with_letters)]
@@ -49,6 +49,6 @@ def test_it_is_silent_while_nothing_happens() -> None:
 
 
 def test_what_waits_and_ages_is_said_each_time() -> None:
-    digest = Digest(0.0, values())
+    digest = Summary(0.0, values())
     lines = [digest.line(now, values(claimed_events=5, oldest_claimed_age_seconds=now)) for now in (10, 70, 130)]
     assert [line and line["oldest_seconds"] for line in lines] == [10, 70, 130]

@@ -20,7 +20,7 @@ from forwarder.errors import (
 )
 from forwarder.producer.encoding import Outgoing
 from forwarder.producer.push import Portion, Push
-from forwarder.producer.target import Ending, Fate
+from forwarder.producer.target import Fate, PushEnding
 from forwarder.queue import Side
 from forwarder.queue.sharding import shard_of
 
@@ -30,7 +30,7 @@ def outgoing(count: int, users: int = 7, size: int = 10) -> list[Outgoing]:
 
 
 def done(portions: Sequence[Portion]) -> list[Fate]:
-    return [Fate(Ending.DONE, len(portion.events)) for portion in portions]
+    return [Fate(PushEnding.DONE, len(portion.events)) for portion in portions]
 
 
 def test_a_round_trip_holds_one_portion_of_each_list() -> None:
@@ -59,18 +59,18 @@ def test_a_portion_is_bounded_in_bytes_and_holds_one_event_however_large() -> No
 @pytest.mark.parametrize(
     ("endings", "shortfall", "error"),
     [
-        ([Ending.LOST, Ending.REFUSED], None, MaybePushedError),
-        ([Ending.REFUSED, Ending.LOST], "late", MaybePushedError),
-        ([Ending.QUEUE_FULL, Ending.REDIS_FULL], None, RedisFullError),
-        ([Ending.REFUSED, Ending.QUEUE_FULL], None, NotPushedError),
-        ([Ending.DONE, Ending.QUEUE_FULL], "late", QueueFullError),
-        ([Ending.DONE, Ending.DONE], "late", NotDurableError),
+        ([PushEnding.LOST, PushEnding.REFUSED], None, MaybePushedError),
+        ([PushEnding.REFUSED, PushEnding.LOST], "late", MaybePushedError),
+        ([PushEnding.QUEUE_FULL, PushEnding.REDIS_FULL], None, RedisFullError),
+        ([PushEnding.REFUSED, PushEnding.QUEUE_FULL], None, NotPushedError),
+        ([PushEnding.DONE, PushEnding.QUEUE_FULL], "late", QueueFullError),
+        ([PushEnding.DONE, PushEnding.DONE], "late", NotDurableError),
     ],
 )
-def test_the_gravest_is_raised(endings: list[Ending], shortfall: str | None, error: type[PushError]) -> None:
+def test_the_gravest_is_raised(endings: list[PushEnding], shortfall: str | None, error: type[PushError]) -> None:
     push = Push(outgoing(4_000, users=50), 2)
     for portions in push.rounds():
-        fates = [Fate(ending, 3 if ending is not Ending.LOST else 0, ending) for ending in endings]
+        fates = [Fate(ending, 3 if ending is not PushEnding.LOST else 0, ending) for ending in endings]
         push.record(portions, fates, shortfall)
     with pytest.raises(PushError) as raised:
         push.finish()
@@ -95,9 +95,9 @@ def test_every_event_is_in_one_of_three_and_no_user_has_a_gap(seed: int, shards:
     for portions in push.rounds():
         fates = []
         for portion in portions:
-            ending = chance.choices(list(Ending), [40, 1, 1, 1, 1])[0]
+            ending = chance.choices(list(PushEnding), [40, 1, 1, 1, 1])[0]
             most = len(portion.events)
-            taken = {Ending.DONE: most, Ending.QUEUE_FULL: chance.randrange(most)}.get(ending, 0)
+            taken = {PushEnding.DONE: most, PushEnding.QUEUE_FULL: chance.randrange(most)}.get(ending, 0)
             there += [event.position for event in portion.events[:taken]]
             fates.append(Fate(ending, taken, "why"))
         push.record(portions, fates, None)
