@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode, user_of, with_date
-from forwarder.queue import Keys, ListMover, Page, Records, Redis, Side
+from forwarder.queue import Keys, ListMover, Page, Records, Redis, Side, mover_lease
 from forwarder.queue.mover import MOVER_LEASE, PAGE
 from forwarder.queue.sharding import shard_of
 
@@ -45,7 +45,7 @@ class Redistribution:
         progress: Callable[[int], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._lists = {keys.list: ListMover(redis, keys, side=side) for keys in sources}
+        self._lists = {keys.list: ListMover(mover_lease(redis, keys), side=side) for keys in sources}
         self._records = {keys.list: Records(redis, keys) for keys in sources}
         self._targets = [self._lists[keys.list] for keys in targets]
         self._max_event_bytes = max_event_bytes
@@ -57,14 +57,14 @@ class Redistribution:
     async def own(self) -> str | None:
         """Takes every lease, also from a resharding before this one; the name of a list that a worker owns."""
         for each in self._lists.values():
-            if await each.acquire() is None:
+            if await each.lease.acquire() is None:
                 return each.name
         return None
 
     async def release(self) -> None:
         """Gives the leases back that are still held."""
         for each in self._lists.values():
-            await each.release()
+            await each.lease.release()
 
     async def run(self) -> None:
         """Moves everything, or what was left of it by whoever was here before."""
@@ -158,4 +158,4 @@ class Redistribution:
             return
         self._kept = self._clock()
         for each in self._lists.values():
-            await each.renew()
+            await each.lease.renew()

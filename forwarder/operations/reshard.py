@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, lease, write_shards
+from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, holder, write_shards
 from forwarder.queue.queue import lists_of_a_queue, possible_lists
 from forwarder.queue.sharding import MOST_SHARDS
 
@@ -145,7 +145,7 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
 
 
 async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
-    held = await lease(redis, keys)
+    held = await holder(redis, keys)
     if held is not None and not held[0].startswith(MOVER):
         owner = "a worker that no longer says that it is at work"
         raise ReshardError(

@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Callable
 
 from forwarder.pipeline.settlement import Settler
-from forwarder.queue import Claims
+from forwarder.queue import Lease
 
 
 class Gate:
     """Open while a POST that starts now can be answered and settled within the lease."""
 
-    def __init__(self, claims: Claims, settler: Settler, margin: float, clock: Callable[[], float]) -> None:
-        self._claims = claims
+    def __init__(self, lease: Lease, settler: Settler, margin: float, clock: Callable[[], float]) -> None:
+        self._lease = lease
         self._settler = settler
         self._margin = margin
         self._clock = clock
@@ -20,7 +20,7 @@ class Gate:
 
     def is_open(self) -> bool:
         """True while what is sent now can also be settled by this owner."""
-        in_time = self._claims.lease_end - self._clock() > self._margin
+        in_time = self._lease.end - self._clock() > self._margin
         return in_time and not self._closed and not self._settler.stalled
 
     def close(self) -> None:

@@ -2,7 +2,8 @@
 
 keys          the names of the keys
 sharding      which list holds a user's events
-claims        the owner's side of a list: lease, claim, adopt, settle
+lease         one acquisition of one list; every fenced script runs through it
+claims        the owner's side of a list: claim, adopt, settle, wait for events
 claim_ids     (sequence number, stamp) of claimed events, 16 bytes each
 records       the operator's side of a list: census, dead letters, halt
 fleet         which workers are running
@@ -13,10 +14,11 @@ wire          how bytes get to Redis and back
 
 from redis.asyncio import Redis
 
-from forwarder.queue.claims import Claimed, ClaimedList, Claims, NewLetter, Settlement
+from forwarder.queue.claims import Claimed, Claims, NewLetter, Settlement
 from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
 from forwarder.queue.keys import Keys, Side
-from forwarder.queue.mover import MOVER, Content, ListMover, Page, contents, lease, write_shards
+from forwarder.queue.lease import ClaimedList, Lease, holder
+from forwarder.queue.mover import MOVER, Content, ListMover, Page, contents, mover_lease, write_shards
 from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Memory, Records, Undecided
 from forwarder.queue.wire.connection import connect
 
@@ -33,6 +35,7 @@ __all__ = [
     "HaltRecord",
     "Keys",
     "LatestLetters",
+    "Lease",
     "ListMover",
     "Memory",
     "NewLetter",
@@ -46,6 +49,7 @@ __all__ = [
     "colleagues",
     "connect",
     "contents",
-    "lease",
+    "holder",
+    "mover_lease",
     "write_shards",
 ]

@@ -1,10 +1,8 @@
-"""The owner's side of a list: hold the lease, claim, adopt, settle, wait."""
+"""The owner's side of a list: claim, adopt, settle, wait for events."""
 
 import asyncio
-import secrets
-import time
 from array import array
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,9 +10,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.errors import WrongTypeError
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.keys import Keys, Side
+from forwarder.queue.lease import Lease
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
@@ -22,15 +21,6 @@ from forwarder.queue.wire.connection import translated
 _LOOK = 1.0
 #: How many fields one page of an adoption's listing looks at.
 _FIELDS_PAGE = 5_000
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedList:
-    """Where a list stood when its lease was acquired."""
-
-    sequence: int
-    settlement: int
-    claimed: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,87 +63,24 @@ class Settlement:
 
 
 class Claims:
-    """One acquisition of one list, by a token that is drawn once and never used again; it begins with `owner`.
+    """The events on loan to the holder of a list's lease. Build it after the lease was acquired.
 
-    With `over`, the lease is also taken from whoever's token begins so.
+    Not safe for concurrent claims or concurrent settlements: one of each at a time. This is what makes
+    their numbers an answer to lost replies. Every method may be called again with the same arguments after
+    :exc:`UnreachableError`, and takes effect once.
 
-    Not safe for concurrent claims or concurrent settlements: one of each at a time, which is what makes
-    their numbering an answer to lost replies. Every method may be called again after
-    :exc:`UnreachableError`, with the same arguments, and does what it does once.
+    Args:
+        lease: of the list, acquired.
+        side: where the list's oldest event is.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        keys: Keys,
-        *,
-        side: Side,
-        lease_ttl: float,
-        owner: str = "",
-        over: str = "",
-        clock: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._redis = redis
-        self._keys = keys
+    def __init__(self, lease: Lease, *, side: Side) -> None:
+        self.lease = lease
+        self._redis = lease.redis
+        self._keys = lease.keys
         self._side = side
-        self._ttl = lease_ttl
-        self._clock = clock
-        self._over = over
-        self._token = f"{owner}-{secrets.token_hex(16)}"
-        self._sequence = 0
-        self._settlement = 0
-        #: When the lease ends at the earliest, on `clock`: counted from before the command that set it was sent.
-        self.lease_end = 0.0
-
-    @property
-    def _ttl_ms(self) -> int:
-        return int(self._ttl * 1000)
-
-    async def _run(self, name: str, keys: Sequence[str], *arguments: str | bytes | int) -> list[object]:
-        """Runs a script that checks the lease, and that prolongs it when it succeeds."""
-        sent = self._clock()
-        reply: list[object] = await scripts.run(self._redis, name, keys, [self._token, self._ttl_ms, *arguments])
-        match reply[0]:
-            case b"lost":
-                self.lease_end = 0.0
-                raise LeaseLostError("another worker may hold the lease")
-            case b"rolled_back":
-                raise RolledBackError("Redis no longer knows what it acknowledged: adopting again")
-            case b"busy":
-                pass
-            case _:
-                self.lease_end = max(self.lease_end, sent + self._ttl)
-        return reply
-
-    async def acquire(self) -> ClaimedList | None:
-        """Takes the lease if it is free; None while another worker holds it.
-
-        Raises:
-            WrongTypeError: a key of the list holds another type.
-            UnreachableError: Redis gave no answer.
-        """
-        reply = await self._run("acquire", self._keys.of_the_list, self._over)
-        match reply:
-            case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
-                raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
-            case [b"acquired", int(sequence), int(settlement), int(claimed)]:
-                self._sequence, self._settlement = sequence, settlement
-                return ClaimedList(sequence, settlement, claimed)
-        return None
-
-    async def renew(self) -> None:
-        """Prolongs the lease.
-
-        Raises:
-            LeaseLostError: it is no longer held.
-            UnreachableError: Redis gave no answer.
-        """
-        await self._run("renew", [self._keys.lease])
-
-    async def release(self) -> None:
-        """Gives the lease back at once. Raises what :meth:`renew` raises."""
-        await scripts.run(self._redis, "release", [self._keys.lease], [self._token])
-        self.lease_end = 0.0
+        self._sequence = lease.start.sequence
+        self._settlement = lease.start.settlement
 
     async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
         """Claims up to `most` of the oldest waiting events, ending at the one that passes `most_bytes`.
@@ -164,7 +91,7 @@ class Claims:
         """
         k = self._keys
         keys = [k.list, k.claimed, k.lease, k.sequence, k.dead, k.dead_lettered]
-        reply = await self._run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
+        reply = await self.lease.run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
         _, first, stamp, waiting, *elements = reply
         assert isinstance(first, int)  # noqa: S101 - the script's own contract
         assert isinstance(stamp, bytes)  # noqa: S101
@@ -174,17 +101,7 @@ class Claims:
 
     async def claimed_fields(self) -> ClaimIds:
         """(number, stamp) of every claimed event, oldest first: what an owner has to adopt."""
-        found: dict[int, MutableSequence[int]] = {}
-        cursor = b"0"
-        while True:
-            cursor, *fields = await scripts.run(
-                self._redis, "claimed_fields", [self._keys.claimed], [cursor, _FIELDS_PAGE]
-            )
-            for name in fields:
-                number, _, stamp = name.partition(b"-")
-                found.setdefault(int(stamp), array("Q")).append(int(number))
-            if cursor == b"0":
-                return _in_order(found)
+        return await claimed_fields(self._redis, self._keys)
 
     async def read(self, fields: Sequence[tuple[int, int]]) -> list[bytes | None]:
         """The bytes of claimed events, in the order asked for; None for one that is not claimed."""
@@ -205,7 +122,7 @@ class Claims:
             [f"{e.number}-{e.stamp}", e.reason, e.status, e.detail, e.user, str(e.attempts)] for e in settlement.letters
         ]
         number = self._settlement + 1
-        await self._run(
+        await self.lease.run(
             "settle",
             [k.claimed, k.lease, k.settlement, k.accepted, k.dead_lettered, k.dead],
             number,
@@ -236,6 +153,23 @@ class Claims:
                 if "WRONGTYPE" in str(error):
                     raise WrongTypeError(self._keys.list, "another type", "list") from error
                 raise
+
+
+async def claimed_fields(redis: Redis, keys: Keys) -> ClaimIds:
+    """(number, stamp) of every claimed event of a list, oldest first.
+
+    Raises:
+        UnreachableError: no answer.
+    """
+    found: dict[int, MutableSequence[int]] = {}
+    cursor = b"0"
+    while True:
+        cursor, *fields = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, _FIELDS_PAGE])
+        for name in fields:
+            number, _, stamp = name.partition(b"-")
+            found.setdefault(int(stamp), array("Q")).append(int(number))
+        if cursor == b"0":
+            return _in_order(found)
 
 
 def _in_order(found: dict[int, MutableSequence[int]]) -> ClaimIds:

@@ -12,8 +12,10 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from forwarder.queue.claims import Claims
+from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
+from forwarder.queue.lease import Lease
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
@@ -55,18 +57,34 @@ class Content:
         return bool(self.waiting or self.claimed or self.letters or self.noted)
 
 
-class ListMover(Claims):
-    """A list whose lease is held in order to move what is in it. Every method raises LeaseLostError without it."""
+def mover_lease(redis: Redis, keys: Keys) -> Lease:
+    """A lease for a :class:`ListMover`. It may be taken from an earlier resharding."""
+    return Lease(redis, keys, ttl=MOVER_LEASE, owner=MOVER.rstrip("-"), over=MOVER)
 
-    def __init__(self, redis: Redis, keys: Keys, *, side: Side) -> None:
-        super().__init__(redis, keys, side=side, lease_ttl=MOVER_LEASE, owner=MOVER.rstrip("-"), over=MOVER)
+
+class ListMover:
+    """Moves what is in one list, under its lease. Every method raises LeaseLostError if the lease is not held.
+
+    Args:
+        lease: of the list, from :func:`mover_lease`.
+        side: where the list's oldest event is.
+    """
+
+    def __init__(self, lease: Lease, *, side: Side) -> None:
+        self.lease = lease
+        self.name = lease.keys.list
+        self._keys = lease.keys
+        self._side = side
         self._loaded = 0
-        self.name = keys.list
 
     async def set_aside(self) -> None:
         """Puts what waits out of the way, once; what is pushed afterwards is new."""
         k = self._keys
-        await self._run("set_aside", [k.lease, k.list, k.aside, k.move])
+        await self.lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
+
+    async def claimed_fields(self) -> ClaimIds:
+        """(number, stamp) of every claimed event, oldest first."""
+        return await claimed_fields(self.lease.redis, self._keys)
 
     async def unload_events(self, fields: Sequence[tuple[int, int]]) -> Page:
         """Takes out the claimed events of these names, and when no more are claimed, those that were set aside."""
@@ -88,7 +106,7 @@ class ListMover(Claims):
 
     async def _unload(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Page:
         k = self._keys
-        reply: Any = await self._run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
+        reply: Any = await self.lease.run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
         return Page(reply[1], reply[2], reply[3:])
 
     def loaded(self, page: Page) -> None:
@@ -99,13 +117,13 @@ class ListMover(Claims):
         """Adds its part of a page of the list `source` as the newest, once."""
         k = self._keys
         keys = [k.lease, k.moved, k.list, k.dead, k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted]
-        await self._run("load", keys, source, number, self._side, *items)
+        await self.lease.run("load", keys, source, number, self._side, *items)
 
     async def tidy(self, *, gone: bool) -> None:
         """Forgets what was noted, and the lease; with `gone` also what belongs to a list that will be no more."""
         k = self._keys
         keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
-        await self._run("tidy", keys, int(gone))
+        await self.lease.run("tidy", keys, int(gone))
 
 
 async def write_shards(redis: Redis, keys: Keys, present: str | None, text: str) -> bool:
@@ -149,11 +167,3 @@ def _content(keys: Keys, replies: Sequence[Any]) -> Content:
     elif own != b"none" and _own_shards(keys) != keys.shards:
         strange = "is a queue of its own, of another FORWARDER_QUEUE"
     return Content(waiting + aside, claimed, letters, noted=kind == b"hash", strange=strange)
-
-
-async def lease(redis: Redis, keys: Keys) -> tuple[str, float] | None:
-    """The token that holds a list's lease, and for how many seconds more."""
-    with translated():
-        token: Any = await redis.get(keys.lease)
-        milliseconds = await redis.pttl(keys.lease)
-    return token and (token.decode(errors="replace"), max(0, milliseconds) / 1000)

@@ -73,7 +73,7 @@ class Ownership:
         )
         self.bound(lists)
         self._settler = Settler(parts, claims, halt=self._halt, settled=self._settled)
-        self._gate = Gate(claims, self._settler, settings.request_timeout, parts.clock)
+        self._gate = Gate(claims.lease, self._settler, settings.request_timeout, parts.clock)
         self._delivery = Delivery(
             parts,
             self._gate,
@@ -154,7 +154,7 @@ class Ownership:
         pause = min(settings.lease_ttl / 3, (settings.lease_ttl - settings.request_timeout) / 2)
         while True:
             await asyncio.sleep(pause)
-            await self._parts.reach.until(self._claims.renew)
+            await self._parts.reach.until(self._claims.lease.renew)
             self._gate.changed()
 
     async def _watch(self, stopping: Stopping) -> None:
@@ -261,7 +261,7 @@ class Ownership:
     async def _release(self) -> None:
         try:
             async with asyncio.timeout(_RELEASE_TIMEOUT):
-                await self._claims.release()
+                await self._claims.lease.release()
         except (QueueError, TimeoutError) as error:
             self.unreleased = True
             shard = self._parts.keys.shard

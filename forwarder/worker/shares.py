@@ -18,7 +18,7 @@ from forwarder.api.verdict import Halt
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.ending import Ending, Halted, Lost, Stopped, Stopping
 from forwarder.pipeline.parts import Parts
-from forwarder.queue import Claims, Fleet, Place, Redis, connect
+from forwarder.queue import Claims, Fleet, Lease, Place, Redis, connect
 from forwarder.worker.halts import halts
 from forwarder.worker.ownership import Ownership
 
@@ -63,9 +63,9 @@ class Shares:
         self._target = 0
         self._tenures: dict[int, Ownership] = {}
         self._given_back: set[int] = set()
-        self._asking: dict[int, Claims] = {}
+        self._asking: dict[int, Lease] = {}
         #: Leases that may still be held, though nobody here drains their lists.
-        self._unreleased: dict[Claims, Parts] = {}
+        self._unreleased: dict[Lease, Parts] = {}
         self._news = asyncio.Event()
         self._taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._taking.set_result(None)
@@ -137,19 +137,19 @@ class Shares:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
             del others[:missing]
         if self._target <= len(self._kept):
-            self._unreleased |= {claims: self._parts.of_list(shard) for shard, claims in self._asking.items()}
+            self._unreleased |= {lease: self._parts.of_list(shard) for shard, lease in self._asking.items()}
             self._asking.clear()
         # At once: each may wait for a part of a cluster that is down, and nothing is taken meanwhile.
         await asyncio.gather(*(self._release(*each) for each in self._unreleased.items()))
 
-    async def _release(self, claims: Claims, parts: Parts) -> None:
+    async def _release(self, lease: Lease, parts: Parts) -> None:
         """Gives back what could not be given back, or may have been acquired and is not needed: nobody drains it."""
         try:
-            await claims.release()
+            await lease.release()
         except UnreachableError as error:
             parts.reach.failed(error)
         else:
-            del self._unreleased[claims]
+            del self._unreleased[lease]
             parts.reach.forget()
 
     @property
@@ -160,16 +160,15 @@ class Shares:
         """Owns a list if its lease is free."""
         settings, parts = self._parts.settings, self._parts.of_list(shard)
         # Kept until there is a reply: if one is lost the lease may be ours already, and the same token finds it.
-        claims = self._asking[shard] = self._asking.get(shard) or Claims(
+        lease = self._asking[shard] = self._asking.get(shard) or Lease(
             parts.redis,
             parts.keys,
-            side=settings.consume_from,
-            lease_ttl=settings.lease_ttl,
+            ttl=settings.lease_ttl,
             owner=self._fleet.id,
             clock=parts.clock,
         )
         try:
-            start = await claims.acquire()
+            start = await lease.acquire()
         except UnreachableError as error:
             parts.reach.failed(error)
             return
@@ -179,13 +178,14 @@ class Shares:
             return
         log.info("lease acquired", shard=shard, adopting=start.claimed, sequence=start.sequence)
         if self._over.done():
-            self._unreleased[claims] = parts
+            self._unreleased[lease] = parts
             return
         blocking = connect(settings.redis_url.get_secret_value())
+        claims = Claims(lease, side=settings.consume_from)
         self._tenures[shard] = Ownership(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))
-        tasks.create_task(self._own(parts, claims, self._tenures[shard], blocking))
+        tasks.create_task(self._own(parts, lease, self._tenures[shard], blocking))
 
-    async def _own(self, parts: Parts, claims: Claims, tenure: Ownership, blocking: Redis) -> None:
+    async def _own(self, parts: Parts, lease: Lease, tenure: Ownership, blocking: Redis) -> None:
         shard, held = parts.keys.shard, parts.metrics.lease_held.labels(str(parts.keys.shard))
         held.set(1)
         self._divide()
@@ -198,7 +198,7 @@ class Shares:
             del self._tenures[shard]
             self._given_back.discard(shard)
             if tenure.unreleased:
-                self._unreleased[claims] = parts
+                self._unreleased[lease] = parts
             parts.reach.forget()
             parts.metrics.forget_list(shard)
             self._divide()
@@ -243,7 +243,7 @@ class Shares:
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT):
                 await self._fleet.leave()
-                for claims in (*self._asking.values(), *self._unreleased):
-                    await claims.release()
+                for lease in (*self._asking.values(), *self._unreleased):
+                    await lease.release()
         except (QueueError, TimeoutError) as error:
             log.warning("could not say goodbye: the others wait until this worker is forgotten", error=str(error))

@@ -13,7 +13,8 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
-from forwarder.queue import ClaimedList, Claims, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import ClaimedList, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
+from tests.support.claims import owner
 from tests.support.faults import fault
 from tests.support.service import census, event, push
 
@@ -44,19 +45,15 @@ async def fill(redis: Redis) -> None:
         await redis.set("anything", "at all")
 
 
-def contender(redis: Redis) -> Claims:
-    return Claims(redis, KEYS, side="left", lease_ttl=5)
-
-
 @fault("Redis", "full (`noeviction`) after an outage", "the backlog drains to zero without help", keeps=(1, 3))
 async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     elements = [b"%d" % number for number in range(5_000)]
     elements[17] = elements[4_017] = b"x" * 101
     await push(redis, KEYS.list, elements)
     await fill(redis)
-    claims, drained = contender(redis), list[bytes | None]()
-    assert await claims.acquire() == ClaimedList(0, 0, 0)
-    await claims.renew()
+    claims, drained = await owner(redis, KEYS), list[bytes | None]()
+    assert claims.lease.start == ClaimedList(0, 0, 0)
+    await claims.lease.renew()
     while (claimed := await claims.claim(**LIMITS)).elements:
         drained += claimed.elements
         there = [claimed.first + i for i, element in enumerate(claimed.elements) if element is not None]
@@ -71,19 +68,18 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
 @fault("Redis", "full (`noeviction`) when the owner dies", "the next worker adopts and goes on", keeps=(1, 3))
 async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await push(redis, KEYS.list, [b"1", b"2", b"3"])
-    dead = contender(redis)
-    await dead.acquire()
+    dead = await owner(redis, KEYS)
     lost = await dead.claim(**LIMITS | {"most": 2})
     await fill(redis)
     await redis.delete(KEYS.lease)
-    heir = contender(redis)
-    assert await heir.acquire() == ClaimedList(sequence=2, settlement=0, claimed=2)
+    heir = await owner(redis, KEYS)
+    assert heir.lease.start == ClaimedList(sequence=2, settlement=0, claimed=2)
     fields = (await heir.claimed_fields()).take(9)
     assert await heir.read(fields) == lost.elements
     assert (await heir.claim(**LIMITS)).elements == [b"3"]
     await heir.settle(Settlement({lost.stamp: [1, 2]}))
     assert (await census(redis, KEYS.queue)).accepted == 2
-    await heir.release()
+    await heir.lease.release()
 
 
 @fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and ended", keeps=(5,))
@@ -137,8 +133,7 @@ async def test_a_letter_can_be_deleted_when_there_is_no_room(redis: Redis) -> No
 
 
 async def test_waiting_is_refused_and_so_it_is_looked_again_a_second_later(redis: Redis) -> None:
-    claims = contender(redis)
-    await claims.acquire()
+    claims = await owner(redis, KEYS)
     await fill(redis)
     started = time.monotonic()
     await claims.wait_for_events(redis, 4)

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, NewLetter, Records, Settlement, Side, connect
 from tests.support.service import push
 from tests.support.virtual.list_model import ListModel
 
@@ -148,23 +148,23 @@ class QueueAgainstModel(RuleBasedStateMachine):
     @rule(expires=st.booleans())
     def lose_the_lease(self, *, expires: bool) -> None:
         assert self.owner is not None
-        self.do(self.redis.delete(self.keys.lease) if expires else self.owner.release())
+        self.do(self.redis.delete(self.keys.lease) if expires else self.owner.lease.release())
         self.zombies = [*self.zombies, self.owner][-2:]
         self.owner = self.last_claim = self.last_settlement = None
 
     @rule()
     def acquire(self) -> None:
-        contender = Claims(self.redis, self.keys, side=self.side, lease_ttl=600)
+        contender = Lease(self.redis, self.keys, ttl=600)
         acquired = self.do(contender.acquire())
         if self.owner:
             assert acquired is None
             return
         assert acquired == ClaimedList(self.model.sequence, self.model.settlement, len(self.model.claimed))
-        self.owner = contender
-        fields = self.do(contender.claimed_fields()).take(10_000)
+        self.owner = Claims(contender, side=self.side)
+        fields = self.do(self.owner.claimed_fields()).take(10_000)
         assert fields == sorted(self.model.claimed)
         if fields:
-            assert self.do(contender.read(fields)) == [self.model.claimed[field] for field in fields]
+            assert self.do(self.owner.read(fields)) == [self.model.claimed[field] for field in fields]
 
     @precondition(lambda self: self.zombies)
     @rule()
@@ -178,11 +178,11 @@ class QueueAgainstModel(RuleBasedStateMachine):
             zombie.claim(most=8, most_bytes=100, most_bytes_of_one=LONGEST),
             zombie.settle(Settlement(accepted)),
             zombie.settle(Settlement(letters=[letter(field) for field in self.model.claimed])),
-            zombie.renew(),
+            zombie.lease.renew(),
         ):
             with pytest.raises(LeaseLostError):
                 self.do(attempt)
-        self.do(zombie.release())
+        self.do(zombie.lease.release())
         assert self.do(self.snapshot()) == before
 
     async def snapshot(self) -> list[bytes | None]:
@@ -212,7 +212,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         assert (now.sequence, now.settlement) == (model.sequence, model.settlement)
         assert (now.accepted, now.dead_lettered) == (len(model.accepted), model.dead_lettered)
         assert (now.replayed, now.letters, now.claimed) == (self.replayed, len(model.letters), len(model.claimed))
-        assert now.lease == (self.owner._token if self.owner else None)
+        assert now.lease == (self.owner.lease.token if self.owner else None)
 
     def teardown(self) -> None:
         self.do(self.redis.delete(*self.keys.of_the_list))

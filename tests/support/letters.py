@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from forwarder.dead_letters.letters import Letters
-from forwarder.queue import Claims, DeadLetter, Keys, NewLetter, Records, Settlement, Side
+from forwarder.queue import DeadLetter, Keys, NewLetter, Records, Settlement, Side
+from tests.support.claims import owner
 
 
 async def bury(
@@ -14,15 +15,14 @@ async def bury(
     """Pushes, claims and dead-letters `elements` of these users; returns all letters that there are."""
     keys = Keys(queue)
     await redis.rpush(queue, *elements)
-    claims = Claims(redis, keys, side="left", lease_ttl=5)
-    assert await claims.acquire()
+    claims = await owner(redis, keys)
     claimed = await claims.claim(most=len(elements), most_bytes=2**30, most_bytes_of_one=2**20)
     letters = [
         NewLetter(claimed.first + i, claimed.stamp, reason, "400", "the API answered 400", user, 1)
         for i, user in enumerate(users)
     ]
     await claims.settle(Settlement(letters=letters))
-    await claims.release()
+    await claims.lease.release()
     return await letters_of(redis, queue)
 
 

@@ -11,9 +11,10 @@ from redis.asyncio import Redis
 
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import Census, Claims, DeadLetter, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import Census, DeadLetter, Keys, NewLetter, Records, Settlement, Side, connect
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import shard_of
+from tests.support.claims import owner
 from tests.support.service import event
 
 MOST_BYTES = 65_536
@@ -68,8 +69,7 @@ class Crowd:
     async def work(self, shards: int, *, claim: int, settle: int) -> None:
         """Claims up to `claim` events of each list, and settles the first `settle`: every third becomes a letter."""
         for keys in lists_of_a_queue(self.queue, shards):
-            claims = Claims(self.redis, keys, side=self.side, lease_ttl=5.0)
-            assert await claims.acquire()
+            claims = await owner(self.redis, keys, side=self.side)
             got = await claims.claim(most=claim, **_LIMITS)
             accepted, letters = [], []
             for number, each in list(zip(got.numbers, got.elements, strict=True)):
@@ -84,7 +84,7 @@ class Crowd:
                 elif each.startswith(b"{") and "date" not in json.loads(each):
                     self.claimed_at[json.loads(each)["n"]] = got.stamp // 1_000_000
             await claims.settle(Settlement({got.stamp: accepted}, letters))
-            await claims.release()
+            await claims.lease.release()
             self.accepted += len(accepted)
 
     def _gone(self, element: bytes) -> None:

@@ -12,8 +12,9 @@ from forwarder.dead_letters.canary import Canary
 from forwarder.dead_letters.edit import setting
 from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.dead_letters.replay import Replay, Report, Terms
-from forwarder.queue import Claims, Keys, Side, Undecided
+from forwarder.queue import Keys, Side, Undecided
 from forwarder.simulator import Answer, Faults, Outage, Refusal, Simulator, UserAnswer
+from tests.support.claims import owner
 from tests.support.letters import bury, letters_of, of
 from tests.support.service import accepted, census, event, eventually, running, settings, settled
 
@@ -231,8 +232,7 @@ async def test_the_number_that_a_replay_foretells_is_that_of_the_claim(redis_cli
     letters = of(redis_client, queue_name)
     first, second, _ = await letters_of(redis_client, queue_name)
     foretold = [await letters.replay(letter, letter.id.encode()) for letter in (first, second)]
-    claims = Claims(redis_client, Keys(queue_name), side="left", lease_ttl=5)
-    await claims.acquire()
+    claims = await owner(redis_client, Keys(queue_name))
     claimed = await claims.claim(most=10, most_bytes=1_000, most_bytes_of_one=1_000)
     by_number = dict(zip(claimed.numbers, claimed.elements, strict=True))
     assert [by_number[number] for number in foretold] == [first.id.encode(), second.id.encode()]

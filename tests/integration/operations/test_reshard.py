@@ -15,9 +15,9 @@ from forwarder.operations import redistribute as redistribution
 from forwarder.operations.redistribute import Moved, Redistribution
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import (
-    Claims,
     Fleet,
     Keys,
+    Lease,
     ListMover,
     NewLetter,
     Page,
@@ -26,10 +26,12 @@ from forwarder.queue import (
     Side,
     connect,
     mover,
+    mover_lease,
 )
 from forwarder.queue import queue as lists
 from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import list_name, shard_of
+from tests.support.claims import owner
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
 from tests.support.service import event, port_of
@@ -106,7 +108,7 @@ async def test_it_refuses_while_a_lease_is_held_and_goes_on_afterwards(
 ) -> None:
     crowd = Crowd(redis_client, queue_name, random.Random(1))
     await crowd.push(1, 20)
-    frozen = Claims(redis_client, Keys(queue_name), side="left", lease_ttl=30.0)
+    frozen = Lease(redis_client, Keys(queue_name), ttl=30.0)
     plan = await make_plan(redis_client, queue_name, 4, told=1)
     await frozen.acquire()
     with pytest.raises(ReshardError, match=rf"{queue_name} is owned by a worker .* for (29|30) s more"):
@@ -131,8 +133,8 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
 
     def progress(_: int) -> None:
         for keys in plan.lists:
-            claims = Claims(redis_client, keys, side="left", lease_ttl=5.0)
-            tried.append(asyncio.ensure_future(claims.acquire()))
+            lease = Lease(redis_client, keys, ttl=5.0)
+            tried.append(asyncio.ensure_future(lease.acquire()))
 
     monkeypatch.setattr(mover, "PAGE", 5)
     await carry_out(redis_client, plan, side="left", max_event_bytes=100, progress=progress)
@@ -265,13 +267,12 @@ async def _one_of_everything(redis: Redis, queue: str) -> ListMover:
     await redis.rpush(queue, *[event("a", number) for number in range(4)])
     crowd.numbers["a"] = [0, 1, 2, 3]
     await crowd.work(1, claim=3, settle=0)
-    claims = Claims(redis, Keys(queue), side="left", lease_ttl=5.0)
-    await claims.acquire()
+    claims = await owner(redis, Keys(queue))
     (number, stamp), *_ = (await claims.claimed_fields()).take(1)
     await claims.settle(Settlement({stamp: [number + 1]}, [NewLetter(number, stamp, "rejected", "400", "", "a", 1)]))
-    await claims.release()
-    moved = ListMover(redis, Keys(queue), side="left")
-    assert await moved.acquire()
+    await claims.lease.release()
+    moved = ListMover(mover_lease(redis, Keys(queue)), side="left")
+    assert await moved.lease.acquire()
     return moved
 
 

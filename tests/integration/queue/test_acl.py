@@ -13,7 +13,6 @@ from forwarder.demo.redis_server import EmbeddedRedis, version_of
 from forwarder.errors import QueueError
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import (
-    Claims,
     Fleet,
     HaltRecord,
     Keys,
@@ -26,6 +25,7 @@ from forwarder.queue import (
     connect,
 )
 from forwarder.simulator import Simulator
+from tests.support.claims import owner
 from tests.support.service import event, eventually, running, settings
 
 README = (Path(__file__).parents[3] / "README.md").read_text()
@@ -90,8 +90,7 @@ def allowed(each_server: EmbeddedRedis, queue_name: str) -> "Allowed":
 async def everything(redis: Redis, allowed: Allowed) -> None:
     """Whatever a worker and an operator's commands ever do to Redis, once."""
     keys, records = allowed.keys, Records(redis, allowed.keys)
-    claims = Claims(redis, keys, side="left", lease_ttl=5.0)
-    assert await claims.acquire()
+    claims = await owner(redis, keys)
     allowed.push([event("a", 0), event("b", 1), b"x" * 300])
     await claims.wait_for_events(redis, 1.0)
     claimed = await claims.claim(most=10, most_bytes=10_000, most_bytes_of_one=200)
@@ -102,7 +101,7 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert None not in await claims.read(names)
     letter = NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1)
     await claims.settle(Settlement({claimed.stamp: [1]}, [letter]))
-    await claims.renew()
+    await claims.lease.renew()
     letters = [each async for each in records.letters()]
     assert [each.reason for each in letters] == ["invalid", "rejected"]
     assert await records.letter(letters[1].id)
@@ -124,7 +123,7 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await records.shards() == "1"
     assert not any((await records.census()).imbalances.values())
     assert await records.server()
-    await claims.release()
+    await claims.lease.release()
     plan = await make_plan(redis, keys.queue, 3, told=1)
     await refuse(redis, plan, move=True)
     moved = await carry_out(redis, plan, side="left", max_event_bytes=200, progress=lambda _: None)

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Settlement, Side, connect
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, Settlement, Side, connect
+from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 
 LIMITS = {"most": 10_000, "most_bytes": 10_000_000, "most_bytes_of_one": 100}
@@ -21,14 +22,8 @@ async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
         yield client
 
 
-def contender(redis: Redis, queue: str, *, side: Side = "left", lease_ttl: float = 5.0) -> Claims:
-    return Claims(redis, Keys(queue), side=side, lease_ttl=lease_ttl)
-
-
-async def owner(redis: Redis, queue: str, *, side: Side = "left", lease_ttl: float = 5.0) -> Claims:
-    claims = contender(redis, queue, side=side, lease_ttl=lease_ttl)
-    assert await claims.acquire() is not None
-    return claims
+def contender(redis: Redis, queue: str) -> Lease:
+    return Lease(redis, Keys(queue), ttl=5.0)
 
 
 async def snapshot(redis: Redis, queue: str) -> dict[str, bytes | None]:
@@ -43,7 +38,7 @@ def numbered(start: int, end: int) -> list[bytes]:
 async def test_the_oldest_events_are_claimed_first(redis: Redis, queue_name: str, side: Side) -> None:
     await push(redis, queue_name, numbered(0, 60), side)
     assert await push(redis, queue_name, numbered(60, 100), side) == 100
-    claims = await owner(redis, queue_name, side=side)
+    claims = await owner(redis, Keys(queue_name), side=side)
     first = await claims.claim(**LIMITS | {"most": 30})
     rest = await claims.claim(**LIMITS)
     assert (first.first, first.waiting, first.elements) == (1, 70, numbered(0, 30))
@@ -55,7 +50,7 @@ async def test_the_oldest_events_are_claimed_first(redis: Redis, queue_name: str
 async def test_producers_need_nothing_but_a_push(redis: Redis, queue_name: str, side: Side) -> None:
     push = redis.rpush if side == "left" else redis.lpush
     await push(queue_name, *numbered(0, 20))
-    claims = await owner(redis, queue_name, side=side)
+    claims = await owner(redis, Keys(queue_name), side=side)
     assert (await claims.claim(**LIMITS | {"most": 11})).elements == numbered(0, 11)
 
 
@@ -64,7 +59,7 @@ async def test_a_claim_ends_at_the_event_that_reaches_its_bytes(
     redis: Redis, queue_name: str, most_bytes: int, claimed: int
 ) -> None:
     await redis.rpush(queue_name, *[b"%010d" % number for number in range(50)])
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     found = await claims.claim(**LIMITS | {"most_bytes": most_bytes})
     assert found.elements == [b"%010d" % number for number in range(claimed)]
     assert await redis.llen(queue_name) == found.waiting == 50 - claimed
@@ -73,7 +68,7 @@ async def test_a_claim_ends_at_the_event_that_reaches_its_bytes(
 async def test_too_long_an_element_becomes_a_dead_letter_without_travelling(redis: Redis, queue_name: str) -> None:
     longest, too_long = bytes(range(100)), bytes(range(101))
     await redis.rpush(queue_name, longest, too_long, b"last")
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     claimed = await claims.claim(**LIMITS)
     assert (claimed.first, claimed.elements) == (1, [longest, None, b"last"])
     assert (await claims.claimed_fields()).take(9) == [(1, claimed.stamp), (3, claimed.stamp)]
@@ -94,7 +89,7 @@ async def test_too_long_an_element_becomes_a_dead_letter_without_travelling(redi
 
 
 async def test_nothing_waiting_is_an_empty_claim(redis: Redis, queue_name: str) -> None:
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     before = await snapshot(redis, queue_name)
     claimed = await claims.claim(**LIMITS)
     assert (claimed.first, claimed.waiting, claimed.elements) == (1, 0, [])
@@ -103,7 +98,7 @@ async def test_nothing_waiting_is_an_empty_claim(redis: Redis, queue_name: str) 
 
 async def test_a_stamp_is_the_time_of_redis(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, b"event")
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     before = await redis.time()
     stamp = (await claims.claim(**LIMITS)).stamp
     after = await redis.time()
@@ -119,7 +114,7 @@ async def repeated(claims: Claims, lost: Claimed) -> Claimed:
 @pytest.mark.parametrize("side", ["left", "right"])
 async def test_a_repeated_claim_is_answered_with_the_same_events(redis: Redis, queue_name: str, side: Side) -> None:
     await push(redis, queue_name, [*numbered(0, 3), b"x" * 101, *numbered(4, 20)], side)
-    claims = await owner(redis, queue_name, side=side)
+    claims = await owner(redis, Keys(queue_name), side=side)
     await claims.claim(**LIMITS | {"most": 2})
     lost = await claims.claim(**LIMITS | {"most": 5})
     before = await snapshot(redis, queue_name)
@@ -130,7 +125,7 @@ async def test_a_repeated_claim_is_answered_with_the_same_events(redis: Redis, q
 
 async def test_a_large_repeated_claim_is_found_among_others(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 4_000), b"x" * 101, *numbered(4_001, 6_000))
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     await claims.claim(**LIMITS | {"most": 3_000})
     lost = await claims.claim(**LIMITS | {"most": 2_000})
     assert lost.elements == [*numbered(3_000, 4_000), None, *numbered(4_001, 5_000)]
@@ -143,7 +138,7 @@ async def test_a_large_repeated_claim_is_found_among_others(redis: Redis, queue_
 
 async def test_a_repeated_claim_of_too_long_elements_alone_claims_nothing_more(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, b"x" * 101, b"y" * 101, b"waits")
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     lost = await claims.claim(**LIMITS | {"most": 2})
     again = await repeated(claims, lost)
     assert (again.first, again.waiting, again.elements) == (1, 1, [None, None])
@@ -152,7 +147,7 @@ async def test_a_repeated_claim_of_too_long_elements_alone_claims_nothing_more(r
 
 async def test_an_owner_two_claims_behind_must_adopt(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 5))
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     lost = await claims.claim(**LIMITS | {"most": 2})
     await claims.claim(**LIMITS | {"most": 2})
     before = await snapshot(redis, queue_name)
@@ -163,24 +158,24 @@ async def test_an_owner_two_claims_behind_must_adopt(redis: Redis, queue_name: s
 
 async def test_whoever_lost_the_lease_claims_nothing(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 5))
-    late = await owner(redis, queue_name)
+    late = await owner(redis, Keys(queue_name))
     await late.claim(**LIMITS | {"most": 2})
     await redis.delete(Keys(queue_name).lease)
     for somebody_else in (False, True):
         if somebody_else:
-            await owner(redis, queue_name, lease_ttl=1_000)
+            await owner(redis, Keys(queue_name), ttl=1_000)
         before = await snapshot(redis, queue_name)
         with pytest.raises(LeaseLostError):
             await late.claim(**LIMITS)
         assert await snapshot(redis, queue_name) == before
-        assert late.lease_end == 0
+        assert late.lease.end == 0
     assert await redis.pttl(Keys(queue_name).lease) > 900_000, "nor does it touch the other's time"
 
 
 @pytest.mark.parametrize("rolled_back_to", [None, 2])
 async def test_a_claim_notices_that_redis_went_back(redis: Redis, queue_name: str, rolled_back_to: int | None) -> None:
     await redis.rpush(queue_name, *numbered(0, 9))
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     await claims.claim(**LIMITS | {"most": 5})
     await redis.delete(Keys(queue_name).sequence)
     if rolled_back_to:
@@ -193,7 +188,7 @@ async def test_a_claim_notices_that_redis_went_back(redis: Redis, queue_name: st
 
 async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 8_500))
-    claims = await owner(redis, queue_name)
+    claims = await owner(redis, Keys(queue_name))
     claimed = await claims.claim(**LIMITS)
     assert claimed.elements == numbered(0, 8_500)
     fields = (await claims.claimed_fields()).take(10_000)
@@ -207,11 +202,11 @@ async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Red
 
 async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 12_000))
-    dead = await owner(redis, queue_name)
+    dead = await owner(redis, Keys(queue_name))
     stamps = [(await dead.claim(**LIMITS | {"most": 4_000})).stamp for _ in range(3)]
     await redis.delete(Keys(queue_name).lease)
-    heir = contender(redis, queue_name)
-    assert await heir.acquire() == ClaimedList(sequence=12_000, settlement=0, claimed=12_000)
+    heir = await owner(redis, Keys(queue_name))
+    assert heir.lease.start == ClaimedList(sequence=12_000, settlement=0, claimed=12_000)
     fields = (await heir.claimed_fields()).take(20_000)
     assert fields == [(number + 1, stamps[number // 4_000]) for number in range(12_000)]
     page = [*fields[9_990:], (12_001, stamps[2]), (1, stamps[2])]
@@ -219,22 +214,23 @@ async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis
 
 
 async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str) -> None:
-    first, second = await owner(redis, queue_name), contender(redis, queue_name)
-    assert first._token != second._token
+    first, second = contender(redis, queue_name), contender(redis, queue_name)
+    assert await first.acquire() is not None
+    assert first.token != second.token
     assert await second.acquire() is None
-    assert second.lease_end == 0
+    assert second.end == 0
     await second.release()
     assert await first.acquire() is not None, "its own lease is no obstacle"
     await first.renew()
     await first.release()
-    assert first.lease_end == 0
+    assert first.end == 0
     assert await second.acquire() is not None
     with pytest.raises(LeaseLostError):
         await first.renew()
 
 
 async def test_a_lease_ends_by_the_clock_of_redis(redis: Redis, queue_name: str) -> None:
-    first, second = await owner(redis, queue_name, lease_ttl=1_000), contender(redis, queue_name)
+    first, second = (await owner(redis, Keys(queue_name), ttl=1_000)).lease, contender(redis, queue_name)
     await redis.pexpire(Keys(queue_name).lease, 1)
     assert await eventually(second.acquire, within=5) == ClaimedList(0, 0, 0)
     with pytest.raises(LeaseLostError):
@@ -245,27 +241,27 @@ async def test_a_lease_ends_by_the_clock_of_redis(redis: Redis, queue_name: str)
 async def test_a_lease_is_counted_from_before_its_command_was_sent(
     each_server: EmbeddedRedis, redis: Redis, queue_name: str, prolong: str
 ) -> None:
-    lease = Keys(queue_name).lease
+    key = Keys(queue_name).lease
     with BlockingRedis.from_url(each_server.url) as asked:
-        claims = Claims(
+        lease = Lease(
             redis,
             Keys(queue_name),
-            side="left",
-            lease_ttl=60,
-            clock=lambda: 200.0 if asked.pttl(lease) > 30_000 else 100.0,
+            ttl=60,
+            clock=lambda: 200.0 if asked.pttl(key) > 30_000 else 100.0,
         )
-        await claims.acquire()
-        await redis.pexpire(lease, 5_000)
-        claims.lease_end = 0
+        await lease.acquire()
+        claims = Claims(lease, side="left")
+        await redis.pexpire(key, 5_000)
+        lease.end = 0
         calls: dict[str, Callable[[], Awaitable[object]]] = {
-            "acquire": claims.acquire,
-            "renew": claims.renew,
+            "acquire": lease.acquire,
+            "renew": lease.renew,
             "claim": lambda: claims.claim(**LIMITS),
             "settle": lambda: claims.settle(Settlement()),
         }
         await calls[prolong]()
-        assert claims.lease_end == 160
-        assert 55_000 < await redis.pttl(lease) <= 60_000
+        assert lease.end == 160
+        assert 55_000 < await redis.pttl(key) <= 60_000
 
 
 async def test_a_key_of_another_type_is_named(redis: Redis, queue_name: str) -> None:

@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
-from forwarder.queue import Census, Claims, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import Census, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
 from forwarder.queue.queue import Queue
+from tests.support.claims import owner
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
 
@@ -34,13 +35,12 @@ def records(redis: Redis, keys: Keys) -> Records:
 async def dead_letters(redis: Redis, keys: Keys, *elements: bytes) -> None:
     """Claims and dead-letters `elements`; gives the lease back."""
     await redis.rpush(keys.list, *elements)
-    claims = Claims(redis, keys, side="left", lease_ttl=5)
-    await claims.acquire()
+    claims = await owner(redis, keys)
     claimed = await claims.claim(most=1_000, most_bytes=1_000_000, most_bytes_of_one=1_000)
     numbers = range(claimed.first, claimed.first + len(elements))
     letters = [NewLetter(number, claimed.stamp, "rejected", "422", "why", "u-é", 2) for number in numbers]
     await claims.settle(Settlement(letters=letters))
-    await claims.release()
+    await claims.lease.release()
 
 
 async def test_an_empty_queue_counts_nothing(records: Records) -> None:

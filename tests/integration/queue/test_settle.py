@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
 from forwarder.queue import Claims, HaltRecord, Keys, NewLetter, Records, Settlement, connect
+from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 1_000}
@@ -33,8 +34,7 @@ async def snapshot(redis: Redis, queue: str) -> dict[str, bytes | None]:
 async def holder(redis: Redis, queue: str, *elements: bytes) -> tuple[Claims, int]:
     """An owner that has claimed `elements`, and the stamp of its claim."""
     await redis.rpush(queue, *elements)
-    claims = Claims(redis, Keys(queue), side="left", lease_ttl=5)
-    assert await claims.acquire() is not None
+    claims = await owner(redis, Keys(queue))
     return claims, (await claims.claim(**LIMITS)).stamp
 
 
@@ -122,13 +122,13 @@ async def test_whoever_lost_the_lease_settles_nothing(redis: Redis, queue_name: 
     claims, stamp = await holder(redis, queue_name, b"1", b"2")
     await redis.delete(Keys(queue_name).lease)
     if somebody_else:
-        assert await Claims(redis, Keys(queue_name), side="left", lease_ttl=1_000).acquire() is not None
+        await owner(redis, Keys(queue_name), ttl=1_000)
     before = await snapshot(redis, queue_name)
     with pytest.raises(LeaseLostError):
         await claims.settle(Settlement({stamp: [1]}, [letter(2, stamp)]))
     with pytest.raises(LeaseLostError):
-        await claims.renew()
-    await claims.release()
+        await claims.lease.renew()
+    await claims.lease.release()
     assert await snapshot(redis, queue_name) == before
     assert await redis.pttl(Keys(queue_name).lease) > 900_000 or not somebody_else
 
@@ -136,8 +136,7 @@ async def test_whoever_lost_the_lease_settles_nothing(redis: Redis, queue_name: 
 async def test_letters_and_acceptances_beyond_a_lua_call_are_settled_together(redis: Redis, queue_name: str) -> None:
     count = 9_000
     await redis.rpush(queue_name, *[b"%d" % number for number in range(1, count + 1)])
-    claims = Claims(redis, Keys(queue_name), side="left", lease_ttl=5)
-    await claims.acquire()
+    claims = await owner(redis, Keys(queue_name))
     stamp = (await claims.claim(**LIMITS | {"most": count})).stamp
     odd, even = range(1, count, 2), range(2, count + 1, 2)
     await claims.settle(Settlement({stamp: list(odd)}, [letter(number, stamp) for number in even]))
@@ -191,14 +190,14 @@ async def test_forgotten_scripts_are_taught_again(redis: Redis, queue_name: str)
     records = Records(redis, Keys(queue_name))
     halt = HaltRecord("credentials", "detail", "since", "fingerprint")
     calls: list[Callable[[], Awaitable[object]]] = [
-        claims.renew,
+        claims.lease.renew,
         claims.claimed_fields,
         lambda: claims.settle(Settlement({stamp: [1]}, [letter(2, stamp)])),
         records.census,
         lambda: records.write_halt(halt),
         lambda: records.end_halt(halt),
         lambda: records.replay("1-1", b"", side="left"),
-        claims.release,
+        claims.lease.release,
     ]
     for call in calls:
         await redis.script_flush()
@@ -258,14 +257,14 @@ async def test_what_lost_its_reply_is_done_once_by_a_second_call(each_server: Em
         claims, stamp = await holder(redis, queue_name, b"1", b"2")
         await claims.settle(Settlement({stamp: [1]}))
         await redis.rpush(queue_name, b"3", b"4", b"5")
-        await lost_once(claims.acquire)
+        await lost_once(claims.lease.acquire)
         claimed = await lost_once(lambda: claims.claim(**LIMITS | {"most": 2}))
         assert claimed.elements == [b"3", b"4"]  # type: ignore[attr-defined]
         await lost_once(lambda: claims.settle(Settlement({stamp: [2]}, [letter(3, claimed.stamp)])))  # type: ignore[attr-defined]
         now = await census(redis, queue_name)
         assert (now.waiting, now.claimed, now.sequence, now.accepted, now.letters) == (1, 1, 4, 2, 1)
         assert not any(now.imbalances.values())
-        await lost_once(claims.release)
+        await lost_once(claims.lease.release)
 
 
 async def test_a_killed_connection_is_survived_or_said_and_called_again(

@@ -23,7 +23,7 @@ from forwarder.errors import UnreachableError
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.pipeline import parts
 from forwarder.pipeline.ending import Ending, Stopping
-from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Records, Settlement
+from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Lease, Records, Settlement
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.worker.ownership import Ownership
 from tests.support.promises import History, Post
@@ -108,37 +108,45 @@ class ScriptedApi(Api):
         return reply.answer
 
 
-class VirtualClaims(Claims):
-    """An owner of a :class:`ListModel`. `trouble` says of each command whether it is lost, or its reply."""
+class VirtualLease(Lease):
+    """A lease of a :class:`ListModel`. `trouble` says of each command whether it is lost, or its reply."""
 
-    def __init__(self, world: "World", lease_ttl: float) -> None:
-        super().__init__(_NO_REDIS, Keys("virtual"), side="left", lease_ttl=lease_ttl, clock=world.clock)
+    def __init__(self, world: "World", ttl: float) -> None:
+        super().__init__(_NO_REDIS, Keys("virtual"), ttl=ttl, clock=world.clock)
         self._world = world
-        self._list = world.list
 
-    async def _command(self, does: Callable[[], T]) -> T:
+    async def command(self, does: Callable[[], T]) -> T:
         sent = self._clock()
         await asyncio.sleep(_TRIP)
         trouble = self._world.trouble()
         if trouble == "lost":
             raise UnreachableError("scripted")
         found = does()
-        self.lease_end = max(self.lease_end, sent + self._ttl)
+        self.end = max(self.end, sent + self._ttl)
         if trouble == "reply lost":
             raise UnreachableError("scripted")
         return found
 
     async def acquire(self) -> ClaimedList | None:
-        here = self._list
-        found = await self._command(lambda: ClaimedList(here.sequence, here.settlement, len(here.claimed)))
-        self._sequence, self._settlement = found.sequence, found.settlement
-        return found
+        here = self._world.list
+        self.start = await self.command(lambda: ClaimedList(here.sequence, here.settlement, len(here.claimed)))
+        return self.start
 
     async def renew(self) -> None:
-        await self._command(lambda: None)
+        await self.command(lambda: None)
 
     async def release(self) -> None:
-        self.lease_end = 0.0
+        self.end = 0.0
+
+
+class VirtualClaims(Claims):
+    """An owner of a :class:`ListModel`."""
+
+    def __init__(self, world: "World", lease: VirtualLease) -> None:
+        super().__init__(lease, side="left")
+        self._world = world
+        self._list = world.list
+        self._command = lease.command
 
     async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
         def claim() -> Claimed:
@@ -235,9 +243,9 @@ class World:
 
     async def own(self, stopping: Stopping | None = None) -> Ending:
         """One ownership of the list, to its end."""
-        claims = VirtualClaims(self, self.settings.lease_ttl)
-        await self.parts.reach.until(claims.acquire)
-        self.tenure = Ownership(self.parts, claims, _NO_REDIS)
+        lease = VirtualLease(self, self.settings.lease_ttl)
+        await self.parts.reach.until(lease.acquire)
+        self.tenure = Ownership(self.parts, VirtualClaims(self, lease), _NO_REDIS)
         return await self.tenure.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
 
     async def run_until(self, holds: Callable[[], object], *, within: float) -> float:

@@ -1,0 +1,125 @@
+"""One acquisition of one list. Only the holder of the lease may change what is claimed."""
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from redis.asyncio import Redis
+
+from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.queue.keys import Keys
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedList:
+    """Where a list stood when its lease was acquired."""
+
+    sequence: int
+    settlement: int
+    claimed: int
+
+
+class Lease:
+    """One acquisition of one list, under one token. The token is drawn once and never used again.
+
+    Every script that is fenced by the lease runs through :meth:`run`. Every method may be called again
+    after :exc:`UnreachableError`.
+
+    Args:
+        redis: the client.
+        keys: of the list.
+        ttl: seconds that the lease lasts after each command that extends it.
+        owner: the token starts with it; the worker's ID.
+        over: if the current token starts with this prefix, the lease may be taken from its holder.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        keys: Keys,
+        *,
+        ttl: float,
+        owner: str = "",
+        over: str = "",
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.redis = redis
+        self.keys = keys
+        self.token = f"{owner}-{secrets.token_hex(16)}"
+        #: The earliest time at which the lease ends, on `clock`: counted from before the command that set it was sent.
+        self.end = 0.0
+        #: Where the list stood at the last acquisition.
+        self.start = ClaimedList(0, 0, 0)
+        self._ttl = ttl
+        self._over = over
+        self._clock = clock
+
+    async def run(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> list[object]:
+        """Runs a script that checks the lease, and that extends it when it succeeds.
+
+        Raises:
+            LeaseLostError: the lease is no longer held; the script changed nothing.
+            RolledBackError: Redis has lost data that it had acknowledged; the script changed nothing.
+            UnreachableError: no answer; the script may or may not have run.
+        """
+        sent = self._clock()
+        held = (self.token, int(self._ttl * 1000))
+        reply: list[object] = await scripts.run(self.redis, script, keys, [*held, *arguments])
+        match reply[0]:
+            case b"lost":
+                self.end = 0.0
+                raise LeaseLostError("another worker may hold the lease")
+            case b"rolled_back":
+                raise RolledBackError("Redis no longer knows what it acknowledged: adopting again")
+            case b"busy":
+                pass
+            case _:
+                self.end = max(self.end, sent + self._ttl)
+        return reply
+
+    async def acquire(self) -> ClaimedList | None:
+        """Takes the lease if it is free; None while another worker holds it.
+
+        Raises:
+            WrongTypeError: a key of the list holds another type.
+            UnreachableError: no answer. The lease may have been acquired: try again with this same object.
+        """
+        reply = await self.run("acquire", self.keys.of_the_list, self._over)
+        match reply:
+            case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
+                raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
+            case [b"acquired", int(sequence), int(settlement), int(claimed)]:
+                self.start = ClaimedList(sequence, settlement, claimed)
+                return self.start
+        return None
+
+    async def renew(self) -> None:
+        """Extends the lease.
+
+        Raises:
+            LeaseLostError: it is no longer held.
+            UnreachableError: no answer.
+        """
+        await self.run("renew", [self.keys.lease])
+
+    async def release(self) -> None:
+        """Gives the lease back at once. Does nothing if it is not held.
+
+        Raises:
+            UnreachableError: no answer. The lease may still be held.
+        """
+        await scripts.run(self.redis, "release", [self.keys.lease], [self.token])
+        self.end = 0.0
+
+
+async def holder(redis: Redis, keys: Keys) -> tuple[str, float] | None:
+    """The token that holds a list's lease, and for how many more seconds."""
+    with translated():
+        token: Any = await redis.get(keys.lease)
+        milliseconds = await redis.pttl(keys.lease)
+    return token and (token.decode(errors="replace"), max(0, milliseconds) / 1000)

@@ -1,0 +1,12 @@
+"""Owners of a list: what a worker is to Redis, without the worker."""
+
+from redis.asyncio import Redis
+
+from forwarder.queue import Claims, Keys, Lease, Side
+
+
+async def owner(redis: Redis, keys: Keys, *, side: Side = "left", ttl: float = 5.0) -> Claims:
+    """Acquires a list that nobody owns. ``lease.release()`` gives it back."""
+    lease = Lease(redis, keys, ttl=ttl)
+    assert await lease.acquire() is not None
+    return Claims(lease, side=side)
