@@ -15,6 +15,7 @@
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
     ├── PortInUseError       the admin address is taken
+    ├── ExitOnHaltError      halted, and set to exit then (exit 77)
     └── PushError            not every event was pushed as asked; says by position which were
         ├── InvalidEventError    nothing was pushed: not all of it are events
         ├── NotPushedError       Redis was not reached, or refused: what was not pushed surely was not
@@ -98,6 +99,13 @@ class ProgramError(ForwarderError):
 
 class PortInUseError(ForwarderError):
     """The address asked for is already taken."""
+
+
+class ExitOnHaltError(ForwarderError):
+    """The service halted and is set to exit then (FORWARDER_ON_HALT=exit)."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        super().__init__(f"halted ({reason}): {detail}")
 
 
 class PushError(ForwarderError):

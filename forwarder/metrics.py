@@ -1,7 +1,5 @@
 """Every metric, in a registry of its own. Label values come from closed sets, never from a user's data."""
 
-from dataclasses import dataclass
-
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
@@ -27,20 +25,11 @@ def status_label(status: int) -> str:
     return text if text in _STATUSES else "other"
 
 
-@dataclass(slots=True)
-class ListGauges:
-    """How one of the lists stands that this process owns; what is exposed is their sum, of ages the highest."""
-
-    buffered: int = 0
-    oldest_age: float = 0.0
-
-
 class Metrics:
     """All metrics of one process; ``expose`` renders them as Prometheus text."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
-        self._lists: dict[int, ListGauges] = {}
         self._events()
         self._posts()
         self._state()
@@ -107,12 +96,8 @@ class Metrics:
             "oldest_waiting_age_seconds", "Time that this process has seen the oldest waiting event wait."
         )
         self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
-        self.buffered_events.set_function(lambda: sum(each.buffered for each in self._lists.values()))
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
-        )
-        self.oldest_claimed_age.set_function(
-            lambda: max((each.oldest_age for each in self._lists.values()), default=0.0)
         )
         self.concurrency_limit = self._gauge("concurrency_limit", "How many POSTs may be in flight now.")
         self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
@@ -125,19 +110,6 @@ class Metrics:
         )
         self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
         self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
-
-    @property
-    def shards(self) -> list[int]:
-        """The lists that this process owns."""
-        return list(self._lists)
-
-    def of_list(self, shard: int) -> ListGauges:
-        """The gauges of one list, to be kept fresh; the same for the same list."""
-        return self._lists.setdefault(shard, ListGauges())
-
-    def forget_list(self, shard: int) -> None:
-        """This process no longer owns the list."""
-        self._lists.pop(shard, None)
 
     def values(self) -> dict[str, dict[str, float]]:
         """Every sample by its name, without "forwarder_", and by the value of its label: "" without one."""

@@ -1,8 +1,7 @@
-"""What became of an event, and what an answer of the API means. Values, never exceptions.
+"""An event's outcome, the reasons for dead letters and halts. Values, never exceptions.
 
-:data:`Outcome` is what delivery hands to settlement for each event; :data:`Answer` is what the API, or the
-network, said to one POST. Both are closed unions, matched with ``assert_never``: a new member fails the type
-check until every place handles it.
+:data:`Outcome` is what delivery hands to settlement for each event. It is a closed union, matched with
+``assert_never``: a new member fails the type check until every place handles it.
 """
 
 from dataclasses import dataclass
@@ -49,45 +48,29 @@ class Deferred:
 Outcome = Accepted | Refused | Deferred
 
 
-class Meaning(StrEnum):
-    """What a status says, for every status that is not a plain acceptance (DESIGN: answers)."""
-
-    MALFORMED = "malformed"
-    UNAUTHORIZED = "unauthorized"
-    TOO_LARGE = "too_large"
-    NO_SUCH_ADDRESS = "no_such_address"
-    SUSPECT = "suspect"
-    TRANSIENT = "transient"
-
-
 @dataclass(frozen=True, slots=True)
-class Registered:
-    """202: the API has the events."""
+class Halt:
+    """Nothing may be sent any more. ``fingerprint`` names the refused key or address; empty if it is neither."""
 
-    status: int
-
-
-@dataclass(frozen=True, slots=True)
-class Declined:
-    """The API, or something in front of it, answered with another status than 202."""
-
-    status: int
-    meaning: Meaning
-    #: Seconds the answer asks to wait, if it does.
-    retry_after: float | None = None
-    #: Fingerprint of the API key that this POST carried.
+    reason: HaltReason
+    detail: str
     fingerprint: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
-    """No status came back."""
+#: What a person does about each halt. One line: it stands in the log, on /readyz and in `forwarder status`.
+REMEDIES = {
+    HaltReason.CREDENTIALS: "put the right key into the key file (it is watched), or start with it; "
+    "or run `forwarder resume` if the key was right",
+    HaltReason.MISDIRECTED: "set FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE right and start again; "
+    "then run `forwarder resume`",
+    HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; fix the producer, then run `forwarder resume`, "
+    "or `forwarder resume --allow-refusals N` to let N refusals through",
+}
 
-    #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls,
-    #: no_socket (this machine has no descriptor or no memory for one), other.
-    cause: str
-    #: True when the request may have arrived, so that sending it again may double it.
-    ambiguous: bool
 
-
-Answer = Registered | Declined | Unanswered
+def remedy(reason: str) -> str:
+    """What to do about a halt, also about one that this version does not know."""
+    try:
+        return REMEDIES[HaltReason(reason)]
+    except ValueError:
+        return "run `forwarder resume` when the cause is gone"

@@ -1,4 +1,4 @@
-"""When to try again: the only module that knows tenacity.
+"""When to retry, and how long to wait. The only module that imports tenacity.
 
 With the defaults (0.5 s doubling to 60 s, full jitter, so half of the ceiling on average)::
 
@@ -16,8 +16,9 @@ Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-j
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import suppress
+from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_never, wait_random_exponential
 
@@ -26,11 +27,6 @@ from forwarder.errors import UnreachableError
 T = TypeVar("T")
 
 Sleep = Callable[[float], Awaitable[None]]
-
-
-def ceiling(failures: int, *, initial: float, maximum: float) -> float:
-    """The longest backoff, in seconds, after so many failures in a row."""
-    return min(maximum, initial * 2.0 ** min(failures - 1, 60))
 
 
 class Backoff:
@@ -48,13 +44,13 @@ class Backoff:
         again: Callable[[T], bool],
         at_least: Callable[[T], float],
     ) -> T:
-        """The first result that need not be tried again.
+        """The first result that need not be retried.
 
         Args:
-            first: what the attempt before came to.
+            first: the result of the attempt before.
             attempt: tried after each backoff. What it raises is raised.
-            again: whether a result calls for another attempt.
-            at_least: seconds that a result asks to wait; never waited shorter than that.
+            again: whether a result must be retried.
+            at_least: the least seconds to wait after a result.
         """
 
         def wait(state: RetryCallState) -> float:
@@ -77,13 +73,13 @@ async def until_reachable(
     maximum: float = 2.0,
     sleep: Sleep = asyncio.sleep,
 ) -> T:
-    """Repeats a Redis command until Redis serves; every other error is raised.
+    """Repeats a Redis command until Redis is available; every other error is raised.
 
     Args:
         command: safe to send again.
-        failed: told of each failure.
+        failed: called with each failure.
         maximum: longest pause in seconds; short, as the lease runs out meanwhile.
-        sleep: how to wait between two tries.
+        sleep: how to wait between two attempts.
     """
     jitter = wait_random_exponential(multiplier=0.05, max=maximum)
 
@@ -99,3 +95,35 @@ async def until_reachable(
 
     retrying = AsyncRetrying(retry=again, wait=jitter, stop=stop_never, sleep=sleep, reraise=True)
     return await retrying(attempt)
+
+
+async def wait_at_most(event: asyncio.Event, seconds: float | None) -> bool:
+    """Waits until an event is set, or for this long; None is for ever. Returns whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
+
+
+async def first_of(work: Awaitable[T], *interrupts: asyncio.Event | asyncio.Future[Any]) -> T | None:
+    """The result of `work`, or None if an event is set or a future is done before that; `work` is cancelled then."""
+    working = asyncio.ensure_future(work)
+    waiting = [asyncio.ensure_future(each.wait()) for each in interrupts if isinstance(each, asyncio.Event)]
+    futures = [each for each in interrupts if isinstance(each, asyncio.Future)]
+    try:
+        await asyncio.wait({working, *waiting, *futures}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        for task in (working, *waiting):
+            task.cancel()
+
+
+async def cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    """Cancels tasks until all have ended.
+
+    Once is not enough: redis-py waits with asyncio.wait_for, which before Python 3.12 can lose a cancellation.
+    """
+    while running := [task for task in tasks if not task.done()]:
+        for task in running:
+            task.cancel()
+        await asyncio.wait(running, timeout=0.1)

@@ -1,9 +1,10 @@
-"""The service: builds the parts, runs them together, and stops them."""
+"""The service: builds a process, runs it, stops it."""
 
 import asyncio
 import signal
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 import structlog
 
@@ -11,25 +12,26 @@ from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.config import Settings
+from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
-from forwarder.pipeline.ending import Stopping
-from forwarder.pipeline.parts import Parts, build
 from forwarder.queue import connect
-from forwarder.worker.condition import Readiness
-from forwarder.worker.halts import remedy
-from forwarder.worker.worker import State, Worker
+from forwarder.queue.queue import Queue
+from forwarder.worker.condition import Condition, Stopping
+from forwarder.worker.halts import Halts
+from forwarder.worker.process import build
+from forwarder.worker.worker import Worker
 
 log = structlog.get_logger()
 
 
 class Service:
-    """One worker and its admin address, as one unit that starts and stops.
+    """One worker, its monitor and its admin address, as one unit that starts and stops.
 
     Args:
         settings: complete; an API key is required.
-        started: told the admin port once it listens.
+        started: called with the admin port once it listens.
         signals: whether SIGTERM and SIGINT stop it.
-        systemd: told how it fares, if systemd started this process.
+        systemd: notified of the state, if systemd started this process.
     """
 
     def __init__(
@@ -61,26 +63,33 @@ class Service:
         """Works until :meth:`stop`, SIGTERM or SIGINT.
 
         Raises:
-            ConfigurationError: something that only a person can mend; also inside an ExceptionGroup.
+            ConfigurationError: something that only a person can fix; also inside an ExceptionGroup.
             PortInUseError: the admin address is taken.
-            HaltedForGoodError: halted, with on_halt=exit.
+            ExitOnHaltError: halted, with on_halt=exit.
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
             redis = connect(settings.redis_url.get_secret_value())
             stack.push_async_callback(redis.aclose)
             api = await stack.enter_async_context(Api.from_settings(settings, self._credentials))
-            parts = build(settings, redis, self._credentials, api)
-            worker = Worker(parts, self._stopping)
-            admin = await stack.enter_async_context(Admin(parts, lambda: readiness(worker, parts, self._stopping)))
+            queue = Queue(redis, settings.queue, settings.shards)
+            process = build(settings, queue, self._credentials, api)
+            condition = Condition(process.name, settings.queue, process.metrics, process.availabilities, self._stopping)
+            availability = process.availabilities.of(settings.queue)
+            halts = Halts(queue, self._credentials, api.fingerprint, availability)
+            worker = Worker(process, condition, halts, self._stopping)
+            monitor = Monitor(queue, process.metrics, state=lambda: condition.state, clock=process.clock)
+            stack.push_async_callback(monitor.close)
+            admin = await stack.enter_async_context(
+                Admin(settings, queue, monitor, condition, process.metrics, process.courier)
+            )
+            await stack.enter_async_context(_beside(monitor.run(), condition))
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
             if self._signals:
                 self._handle_signals(stack)
-            # Up, whatever Redis and the API do: a start that waited for them would be given up and repeated.
-            await stack.enter_async_context(
-                self._systemd.told(lambda: _in_one_line(readiness(worker, parts, self._stopping)))
-            )
+            # Up, whether or not Redis and the API are: a start that waited for them would be given up and repeated.
+            await stack.enter_async_context(self._systemd.notified(lambda: condition.readiness.line))
             await worker.run()
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:
@@ -90,21 +99,19 @@ class Service:
             stack.callback(loop.remove_signal_handler, number)
 
 
-def readiness(worker: Worker, parts: Parts, stopping: Stopping) -> Readiness:
-    """Ready: Redis serves, and this worker drains the list or stands by to do so, and was not asked to stop."""
-    condition, problem = worker.condition, parts.reach.problem_of_any
-    state = str(condition.state)
-    if condition.halt is not None:
-        halt = condition.halt
-        return Readiness(ready=False, state=state, reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
-    if problem is not None:
-        advice = "look at Redis; the service goes on by itself"
-        return Readiness(ready=False, state=state, reason="redis", detail=problem, remedy=advice)
-    if stopping.orderly.is_set():
-        return Readiness(ready=False, state=str(State.STOPPING))
-    return Readiness(ready=condition.state in (State.DRAINING, State.STANDING_BY), state=state)
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, None], condition: Condition) -> AsyncIterator[None]:
+    """Runs what events do not depend on. If it ends by a defect of ours, events go on, and the process is not ready."""
 
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("the monitor has failed: the summary, the gauges and the charts stop", exc_info=error)
+            condition.failed(f"the monitor has failed: {type(error).__name__}")
 
-def _in_one_line(readiness: Readiness) -> str:
-    """What `systemctl status` shows."""
-    return ": ".join(filter(None, (readiness.state, readiness.reason, readiness.detail, readiness.remedy)))
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait({task})

@@ -1,122 +1,93 @@
 """Puts together what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
 
-import asyncio
-from collections.abc import Callable
 from dataclasses import asdict
-
-import structlog
 
 from forwarder import __version__
 from forwarder.admin import wording as words
+from forwarder.api.pacing.permits import Pacer
+from forwarder.config import Settings
+from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
-from forwarder.monitor.gauges import Gauges
-from forwarder.monitor.history import LATELY, PERIOD, History, Sample, pace
-from forwarder.monitor.summary import Summary, Values, total
-from forwarder.monitor.watch import Seen, Watch
+from forwarder.monitor.history import LATELY, Sample, pace
+from forwarder.monitor.monitor import Monitor
+from forwarder.monitor.summary import Values
+from forwarder.monitor.watch import Seen
 from forwarder.outcome import HaltReason
-from forwarder.pipeline.parts import Parts
 from forwarder.queue import Census
-from forwarder.queue.queue import Queue
-from forwarder.worker.condition import Readiness
-from forwarder.worker.worker import State
-
-log = structlog.get_logger()
+from forwarder.worker.condition import Condition, State
 
 
 class StatusPage:
-    """One per process; bounded in memory and in what it asks of Redis, however many pages are open."""
+    """What the page shows: bounded in memory, however many pages are open.
 
-    def __init__(self, parts: Parts, readiness: Callable[[], Readiness], *, actions: bool) -> None:
-        self._parts = parts
-        self._readiness = readiness
+    Args:
+        actions: whether the page offers to do something.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        monitor: Monitor,
+        condition: Condition,
+        metrics: Metrics,
+        pacer: Pacer,
+        *,
+        actions: bool,
+    ) -> None:
+        self._settings = settings
+        self._monitor = monitor
+        self._condition = condition
+        self._metrics = metrics
+        self._pacer = pacer
         self._actions = actions
-        self._history = History()
-        self._started = parts.clock()
-        self.lists = Queue(parts.redis, parts.settings.queue, parts.settings.shards)
-        self.lookout = Watch(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
-
-    async def remember(self) -> None:
-        """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened.
-
-        Says once a minute in the log how it goes.
-        """
-        metrics, clock = self._parts.metrics, self._parts.clock
-        digest = Summary(clock(), metrics.values())
-        while True:
-            seen, values = await self.lookout.look(), metrics.values()
-            self._history.add(self._sample(seen, values))
-            if line := digest.line(clock(), values):
-                log.info("how it goes", state=self._readiness().state, **line)
-            await asyncio.sleep(PERIOD)
+        self._started = monitor.clock()
 
     async def show(self) -> dict[str, object]:
         """All that the page shows, ready for JSON; no user's data. Takes about a second when Redis hangs."""
-        seen = await self.lookout.look(with_letters=True)
-        values = self._parts.metrics.values()
-        sample = self._sample(seen, values)
-        readiness = self._readiness()
-        said = words.said(readiness, self._parts.settings.lease_ttl, self._unaccepted(seen, sample))
+        seen = await self._monitor.watch.look(with_letters=True)
+        values = self._metrics.values()
+        sample = self._monitor.sample(seen, values)
+        readiness = self._condition.readiness
+        said = words.said(readiness, self._settings.lease_ttl, self._unaccepted(seen, sample))
         return {
-            "queue": self._parts.settings.queue,
+            "queue": self._settings.queue,
             "version": __version__,
-            "worker": {"name": self._parts.name, "seconds": round(sample.at - self._started)},
+            "worker": {"name": self._condition.name, "seconds": round(sample.at - self._started)},
             "state": readiness.state,
             "said": asdict(said),
             "halted_since": seen.halt.since if seen and seen.halt and readiness.state == State.HALTED else None,
             "brake": readiness.reason == HaltReason.DEAD_LETTER_BRAKE,
             "notices": self._notices(seen),
             "actions": self._actions,
-            "redis": {"age": self._age(seen), "problem": self.lookout.problem},
+            "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
             "now": {
                 "waiting": seen and seen.census.waiting,
                 "oldest": sample.oldest,
-                **asdict(self._history.now(sample)),
+                **asdict(self._monitor.history.now(sample)),
             },
             "notes": _notes(seen, sample, values),
-            "answers": self._history.answers(sample),
+            "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
             "shards": self._shards(seen),
             "letters": _letters(seen),
-            "history": self._history.columns(sample.at),
+            "history": self._monitor.history.columns(sample.at),
         }
 
-    def _sample(self, seen: Seen | None, values: Values) -> Sample:
-        """What is now. What Redis said long ago is unknown now."""
-        census = seen.census if seen is not None and self._parts.clock() - seen.at <= PERIOD else None
-        return Sample(
-            at=self._parts.clock(),
-            waiting=None if census is None else census.waiting,
-            accepted=None if census is None else census.accepted,
-            oldest=self._oldest(census, values),
-            posts=total(values, "posts_total"),
-            posted_events=values["post_events_sum"][""],
-            batches=values["post_events_count"][""],
-            retries=total(values, "retries_total"),
-            answers=values.get("posts_total", {}),
-        )
-
-    def _oldest(self, census: Census | None, values: Values) -> float | None:
-        """Seconds that the oldest event has been there. Of what others have claimed nobody else knows the age."""
-        claimed = values["oldest_claimed_age_seconds"][""]
-        if self._readiness().state == State.DRAINING:
-            return max(claimed, values["oldest_waiting_age_seconds"][""])
-        return values["oldest_waiting_age_seconds"][""] if census is not None and census.waiting else None
-
     def _age(self, seen: Seen | None) -> float | None:
-        return None if seen is None else round(max(0.0, self._parts.clock() - seen.at), 1)
+        return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)
 
     def _notices(self, seen: Seen | None) -> list[str]:
         imbalance = sum(each.imbalance for each in (seen.censuses if seen else ()))
         return [*words.stale(self._age(seen)), *words.unbalanced(imbalance)]
 
     def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
-        before = self._history.before(sample.at, LATELY)
+        before = self._monitor.history.before(sample.at, LATELY)
         accepted = None if before is None else pace(before, sample).accepted
         undecided = 0 if seen is None else seen.census.waiting + seen.census.claimed
-        return words.unaccepted(undecided, accepted, self._history.answers(sample))
+        return words.unaccepted(undecided, accepted, self._monitor.history.answers(sample))
 
     def _limits(self) -> dict[str, dict[str, float]]:
-        pacer, settings = self._parts.pacer, self._parts.settings
+        pacer, settings = self._pacer, self._settings
         return {
             "concurrency": {"used": pacer.in_flight, "now": int(pacer.limit), "most": settings.concurrency},
             "rate": {"now": round(pacer.rate, 1), "most": settings.rate_limit},
@@ -127,8 +98,7 @@ class StatusPage:
         return [] if seen is None else [self._shard(seen, *each) for each in enumerate(seen.censuses)]
 
     def _shard(self, seen: Seen, shard: int, census: Census) -> dict[str, object]:
-        metrics = self._parts.metrics
-        mine = shard in metrics.shards and census.lease is not None
+        mine = self._condition.owned.get(shard) if census.lease is not None else None
         lease = census.lease
         other = seen.workers.get(census.owner, f"another worker ({lease[:8]}…)") if lease else "nobody"
         return {
@@ -138,7 +108,7 @@ class StatusPage:
             "lease_seconds": max(0, census.lease_milliseconds) / 1000,
             "waiting": census.waiting,
             "claimed": census.claimed,
-            "oldest_age": metrics.of_list(shard).oldest_age if mine else None,
+            "oldest_age": mine.oldest_age if mine else None,
         }
 
 
@@ -152,7 +122,7 @@ def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "the more, the fewer POSTs",
         "retries": f"{causes or 'none'} since this worker started",
-        "oldest": "waiting or claimed" if sample.oldest is not None else "of what is claimed, its owner knows",
+        "oldest": "waiting or claimed" if sample.oldest is not None else "claimed events: only their worker knows",
         "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }

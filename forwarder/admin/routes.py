@@ -13,10 +13,14 @@ from forwarder.admin import actions, assets
 from forwarder.admin.actions import Done, ReplayRequest, ResumeRequest
 from forwarder.admin.guard import Denial, Guard, host_of, is_loopback
 from forwarder.admin.page import StatusPage
+from forwarder.api.pacing.permits import Pacer
+from forwarder.config import Settings
 from forwarder.errors import ForwarderError
+from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
-from forwarder.pipeline.parts import Parts
-from forwarder.worker.condition import Readiness
+from forwarder.monitor.monitor import Monitor
+from forwarder.queue.queue import Queue
+from forwarder.worker.condition import Condition
 
 #: Of a request for an action: most bytes, and seconds that they may take.
 BODY_BYTES, _BODY_SECONDS = 4_096, 5.0
@@ -33,15 +37,26 @@ log = structlog.get_logger()
 class Pages:
     """Everything but probes and metrics."""
 
-    def __init__(self, parts: Parts, readiness: Callable[[], Readiness]) -> None:
-        token = parts.settings.admin_token
-        self._parts = parts
-        self._guard = Guard(token.get_secret_value() if token is not None else None, parts.clock)
-        self._at_home_only = is_loopback(parts.settings.admin_host)
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue,
+        monitor: Monitor,
+        condition: Condition,
+        metrics: Metrics,
+        pacer: Pacer,
+    ) -> None:
+        token = settings.admin_token
+        self._settings = settings
+        self._queue = queue
+        self._watch = monitor.watch
+        self._clock = monitor.clock
+        self._guard = Guard(token.get_secret_value() if token is not None else None, monitor.clock)
+        self._at_home_only = is_loopback(settings.admin_host)
         self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
         self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
-        self.board = StatusPage(parts, readiness, actions=self._guard.armed)
+        self._page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
 
     def routes(self) -> list[web.RouteDef]:
         """What to serve."""
@@ -93,26 +108,26 @@ class Pages:
     async def _status(self, _: web.Request) -> web.Response:
         """Put together twice a second at most, however many pages are open: this process has events to send."""
         async with self._showing:
-            if self._parts.clock() - self._shown_at >= _SHOWN_SECONDS:
-                self._shown = msgspec.json.encode(await self.board.show())
-                self._shown_at = self._parts.clock()
+            if self._clock() - self._shown_at >= _SHOWN_SECONDS:
+                self._shown = msgspec.json.encode(await self._page.show())
+                self._shown_at = self._clock()
         return web.Response(body=self._shown, content_type="application/json")
 
     async def _letters(self, _: web.Request) -> web.Response:
-        seen = await self.board.lookout.look(with_letters=True)
+        seen = await self._watch.look(with_letters=True)
         return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ResumeRequest)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.resume(self.board.lists, wanted))
+        return await self._do(lambda: actions.resume(self._queue, wanted))
 
     async def _replay(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ReplayRequest)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.replay(self.board.lists, self._parts.settings, wanted))
+        return await self._do(lambda: actions.replay(self._queue, self._settings, wanted))
 
     async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
         """One action at a time: the second of two tabs is told so, rather than to wait."""
@@ -122,7 +137,7 @@ class Pages:
             try:
                 return _json(await action())
             finally:
-                self.board.lookout.forget()
+                self._watch.forget()
                 self._shown_at = float("-inf")
 
 

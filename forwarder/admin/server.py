@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
 from types import TracebackType
 from typing import Any, Self
 
@@ -13,10 +12,13 @@ from aiohttp.http import HttpProcessingError
 
 from forwarder.admin import assets
 from forwarder.admin.routes import BODY_BYTES, Pages
+from forwarder.api.courier import Courier
+from forwarder.config import Settings
 from forwarder.errors import PortInUseError
-from forwarder.metrics import CONTENT_TYPE
-from forwarder.pipeline.parts import Parts
-from forwarder.worker.condition import Readiness
+from forwarder.metrics import CONTENT_TYPE, Metrics
+from forwarder.monitor.monitor import Monitor
+from forwarder.queue.queue import Queue
+from forwarder.worker.condition import Condition
 
 #: Seconds that a scrape waits for Redis.
 _PATIENCE = 0.25
@@ -38,12 +40,21 @@ class Admin:
         PortInUseError: on entering, when the address is taken or cannot be had.
     """
 
-    def __init__(self, parts: Parts, readiness: Callable[[], Readiness]) -> None:
-        self._metrics = parts.metrics
-        self._readiness = readiness
-        self._host = parts.settings.admin_host
-        self._port = parts.settings.admin_port
-        self._pages = Pages(parts, readiness)
+    def __init__(
+        self,
+        settings: Settings,
+        queue: Queue,
+        monitor: Monitor,
+        condition: Condition,
+        metrics: Metrics,
+        courier: Courier,
+    ) -> None:
+        self._metrics = metrics
+        self._condition = condition
+        self._watch = monitor.watch
+        self._host = settings.admin_host
+        self._port = settings.admin_port
+        self._pages = Pages(settings, queue, monitor, condition, metrics, courier.pacer)
         app = web.Application(client_max_size=BODY_BYTES)
         app.on_response_prepare.append(_with_headers)
         app.add_routes(
@@ -62,7 +73,6 @@ class Admin:
             shutdown_timeout=_SHUTDOWN,
         )
         self._listening: asyncio.Server | None = None
-        self._remembering: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -80,17 +90,11 @@ class Admin:
                 f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
                 "is another forwarder running? Set FORWARDER_ADMIN_PORT or FORWARDER_ADMIN_HOST"
             ) from error
-        self._remembering = asyncio.create_task(self._pages.board.remember())
-        self._remembering.add_done_callback(_forgetful)
         return self
 
     async def __aexit__(
         self, _type: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
     ) -> None:
-        if self._remembering is not None:
-            self._remembering.cancel()
-            await asyncio.wait({self._remembering})
-        await self._pages.board.lookout.close()
         if self._listening is not None:
             self._listening.close()
         await self._runner.cleanup()
@@ -112,7 +116,7 @@ class Admin:
 
     async def _expose(self, _: web.Request) -> web.Response:
         """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
-        await self._pages.board.lookout.look(patience=_PATIENCE)
+        await self._watch.look(patience=_PATIENCE)
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _livez(self, _: web.Request) -> web.Response:
@@ -120,7 +124,7 @@ class Admin:
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
-        readiness = self._readiness()
+        readiness = self._condition.readiness
         return web.Response(
             status=200 if readiness.ready else 503,
             body=msgspec.json.encode(readiness),
@@ -142,9 +146,3 @@ def _is_ours(record: logging.LogRecord) -> bool:
 
 async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:
     response.headers.update(assets.HEADERS)
-
-
-def _forgetful(task: asyncio.Task[None]) -> None:
-    """The charts are not worth the service: when they end by a mistake of ours, events go on flowing."""
-    if not task.cancelled() and task.exception() is not None:
-        log.error("the status page has lost its memory", exc_info=task.exception())

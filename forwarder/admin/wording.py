@@ -4,8 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from forwarder.outcome import HaltReason
-from forwarder.worker.condition import Readiness
-from forwarder.worker.worker import State
+from forwarder.worker.condition import Readiness, State
 
 #: Seconds without news from Redis that are worth a word.
 _STALE = 3.0

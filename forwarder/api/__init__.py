@@ -1,7 +1,9 @@
 """The Carnival API: one POST, what its answer means, how many at once and how fast.
 
+courier         one POST, one verdict: sends, gives the permit back, judges, counts and logs
 client          sends one POST once
 request         the URL, the headers and the body of a POST
+answer          the answer to one POST, and what a status means
 verdict         turns an answer into accept, bisect, refuse, retry or halt
 credentials     the API key
 shared_timeout  gives many POSTs the same timeout with a single timer

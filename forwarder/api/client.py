@@ -1,77 +1,30 @@
-"""The only module that knows the Carnival API: address, headers, body, and what a status means.
-
-Facts are from the API's reference page ("Users / Events"). A POST is sent once; whether to send it again is
-decided elsewhere. Whatever happens to it is an answer, never an exception.
-"""
+"""Sends one POST once. What happens to it is an answer, never an exception; whether to retry is decided elsewhere."""
 
 import asyncio
 import errno
 import hashlib
 import ssl
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from collections.abc import Iterable
 from typing import Self
 
 import aiohttp
 from yarl import URL
 
+from forwarder.api.answer import Answer, Declined, Registered, Unanswered, meaning, retry_after
 from forwarder.api.credentials import Credentials
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
 from forwarder.config import Settings
-from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 
 #: Bytes of an answer's body that are read so that its connection can be used again.
 _MOST_BODY = 64 * 1024
 #: Seconds given to the rest of an answer whose status is already known.
 _BODY_TIMEOUT = 1.0
-#: Longest wait, in seconds, that a Retry-After can ask for.
-_LONGEST_RETRY_AFTER = 600.0
 #: Seconds an idle connection is kept. Must be shorter than the server's own limit: a POST that meets a
 #: closing connection fails ambiguously (5 s is Node's default, the shortest among common servers but one).
 _KEEP_ALIVE = 4.0
 #: Why this machine, and not the other end, has no connection to give.
 _NO_SOCKET = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
-
-
-def meaning(status: int) -> Meaning | None:
-    """What a status means for the events that were sent; None for acceptance."""
-    match status:
-        case 202:
-            return None
-        case 401:
-            return Meaning.UNAUTHORIZED
-        case 413:
-            return Meaning.TOO_LARGE
-        case 404 | 405 | 410 | 415:
-            return Meaning.NO_SUCH_ADDRESS
-        case 408 | 425 | 429:
-            return Meaning.TRANSIENT
-        case 403 | 407:
-            return Meaning.SUSPECT
-        case _ if 400 <= status < 500:
-            return Meaning.MALFORMED
-        case _ if 500 <= status < 600:
-            return Meaning.TRANSIENT
-    return Meaning.SUSPECT
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or not readably.
-
-    Both forms of RFC 9110, section 10.2.3. A date is taken against the answer's own ``Date``, so the two
-    machines' clocks need not agree.
-    """
-    value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_RETRY_AFTER)
-    try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
-        return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
-    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one out of all bounds
-        return None
 
 
 def _unanswered(error: Exception) -> Unanswered:

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import assert_never
 
+from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.api.credentials import Credentials
-from forwarder.outcome import Answer, Declined, HaltReason, LetterReason, Meaning, Refused, Registered, Unanswered
+from forwarder.outcome import Halt, HaltReason, LetterReason, Refused
 
 #: How many different users must be answered "no such address" before the address is held to be wrong.
 _MISDIRECTED_USERS = 3
@@ -22,7 +23,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """One of the events is at fault: halve, and when only one is left it is refused so."""
+    """One of the events is at fault: halve the batch. A single event is refused with this refusal."""
 
     refusal: Refused
 
@@ -36,19 +37,10 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """Try again after a backoff of at least ``after`` seconds."""
+    """Retry after a backoff of at least ``after`` seconds."""
 
     cause: str
     after: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Halt:
-    """Nothing may be sent any more: halt."""
-
-    reason: HaltReason
-    detail: str
-    fingerprint: str
 
 
 Verdict = Accept | Bisect | Refuse | Retry | Halt

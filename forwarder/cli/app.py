@@ -31,14 +31,13 @@ from forwarder.cli.options import (
 )
 from forwarder.cli.simulate import serve
 from forwarder.demo import demo
-from forwarder.errors import ConfigurationError, ForwarderError
+from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
 from forwarder.monitor.systemd import Systemd
 from forwarder.operations.status import check, survey
 from forwarder.producer import Producer
 from forwarder.service import Service
-from forwarder.worker.worker import ExitOnHaltError
 
 #: Objects made and not freed that call for a collection; with Python's 700 a worker spends a fifth of its time on it.
 _GARBAGE = 20_000

@@ -1,6 +1,6 @@
-"""A line in the log once a minute that says how it goes; pure.
+"""The summary that is logged once a minute, for those who have nothing but the log. Pure.
 
-For whoever has nothing but the log. Silent while nothing happens: an idle night is not worth a page of zeros.
+Nothing is logged while nothing happens: an idle night is not worth a page of zeros.
 """
 
 from collections.abc import Mapping

@@ -38,24 +38,24 @@ class Systemd:
         self._heard = True
 
     @asynccontextmanager
-    async def told(self, status: Callable[[], str]) -> AsyncIterator[None]:
-        """While entered, says that the service is up, the status whenever it changes, and that it lives.
+    async def notified(self, status: Callable[[], str]) -> AsyncIterator[None]:
+        """While entered, notifies systemd that the service is up, that it lives, and of each change of its status.
 
-        The beats come from the event loop and depend on nothing else, as /livez does: a halt or a Redis that
-        is gone stops none of them, because a restart would mend neither.
+        The heartbeats come from the event loop and depend on nothing else, as /livez does. Neither a halt nor a Redis
+        that is gone stops them, because a restart would fix neither.
         """
-        telling = asyncio.create_task(self._tell(status))
+        notifying = asyncio.create_task(self._notify(status))
         try:
             yield
         finally:
-            telling.cancel()
-            await asyncio.wait({telling})
+            notifying.cancel()
+            await asyncio.wait({notifying})
 
     def stopping(self) -> None:
         """Says that the service drains and then ends."""
         self._send("STOPPING=1")
 
-    async def _tell(self, status: Callable[[], str]) -> None:
+    async def _notify(self, status: Callable[[], str]) -> None:
         """Looks again and again; what systemd did not take is said again at the next look."""
         if not self._address:
             return
@@ -81,7 +81,7 @@ class Systemd:
                 out.sendto(message.encode(), self._address)
         except (OSError, ValueError) as error:
             if self._heard:
-                log.warning("systemd cannot be told", message=message, error=str(error))
+                log.warning("systemd cannot be notified", message=message, error=str(error))
             self._heard = False
         else:
             self._heard = True

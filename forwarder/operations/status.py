@@ -7,10 +7,10 @@ from functools import reduce
 from typing import Literal
 from urllib.parse import urlsplit
 
+from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.errors import ShardsDisagreeError, UnreachableError
-from forwarder.outcome import Declined, Meaning, Registered, Unanswered
 from forwarder.queue import Census
 from forwarder.queue.queue import Queue
 

@@ -1,12 +1,17 @@
 """The events of one list: claim, buffer, dispatch, deliver, settle.
 
+A batch goes down: dispatch, delivery, attempts, and the courier of `api`. Its outcomes go from delivery to settlement.
+No step knows the one above it.
+
 intake        claims, adopts and decodes events
-buffer        groups events by user, and says which user is next
-delivery      gets a batch decided: attempts, backoff, bisecting
+dispatch      starts a delivery when a user is due and a POST may start; drains
+delivery      gets a batch decided: bisects; one outcome per event
+attempts      tries a batch until there is a verdict
+stock         the claimed events: signals room to fill, and a batch to send
 settlement    ends claims: the only code that acknowledges or dead-letters
+buffer        the events by user, and which user is next
+recognition   whether this is a list of events at all
+gate          whether a POST may start, and if not, why
 brake         the dead-letter brake
-gate          whether a POST may start
-ending        how an ownership of a list ends
 availability  repeats Redis commands until Redis is available
-parts         what a process builds once
 """

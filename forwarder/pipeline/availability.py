@@ -1,4 +1,4 @@
-"""Repeating Redis commands until Redis serves, and knowing whether it does."""
+"""Repeats Redis commands until Redis is available, and knows whether it is."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +12,7 @@ from forwarder.retry import until_reachable
 
 T = TypeVar("T")
 
-#: Seconds between two log lines about the same trouble, and about another one.
+#: Seconds between two log lines about the same problem, and before a line about another one.
 _REMINDER = 10.0
 _NEWS = 1.0
 
@@ -20,35 +20,22 @@ log = structlog.get_logger()
 
 
 class Availability:
-    """One for each list: in a cluster, some may be served while others are not.
+    """Whether Redis serves one list: in a cluster, some lists may be served while others are not.
 
-    Counts what fails, says it when it changes and every ten seconds, and says when it is over.
+    Counts what fails, logs it when it changes and every ten seconds, and logs when it is over.
     """
 
     def __init__(self, metrics: Metrics, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._name = name
         self._clock = clock
-        self._said = float("-inf")
-        self._said_problem: str | None = None
-        self._all = {name: self}
-        #: Why Redis does not serve now; None when the last command was answered.
+        self._logged = float("-inf")
+        self._logged_problem: str | None = None
+        #: Why Redis is not available now; None when the last command was answered.
         self.problem: str | None = None
 
-    def of_list(self, name: str) -> "Availability":
-        """The one for another list of the same process; the same for the same list."""
-        if name not in self._all:
-            self._all[name] = Availability(self._metrics, name, clock=self._clock)
-            self._all[name]._all = self._all  # noqa: SLF001 - its own kind
-        return self._all[name]
-
-    @property
-    def problem_of_any(self) -> str | None:
-        """Why Redis does not serve one of the process' lists."""
-        return next((each.problem for each in self._all.values() if each.problem is not None), None)
-
     async def until(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result, however long it takes until Redis serves; other errors are raised at once."""
+        """The command's result, however long it takes until Redis is available; other errors are raised at once."""
         result = await until_reachable(command, failed=self.failed)
         self.served()
         return result
@@ -57,17 +44,38 @@ class Availability:
         """A command had no useful answer."""
         self._metrics.redis_errors.inc()
         self.problem = str(error)
-        if self._clock() - self._said >= (_REMINDER if self.problem == self._said_problem else _NEWS):
-            self._said, self._said_problem = self._clock(), self.problem
-            log.warning("Redis does not serve: trying on, nothing is lost", list=self._name, error=self.problem)
+        pause = _REMINDER if self.problem == self._logged_problem else _NEWS
+        if self._clock() - self._logged >= pause:
+            self._logged, self._logged_problem = self._clock(), self.problem
+            log.warning("Redis is unavailable; retrying. Nothing is lost.", list=self._name, error=self.problem)
 
     def served(self) -> None:
         """A command was answered."""
         if self.problem is not None:
             self.forget()
-            log.info("Redis serves again", list=self._name)
+            log.info("Redis is available again", list=self._name)
 
     def forget(self) -> None:
-        """The list is no longer this process' own: nobody will ask any more."""
+        """The list is no longer this process's own: nobody will ask any more."""
         self.problem = None
-        self._said = float("-inf")
+        self._logged = float("-inf")
+
+
+class Availabilities:
+    """Of all lists that a process asks about."""
+
+    def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._by_list: dict[str, Availability] = {}
+
+    def of(self, name: str) -> Availability:
+        """The one for a list; the same for the same list."""
+        if name not in self._by_list:
+            self._by_list[name] = Availability(self._metrics, name, clock=self._clock)
+        return self._by_list[name]
+
+    @property
+    def problem(self) -> str | None:
+        """Why Redis does not serve one of the lists; None if it serves all of them."""
+        return next((each.problem for each in self._by_list.values() if each.problem is not None), None)

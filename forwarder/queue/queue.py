@@ -1,12 +1,13 @@
 """All lists of a queue, for people: what `forwarder status`, `audit` and `resume` look at."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from redis.asyncio import Redis
 
 from forwarder.errors import ShardsDisagreeError
-from forwarder.queue.fleet import colleagues
+from forwarder.queue.fleet import Fleet, colleagues
 from forwarder.queue.keys import Keys
+from forwarder.queue.lease import Lease
 from forwarder.queue.mover import Content, contents
 from forwarder.queue.records import HaltRecord, Records
 from forwarder.queue.sharding import MOST_SHARDS
@@ -43,6 +44,14 @@ class Queue:
     def names(self) -> list[str]:
         """The lists, by shard, as Redis knows them."""
         return [keys.list for keys in self._keys]
+
+    def lease(self, shard: int, *, ttl: float, owner: str, clock: Callable[[], float]) -> Lease:
+        """A new lease of one list, not acquired yet; `owner` is the worker's ID."""
+        return Lease(self._redis, self._keys[shard], ttl=ttl, owner=owner, clock=clock)
+
+    def fleet(self, *, name: str, remembered: float) -> Fleet:
+        """One worker's side of the queue's fleet."""
+        return Fleet(self._redis, self._keys[0], name=name, remembered=remembered)
 
     async def agree(self) -> None:
         """Makes sure that these are the queue's lists.

@@ -1,8 +1,9 @@
 """Which lists this worker owns, one ownership of each, and halts.
 
-worker        owns a share of the lists or stands by; waits while halted
-shares        which lists are this worker's
-ownership     one ownership of a list
-halts         whom a halt is meant for, and its remedy
-condition     what /readyz says
+worker        owns a share of the lists or stands by; waits while halted; starts over
+shares        which lists this worker owns
+ownership     one ownership of a list: wires the steps, renews the lease, winds down, releases it
+halts         the halt as this process sees it; the only code that reads it
+condition     what the worker is doing, and whether it is ready
+process       what a process builds once
 """

@@ -1,37 +1,61 @@
-"""Whom a halt is meant for, and how it is said."""
+"""The halt as this process sees it. The only code that reads it."""
 
 from datetime import UTC, datetime
 
-from forwarder.api.verdict import Halt
-from forwarder.outcome import HaltReason
-from forwarder.pipeline.parts import Parts
+import structlog
+
+from forwarder.api.credentials import Credentials
+from forwarder.outcome import Halt
+from forwarder.pipeline.availability import Availability
 from forwarder.queue import HaltRecord
+from forwarder.queue.queue import Queue
 
-#: What a person does about each halt. One line: it stands in the log, on /readyz and in `forwarder status`.
-REMEDIES = {
-    HaltReason.CREDENTIALS: "put the right key into the key file (it is watched), or start with it; "
-    "or run `forwarder resume` if the key was right",
-    HaltReason.MISDIRECTED: "set FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE right and start again; "
-    "then run `forwarder resume`",
-    HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; mend the producer, then run `forwarder resume`, "
-    "or `forwarder resume --allow-refusals N` to let N refusals through",
-}
+log = structlog.get_logger()
 
 
-def remedy(reason: str) -> str:
-    """What to do about a halt, also about one that we did not write."""
-    try:
-        return REMEDIES[HaltReason(reason)]
-    except ValueError:
-        return "run `forwarder resume` when the cause is gone"
-
-
-def halts(halt: HaltRecord, parts: Parts) -> bool:
-    """Whether a halt is meant for this process: it has the same key, or address, or the halt names neither."""
-    return halt.fingerprint in ("", parts.credentials.fingerprint, parts.api.fingerprint)
-
-
-def record(stop: Halt) -> HaltRecord:
+def record(halt: Halt) -> HaltRecord:
     """The halt to write down, as of now."""
     since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return HaltRecord(stop.reason, stop.detail, since, stop.fingerprint)
+    return HaltRecord(halt.reason, halt.detail, since, halt.fingerprint)
+
+
+class Halts:
+    """Which halt in Redis is meant for this process: it has the same key or address, or the halt names neither.
+
+    Args:
+        address: fingerprint of the API's address.
+    """
+
+    def __init__(self, queue: Queue, credentials: Credentials, address: str, availability: Availability) -> None:
+        self._queue = queue
+        self._credentials = credentials
+        self._address = address
+        self._availability = availability
+
+    def _is_meant(self, halt: HaltRecord) -> bool:
+        return halt.fingerprint in ("", self._credentials.fingerprint, self._address)
+
+    async def present(self) -> HaltRecord | None:
+        """The halt in force, if it is meant for this process. Raises UnreachableError."""
+        halt = await self._queue[0].halt()
+        return halt if halt is not None and self._is_meant(halt) else None
+
+    async def before_work(self) -> HaltRecord | None:
+        """The halt that keeps this process from work, once Redis is available.
+
+        The key file is read again. A halt of another key or address is ended: this worker is the proof that somebody
+        has fixed the cause.
+        """
+        halt = await self._availability.until(self._queue[0].halt)
+        if halt is None:
+            return None
+        self._credentials.reload()
+        if self._is_meant(halt):
+            return halt
+        if await self._availability.until(lambda: self._queue[0].end_halt(halt)):
+            log.info("the halt is over: the refused key or address is not this worker's", reason=halt.reason)
+        return None
+
+    async def write(self, halt: HaltRecord) -> None:
+        """Writes a halt down for every worker, once Redis is available."""
+        await self._availability.until(lambda: self._queue[0].write_halt(halt))

@@ -1,243 +1,250 @@
-"""Which of the queue's lists are this worker's: its fair share of them, and a tenure for each.
+"""Which lists this worker owns: its fair share of them, and one ownership of each.
 
-Workers agree without a leader. Each says every second that it is at work, and is told how many are and in which order
-they came; that alone decides how many lists are whose. Who has too few takes what is free, who has too many gives
-back. A place in the order does not change while a worker lives, so lists move only when a worker comes or goes, and no
-more of them than must. The leases alone decide who owns a list; so a wrong count costs time, and never an event.
+Workers agree without a leader. Each sends a heartbeat every second, and learns from the reply how many workers there
+are and in which order they came. That alone decides how many lists are whose. A worker with too few lists takes free
+ones; a worker with too many gives some back. A place in the order does not change while a worker lives, so lists move
+only when a worker comes or goes, and as few as possible. The leases alone decide who owns a list; so a wrong count
+costs time, and never an event.
+
+Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third: 3, 3 and 2.
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from functools import partial
-from typing import Any
 
 import structlog
 
-from forwarder.api.verdict import Halt
+from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
-from forwarder.pipeline.ending import Ending, Halted, Lost, Stopped, Stopping
-from forwarder.pipeline.parts import Parts
-from forwarder.queue import Claims, Fleet, Lease, Place, Redis, connect
-from forwarder.worker.halts import halts
+from forwarder.pipeline.buffer.buffer import Limits
+from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
+from forwarder.queue import Claims, Fleet, HaltRecord, Lease, Place, Redis, connect
+from forwarder.retry import first_of, wait_at_most
+from forwarder.worker.condition import Condition, State, Stopping
+from forwarder.worker.halts import Halts, record
 from forwarder.worker.ownership import Ownership
+from forwarder.worker.process import Process
 
-#: Seconds between two looks at who is at work and what is free.
-_LOOK = 1.0
-#: Seconds that saying goodbye may take.
+#: Seconds between two heartbeats, each of which also looks for free lists and for a halt.
+_HEARTBEAT = 1.0
+#: Seconds that deregistering may take.
 _LEAVE_TIMEOUT = 2.0
 
 log = structlog.get_logger()
 
 
 def fair(lists: int, place: Place) -> int:
-    """How many of so many lists are for the worker at this place; all places together have all lists."""
+    """How many of these lists are for the worker at this place; all places together have all lists."""
     return lists // place.workers + (place.rank < lists % place.workers)
 
 
+def limits(settings: Settings, lists: int) -> Limits:
+    """What one list may hold, when the process divides its memory among this many."""
+    return Limits(
+        events=max(1, settings.max_buffered_events // lists),
+        bytes=max(1, int(settings.max_buffered_bytes) // lists),
+        events_per_post=settings.max_events_per_post,
+        body_bytes=int(settings.max_body_bytes),
+        linger=settings.linger,
+    )
+
+
 class Shares:
-    """Owns this worker's share of the lists, from when it comes to work until it is stopped or halted.
+    """Owns this worker's share of the lists, from the first heartbeat until it is stopped or halted.
 
     Args:
         fleet: the worker's side of it.
+        condition: where it reports which lists are owned, and a halt.
         stopping: how the process is asked to stop.
-        changed: told how many lists are owned, whenever that may have changed.
-        halt: told the reason when one of the lists' owners must halt; writes it down for every worker.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        fleet: Fleet,
-        stopping: Stopping,
-        *,
-        changed: Callable[[int], None],
-        halt: Callable[[Halt], Coroutine[Any, Any, None]],
-    ) -> None:
-        self._parts = parts
+    def __init__(self, process: Process, fleet: Fleet, condition: Condition, halts: Halts, stopping: Stopping) -> None:
+        self._process = process
         self._fleet = fleet
+        self._condition = condition
+        self._halts = halts
         self._stopping = stopping
-        self._changed = changed
-        self._halt = halt
-        self._lists = parts.keys.of
+        self._lists = len(process.queue)
         self._target = 0
-        self._tenures: dict[int, Ownership] = {}
+        self._ownerships: dict[int, Ownership] = {}
         self._given_back: set[int] = set()
+        #: Leases that were asked for, without a reply so far.
         self._asking: dict[int, Lease] = {}
         #: Leases that may still be held, though nobody here drains their lists.
-        self._unreleased: dict[Lease, Parts] = {}
+        self._unreleased: set[Lease] = set()
         self._news = asyncio.Event()
         self._taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._taking.set_result(None)
         self._over: asyncio.Future[Stopped | Halted] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Works until asked to stop, or until a halt; then every list has been given back, as far as Redis serves.
+        """Works until asked to stop, or until a halt; then every list has been given back, if Redis is available.
 
         Raises:
             WrongTypeError: a Redis key of a list holds another type.
             ShardsDisagreeError: the queue has another number of lists.
         """
         async with asyncio.TaskGroup() as tasks:
-            looking = tasks.create_task(self._look(tasks))
-            stop = tasks.create_task(self._watch())
+            beating = tasks.create_task(self._beat(tasks))
+            watching = tasks.create_task(self._watch())
             ending = await self._over
-            if isinstance(ending, Halted) and ending.stop is not None:
-                # While POSTs in flight come to their end: whoever takes a list next should know.
-                tasks.create_task(self._halt(ending.stop))
-            for tenure in self._tenures.values():
-                tenure.end(Stopped() if isinstance(ending, Stopped) else Halted(None))
+            if isinstance(ending, Halted) and ending.halt is not None:
+                # While POSTs in flight come to their end: the next owner of a list should know.
+                halt = record(ending.halt)
+                self._condition.be(State.HALTED, halt)
+                tasks.create_task(self._write(halt))
+            for ownership in self._ownerships.values():
+                ownership.gate.close(Stopped() if isinstance(ending, Stopped) else Halted(None))
             # A lease that is being acquired would be nobody's if that were cancelled: it has a moment to come back.
-            await asyncio.wait({looking, self._taking}, timeout=_LEAVE_TIMEOUT)
-            for task in (looking, self._taking, stop):
+            await asyncio.wait({beating, self._taking}, timeout=_LEAVE_TIMEOUT)
+            for task in (beating, self._taking, watching):
                 task.cancel()
             await self._leave()
+        self._log_repeated(at_once=True)
 
     async def _watch(self) -> None:
         await self._stopping.orderly.wait()
         self._end(Stopped())
+
+    async def _write(self, halt: HaltRecord) -> None:
+        await first_of(self._halts.write(halt), self._stopping.orderly)
 
     def _end(self, ending: Stopped | Halted) -> None:
         if not self._over.done():
             self._over.set_result(ending)
             self._news.set()
 
-    async def _look(self, tasks: asyncio.TaskGroup) -> None:
+    async def _beat(self, tasks: asyncio.TaskGroup) -> None:
+        availability = self._process.availabilities.of(self._process.settings.queue)
         while not self._over.done():
             self._news.clear()
+            self._log_repeated()
             try:
-                halt = await self._parts.records.halt()
-                if halt is not None and halts(halt, self._parts):
+                if await self._halts.present() is not None:
                     self._end(Halted(None))
                     return
-                await self._adjust(tasks, await self._fleet.attend())
+                place = await self._fleet.attend()
+                availability.served()
+                self._adjust(tasks, place)
             except UnreachableError as error:
-                self._parts.reach.failed(error)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK):
-                    await self._news.wait()
+                availability.failed(error)
+            await wait_at_most(self._news, _HEARTBEAT)
 
-    async def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
-        self._parts.reach.served()
+    def _log_repeated(self, *, at_once: bool = False) -> None:
+        for each in self._process.chatter.repeated(at_once=at_once):
+            log.info("more of the same", line=each.line, status=each.status, times=each.times, in_seconds=each.seconds)
+
+    def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
         self._target = fair(self._lists, place)
         for shard in self._kept[self._target :]:  # what was taken last goes first
-            log.info("giving a list back: more workers are at work", shard=shard, workers=place.workers)
+            log.info("giving a list back: more workers are running", shard=shard, workers=place.workers)
             self._given_back.add(shard)
-            self._tenures[shard].end(Stopped())
+            self._ownerships[shard].gate.close(Stopped())
         if self._taking.done():  # it may wait for a part of a cluster that is down, and this must go on
             # Each begins with another one, so that not all of them try the same.
             first = place.rank * self._lists // place.workers
             self._taking = tasks.create_task(self._take(tasks, (*range(first, self._lists), *range(first))))
         self._divide()
 
+    @property
+    def _kept(self) -> list[int]:
+        return [shard for shard in self._ownerships if shard not in self._given_back]
+
     async def _take(self, tasks: asyncio.TaskGroup, shards: Sequence[int]) -> None:
         """Tries to own lists, as many at a time as are missing, until none is."""
-        others = [shard for shard in shards if shard not in self._tenures]
+        others = [shard for shard in shards if shard not in self._ownerships]
         while others and not self._over.done() and (missing := self._target - len(self._kept)) > 0:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
             del others[:missing]
         if self._target <= len(self._kept):
-            self._unreleased |= {lease: self._parts.of_list(shard) for shard, lease in self._asking.items()}
+            self._unreleased.update(self._asking.values())
             self._asking.clear()
         # At once: each may wait for a part of a cluster that is down, and nothing is taken meanwhile.
-        await asyncio.gather(*(self._release(*each) for each in self._unreleased.items()))
+        await asyncio.gather(*map(self._release, self._unreleased))
 
-    async def _release(self, lease: Lease, parts: Parts) -> None:
+    async def _release(self, lease: Lease) -> None:
         """Gives back what could not be given back, or may have been acquired and is not needed: nobody drains it."""
+        availability = self._process.availabilities.of(lease.keys.list)
         try:
             await lease.release()
         except UnreachableError as error:
-            parts.reach.failed(error)
+            availability.failed(error)
         else:
-            del self._unreleased[lease]
-            parts.reach.forget()
-
-    @property
-    def _kept(self) -> list[int]:
-        return [shard for shard in self._tenures if shard not in self._given_back]
+            self._unreleased.discard(lease)
+            availability.forget()
 
     async def _try(self, tasks: asyncio.TaskGroup, shard: int) -> None:
         """Owns a list if its lease is free."""
-        settings, parts = self._parts.settings, self._parts.of_list(shard)
+        process = self._process
         # Kept until there is a reply: if one is lost the lease may be ours already, and the same token finds it.
-        lease = self._asking[shard] = self._asking.get(shard) or Lease(
-            parts.redis,
-            parts.keys,
-            ttl=settings.lease_ttl,
-            owner=self._fleet.id,
-            clock=parts.clock,
+        lease = self._asking[shard] = self._asking.get(shard) or process.queue.lease(
+            shard, ttl=process.settings.lease_ttl, owner=self._fleet.id, clock=process.clock
         )
+        availability = process.availabilities.of(lease.keys.list)
         try:
             start = await lease.acquire()
         except UnreachableError as error:
-            parts.reach.failed(error)
+            availability.failed(error)
             return
         del self._asking[shard]
-        parts.reach.forget()
+        availability.forget()
         if start is None:
             return
         log.info("lease acquired", shard=shard, adopting=start.claimed, sequence=start.sequence)
         if self._over.done():
-            self._unreleased[lease] = parts
+            self._unreleased.add(lease)
             return
-        blocking = connect(settings.redis_url.get_secret_value())
-        claims = Claims(lease, side=settings.consume_from)
-        self._tenures[shard] = Ownership(parts, claims, blocking, lists=max(self._target, len(self._tenures) + 1))
-        tasks.create_task(self._own(parts, lease, self._tenures[shard], blocking))
+        blocking = connect(process.settings.redis_url.get_secret_value())
+        claims = Claims(lease, side=process.settings.consume_from)
+        share = limits(process.settings, max(self._target, len(self._ownerships) + 1))
+        self._ownerships[shard] = Ownership(process, shard, claims, blocking, share)
+        tasks.create_task(self._own(shard, lease, blocking))
 
-    async def _own(self, parts: Parts, lease: Lease, tenure: Ownership, blocking: Redis) -> None:
-        shard, held = parts.keys.shard, parts.metrics.lease_held.labels(str(parts.keys.shard))
+    async def _own(self, shard: int, lease: Lease, blocking: Redis) -> None:
+        ownership, process = self._ownerships[shard], self._process
+        held, availability = process.metrics.lease_held.labels(str(shard)), process.availabilities.of(lease.keys.list)
         held.set(1)
+        self._condition.owned[shard] = ownership.holds
         self._divide()
-        tenure.ending.add_done_callback(partial(self._ended, shard))
+        ownership.gate.closed.add_done_callback(partial(self._ended, shard))
         try:
-            await self._allow(parts, tenure)
-            await tenure.run(self._stopping)
+            # Before the first event of the list can be refused: what an operator lets through.
+            allowance = await first_of(availability.until(process.queue[shard].take_allowance), ownership.gate.closed)
+            process.brake.allow(allowance or 0)
+            if not await ownership.run(self._stopping):
+                self._unreleased.add(lease)
         finally:
             held.set(0)
-            del self._tenures[shard]
+            del self._ownerships[shard], self._condition.owned[shard]
             self._given_back.discard(shard)
-            if tenure.unreleased:
-                self._unreleased[lease] = parts
-            parts.reach.forget()
-            parts.metrics.forget_list(shard)
+            availability.forget()
             self._divide()
             self._news.set()
             await blocking.aclose()
 
-    async def _allow(self, parts: Parts, tenure: Ownership) -> None:
-        """Takes the refusals that an operator lets through, before the first event of the list can be refused."""
-        asking = asyncio.ensure_future(parts.reach.until(parts.records.take_allowance))
-        try:
-            either: set[asyncio.Future[Any]] = {asking, tenure.ending}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if asking.done():
-                parts.brake.allow(asking.result())
-        finally:
-            asking.cancel()
-
-    def _ended(self, shard: int, ending: asyncio.Future[Ending]) -> None:
+    def _ended(self, shard: int, closed: asyncio.Future[Ending]) -> None:
         """At once, while the list's POSTs in flight still come to their end."""
-        if ending.cancelled():
+        if closed.cancelled():
             return
-        match ending.result():
+        match closed.result():
             case Stopped():
                 pass
             case Lost(why):
                 # A worker that was paused for so long comes last: its place would take the lists from the new owners.
                 self._fleet.forget_place()
-                log.warning("lease lost: forgetting everything, what is claimed is adopted", shard=shard, why=why)
+                log.warning("lease lost: starting over; what is claimed is adopted", shard=shard, why=why)
             case Halted() as halted:
                 self._end(halted)
 
     def _divide(self) -> None:
-        """Divides the process' memory among its lists, and claims its part of the fleet's rate."""
-        lists = max(1, self._target, len(self._tenures))
-        for tenure in self._tenures.values():
-            tenure.bound(lists)
-        self._parts.pacer.share(max(1, len(self._tenures)) / self._lists)
+        """Divides the process's memory among its lists, and claims its part of the fleet's rate."""
+        share = limits(self._process.settings, max(1, self._target, len(self._ownerships)))
+        for ownership in self._ownerships.values():
+            ownership.bound(share)
+        self._process.courier.pacer.share(max(1, len(self._ownerships)) / self._lists)
         if not self._over.done():
-            self._changed(len(self._tenures))
+            self._condition.work()
 
     async def _leave(self) -> None:
         try:
@@ -246,4 +253,5 @@ class Shares:
                 for lease in (*self._asking.values(), *self._unreleased):
                     await lease.release()
         except (QueueError, TimeoutError) as error:
-            log.warning("could not say goodbye: the others wait until this worker is forgotten", error=str(error))
+            why = "could not deregister; other workers take over when this one's entry expires"
+            log.warning(why, error=str(error))

@@ -1,79 +1,39 @@
-"""The life of a worker: own a share of the lists or stand by, halt, and over again until it is asked to stop."""
+"""Owns a share of the lists or stands by; waits while halted; starts over, until it is asked to stop."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import TypeVar
-
-import structlog
-
-from forwarder.api.verdict import Halt
+from forwarder.errors import ExitOnHaltError
 from forwarder.outcome import HaltReason
-from forwarder.pipeline.ending import Stopping
-from forwarder.pipeline.parts import Parts
 from forwarder.queue import Fleet, HaltRecord
-from forwarder.worker.halts import halts, record, remedy
+from forwarder.retry import first_of, wait_at_most
+from forwarder.worker.condition import Condition, State, Stopping
+from forwarder.worker.halts import Halts
+from forwarder.worker.process import Process
 from forwarder.worker.shares import Shares
 
-#: Seconds between two looks at a halt.
-_LOOK = 1.0
-#: Seconds after which the others forget a worker that is silent, at least: some of its looks may be late.
+#: Seconds before a halt is looked at again.
+_HALT_POLL = 1.0
+#: Seconds after which the others forget a worker that is silent, at least: some of its heartbeats may be late.
 _REMEMBERED = 3.0
-
-T = TypeVar("T")
-
-log = structlog.get_logger()
-
-
-class State(StrEnum):
-    """What a worker is doing; the words of /readyz."""
-
-    STARTING = "starting"
-    STANDING_BY = "standing by"
-    DRAINING = "draining"
-    HALTED = "halted"
-    STOPPING = "stopping"
-    STOPPED = "stopped"
-
-
-@dataclass(slots=True)
-class Condition:
-    """What a worker is doing now, and if it is halted, why."""
-
-    state: State = State.STARTING
-    halt: HaltRecord | None = None
-
-
-class ExitOnHaltError(Exception):
-    """The service halted and is set to exit then (FORWARDER_ON_HALT=exit)."""
-
-    def __init__(self, halt: HaltRecord) -> None:
-        super().__init__(f"halted ({halt.reason}): {halt.detail}")
-        self.halt = halt
 
 
 class Worker:
-    """Runs on the lists of one queue, with any number of others beside it: whoever holds a lease drains that list.
+    """Runs on the lists of one queue, with any number of others: the holder of a lease drains that list.
 
     Args:
-        parts: what the process has built.
+        process: what the process has built.
+        condition: where it reports what it is doing.
         stopping: set to stop; :meth:`run` then returns in good order.
     """
 
-    def __init__(self, parts: Parts, stopping: Stopping) -> None:
-        self._parts = parts
+    def __init__(self, process: Process, condition: Condition, halts: Halts, stopping: Stopping) -> None:
+        self._process = process
+        self._condition = condition
+        self._halts = halts
         self._stopping = stopping
-        self._fleet = Fleet(
-            parts.redis,
-            parts.keys,
-            name=parts.name,
-            remembered=min(parts.settings.lease_ttl, max(_REMEMBERED, parts.settings.lease_ttl / 3)),
-        )
-        self.condition = Condition()
-        for shard in range(parts.keys.of):
-            parts.metrics.lease_held.labels(str(shard)).set(0)
+        lease_ttl = process.settings.lease_ttl
+        remembered = min(lease_ttl, max(_REMEMBERED, lease_ttl / 3))
+        self._fleet: Fleet = process.queue.fleet(name=process.name, remembered=remembered)
+        for shard in range(len(process.queue)):
+            process.metrics.lease_held.labels(str(shard)).set(0)
 
     async def run(self) -> None:
         """Works until asked to stop.
@@ -81,83 +41,28 @@ class Worker:
         Raises:
             WrongTypeError: a Redis key of a list holds another type; also inside an ExceptionGroup.
             ShardsDisagreeError: the queue has another number of lists than FORWARDER_SHARDS; as above.
-            HaltedForGoodError: halted, with on_halt=exit.
+            ExitOnHaltError: halted, with on_halt=exit.
         """
         while not self._stopping.orderly.is_set():
-            halt = await self._served(self._parts.records.halt)
-            if halt is not None and not await self._outlived(halt):
+            halt = await first_of(self._halts.before_work(), self._stopping.orderly)
+            if halt is not None:
                 await self._halted(halt)
             elif not self._stopping.orderly.is_set():
                 self._resumed()
-                await self._work()
-        self._be(State.STOPPED)
-
-    async def _served(self, command: Callable[[], Awaitable[T]]) -> T | None:
-        """The command's result once Redis serves, or None when asked to stop before that."""
-        reaching = asyncio.ensure_future(self._parts.reach.until(command))
-        stop = asyncio.ensure_future(self._stopping.orderly.wait())
-        try:
-            await asyncio.wait({reaching, stop}, return_when=asyncio.FIRST_COMPLETED)
-            return reaching.result() if reaching.done() else None
-        finally:
-            for task in (reaching, stop):
-                task.cancel()
-
-    async def _pause(self) -> None:
-        """Until the next look, or until asked to stop."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_LOOK):
-                await self._stopping.orderly.wait()
-
-    def _be(self, state: State, halt: HaltRecord | None = None) -> None:
-        if state is not self.condition.state:
-            log.info(str(state), queue=self._parts.settings.queue)
-        self.condition = Condition(state, halt)
-        for reason in HaltReason:
-            self._parts.metrics.halted.labels(reason).set(halt is not None and halt.reason == reason)
-
-    async def _work(self) -> None:
-        """Owns a share of the lists, until asked to stop or halted."""
-        await Shares(self._parts, self._fleet, self._stopping, changed=self._owns, halt=self._halt).run()
-
-    def _owns(self, lists: int) -> None:
-        self._be(State.DRAINING if lists else State.STANDING_BY)
-
-    async def _halt(self, stop: Halt) -> None:
-        halt = record(stop)
-        self._be(State.HALTED, halt)
-        log.error("halted", reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
-        await self._served(lambda: self._parts.records.write_halt(halt))
-
-    async def _outlived(self, halt: HaltRecord) -> bool:
-        """Whether a halt is not meant for this process, or no longer: its key or its address is another one.
-
-        Such a halt is ended: this worker is the proof that somebody has mended the cause.
-        """
-        self._parts.credentials.reload()
-        if halts(halt, self._parts):
-            return False
-        if await self._served(lambda: self._parts.records.end_halt(halt)):
-            log.info("the halt is over: the refused key or address is not this worker's", reason=halt.reason)
-        return True
+                await Shares(self._process, self._fleet, self._condition, self._halts, self._stopping).run()
+        self._condition.be(State.STOPPED)
 
     async def _halted(self, halt: HaltRecord) -> None:
-        """Waits a moment in a halt, after which it is looked at again.
-
-        Raises:
-            HaltedForGoodError: with on_halt=exit.
-        """
-        if self.condition.state is not State.HALTED:
-            log.error("halted", reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
-        self._be(State.HALTED, halt)
-        if self._parts.settings.on_halt == "exit":
-            raise ExitOnHaltError(halt)
-        await self._pause()
+        """Waits a moment in a halt; then it is looked at again."""
+        self._condition.be(State.HALTED, halt)
+        if self._process.settings.on_halt == "exit":
+            raise ExitOnHaltError(halt.reason, halt.detail)
+        await wait_at_most(self._stopping.orderly, _HALT_POLL)
 
     def _resumed(self) -> None:
-        """If a halt is over: whoever ended it has looked, so what led to it is no longer news."""
-        match self.condition.halt:
+        """If a halt is over: the person who ended it has looked, so what led to it counts no more."""
+        match self._condition.halt:
             case HaltRecord(reason=HaltReason.MISDIRECTED):
-                self._parts.trust.established = True
+                self._process.recognition.established = True
             case HaltRecord(reason=HaltReason.DEAD_LETTER_BRAKE):
-                self._parts.brake.forget()
+                self._process.brake.forget()

@@ -164,7 +164,7 @@ async def test_a_frozen_process_does_not_beat_and_goes_on_when_it_wakes(
 
 
 async def test_a_blocked_event_loop_does_not_beat(at_a_path: Manager) -> None:
-    async with Systemd(os.environ).told(lambda: "draining"):
+    async with Systemd(os.environ).notified(lambda: "draining"):
         await at_a_path.hears_more_beats()
         at_a_path.all()
         with pytest.raises(TimeoutError):
@@ -198,14 +198,14 @@ async def test_what_a_busy_manager_did_not_take_is_said_again(at_a_path: Manager
     fill(at_a_path.environment["NOTIFY_SOCKET"])
     status = Status("starting", "draining")
     patient = {**at_a_path.environment, "WATCHDOG_USEC": "600000000"}  # its next beat would be due in minutes
-    async with Systemd(patient).told(status):
+    async with Systemd(patient).notified(status):
         await eventually(lambda: status.asked >= 2, what="it looks again")
         assert set(at_a_path.all()) == {"X_OF=others"}
         await at_a_path.hears("READY=1", "STATUS=draining", "WATCHDOG=1")
 
 
 async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> None:
-    async with Systemd(os.environ).told(lambda: "redis: says\nSTOPPING=1\n" + "é" * 5000):
+    async with Systemd(os.environ).notified(lambda: "redis: says\nSTOPPING=1\n" + "é" * 5000):
         await at_a_path.hears_more_beats()
     assert at_a_path.status().startswith("STATUS=redis: says STOPPING=1 éé")
     assert not any("\n" in message or len(message.encode()) > 4096 for message in at_a_path.heard)
@@ -216,7 +216,7 @@ async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> N
 async def test_a_manager_that_cannot_be_told_stops_nothing(address: str) -> None:
     status = Status("starting", "draining", "halted")
     systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000"})
-    async with systemd.told(status):
+    async with systemd.notified(status):
         await eventually(lambda: not address or status.asked > 3, what="it goes on looking")
     systemd.stopping()
 
@@ -227,11 +227,11 @@ async def test_nobody_who_waits_for_no_beats_gets_any(at_a_path: Manager, watchd
     if watchdog is not None:
         microseconds, _, other = watchdog.partition(", of process ")
         environment |= {"WATCHDOG_USEC": microseconds} | ({"WATCHDOG_PID": other} if other else {})
-    async with Systemd(environment).told(Status("starting", "draining")):
+    async with Systemd(environment).notified(Status("starting", "draining")):
         await at_a_path.hears("STATUS=draining")
     assert "WATCHDOG=1" not in at_a_path.all()
 
 
 async def test_the_watchdog_of_this_very_process_is_fed(at_a_path: Manager) -> None:
-    async with Systemd({**at_a_path.environment, "WATCHDOG_PID": str(os.getpid())}).told(lambda: "draining"):
+    async with Systemd({**at_a_path.environment, "WATCHDOG_PID": str(os.getpid())}).notified(lambda: "draining"):
         await at_a_path.hears_more_beats()

@@ -43,7 +43,7 @@ class Attacked:
     @property
     def lines(self) -> list[str]:
         """Of its log, but for the line that it writes once a minute by itself."""
-        return [line for line in self.process.log.read_text().splitlines() if '"how it goes"' not in line]
+        return [line for line in self.process.log.read_text().splitlines() if '"summary"' not in line]
 
     @property
     def descriptors(self) -> int:

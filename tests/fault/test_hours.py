@@ -9,8 +9,9 @@ from functools import partial
 
 import pytest
 
-from forwarder.outcome import Answer, Declined, HaltReason, Meaning, Unanswered
-from forwarder.pipeline.ending import Halted
+from forwarder.api.answer import Answer, Declined, Meaning, Unanswered
+from forwarder.outcome import HaltReason
+from forwarder.pipeline.gate import Halted
 from tests.support.faults import fault
 from tests.support.promises import check
 from tests.support.virtual.pipeline import (
@@ -234,9 +235,9 @@ class _Most:
 
     async def watch(self) -> None:
         while True:
-            if self._world.tenure is not None:
-                self.events = max(self.events, self._world.tenure._buffer.events)
-                self.spilled = max(self.spilled, self._world.tenure._buffer.spilled)
+            if self._world.ownership is not None:
+                self.events = max(self.events, self._world.ownership._stock._buffer.events)
+                self.spilled = max(self.spilled, self._world.ownership._stock._buffer.spilled)
             await asyncio.sleep(1.0)
 
 
@@ -255,12 +256,12 @@ def test_a_bad_deploy() -> None:
         world.push(crowd(users=500, events=10_000))
         ending = await world.own()
         assert isinstance(ending, Halted)
-        assert ending.stop
-        assert ending.stop.reason is HaltReason.DEAD_LETTER_BRAKE
+        assert ending.halt
+        assert ending.halt.reason is HaltReason.DEAD_LETTER_BRAKE
         print(f"halted after {len(world.list.letters)} dead letters")
         assert 0 < len(world.list.letters) <= world.settings.dead_letter_brake
-        world.parts.brake.forget()
-        world.parts.brake.allow(10_000)
+        world.process.brake.forget()
+        world.process.brake.allow(10_000)
         await world.run_until(lambda: world.idle, within=HOUR)
         verdict = check(world.history(bad=dict.fromkeys(range(deployed, deployed + 10_000), "rejected")))
         assert not verdict.faults, verdict.faults

@@ -1,4 +1,6 @@
 from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -6,7 +8,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from forwarder.api.request import encode_batch
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.group import TRANSITIONS, GroupState
 
 USERS = st.sampled_from(["a", "b", "c", "d"])
 
@@ -17,19 +20,28 @@ class BufferAgainstModel(RuleBasedStateMachine):
     @initialize(per_post=st.integers(1, 5), body_bytes=st.integers(14, 80), linger=st.floats(0, 2))
     def start(self, per_post: int, body_bytes: int, linger: float) -> None:
         self.per_post, self.body_bytes = per_post, body_bytes
-        self.buffer = Buffer(
-            max_events=20,
-            max_bytes=300,
-            max_events_per_post=per_post,
-            max_body_bytes=body_bytes,
-            linger=linger,
-        )
+        self.buffer = Buffer(Limits(20, 300, per_post, body_bytes, linger))
         self.now = 0.0
         self.waiting: dict[str, list[Event]] = defaultdict(list)
         self.in_flight: dict[str, list[Event]] = {}
         self.backing_off: dict[str, Batch] = {}
         self.pushed: dict[str, list[int]] = defaultdict(list)
         self.came_out: dict[str, list[int]] = defaultdict(list)
+
+    def _states(self) -> dict[str, GroupState]:
+        return {user: group.state for user, group in self.buffer._groups.items()}
+
+    @contextmanager
+    def _as_in_the_table(self, call: str, user: str | None = None) -> Iterator[None]:
+        """The call changes the state of one user at most, and only as the table says."""
+        before = self._states()
+        yield
+        after = self._states()
+        changed = {name for name in before.keys() | after.keys() if before.get(name) is not after.get(name)}
+        user = user or next(iter(changed), None)
+        assert changed <= {user}
+        if user is not None:
+            assert after.get(user) in TRANSITIONS[before.get(user), call], (user, call)
 
     @rule(user=USERS, size=st.integers(2, 60), later=st.floats(0, 1), in_spite_of_room=st.booleans())
     def add(self, user: str, size: int, later: float, *, in_spite_of_room: bool) -> None:
@@ -41,13 +53,15 @@ class BufferAgainstModel(RuleBasedStateMachine):
 
     def _push(self, user: str, size: int) -> None:
         event = Event(sum(map(len, self.pushed.values())), 0, user, b"x" * size)
-        self.buffer.add([event], self.now)
+        with self._as_in_the_table("add", user):
+            self.buffer.add([event], self.now)
         self.waiting[user].append(event)
         self.pushed[user].append(event.number)
 
     @rule(deep=st.booleans())
     def take(self, *, deep: bool) -> None:
-        batch = self.buffer.take(self.now, deep=deep)
+        with self._as_in_the_table("take"):
+            batch = self.buffer.take(self.now, deep=deep)
         ready = {user for user, events in self.waiting.items() if events and user not in self.in_flight}
         assert (batch is not None) == bool(ready)
         if batch is not None:
@@ -70,7 +84,8 @@ class BufferAgainstModel(RuleBasedStateMachine):
         user = data.draw(st.sampled_from(sorted(self.in_flight)))
         self._recall(user)
         batch = self.backing_off[user] = Batch(user, tuple(self.in_flight[user]))
-        self.buffer.back_off(batch)
+        with self._as_in_the_table("back_off", user):
+            self.buffer.back_off(batch)
         assert [event.number for event in batch.events] == [event.number for event in self.in_flight[user]]
 
     def _recall(self, user: str) -> None:
@@ -78,7 +93,8 @@ class BufferAgainstModel(RuleBasedStateMachine):
         batch = self.backing_off.pop(user, None)
         if batch is not None and batch.released:
             batch.recall(self.in_flight[user])
-            self.buffer.recalled(batch)
+            with self._as_in_the_table("recalled", user):
+                self.buffer.recalled(batch)
 
     @precondition(lambda self: self.in_flight)
     @rule(data=st.data())
@@ -99,12 +115,14 @@ class BufferAgainstModel(RuleBasedStateMachine):
         """As delivery ends: what was spilled is read again before the user may be ready; newer events may come then."""
         self._recall(user)
         self.buffer.decided(self.in_flight.pop(user))
-        while names := self.buffer.to_reload(user):
+        with self._as_in_the_table("finish", user):
+            ids = self.buffer.finish(user)
+        while ids:
             for _ in range(meanwhile):
                 self._push(user, size=2)
             by_number = {event.number: event for event in self.waiting[user]}
-            self.buffer.reload(user, [by_number[number] for number, _ in names], self.now)
-        self.buffer.done(user)
+            with self._as_in_the_table("refill", user):
+                ids = self.buffer.refill(user, [by_number[number] for number, _ in ids], self.now)
 
     @invariant()
     def counts_what_it_holds(self) -> None:

@@ -10,8 +10,8 @@ from itertools import count
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from forwarder.outcome import Answer, Declined, Meaning, Unanswered
-from forwarder.pipeline.ending import Stopping
+from forwarder.api.answer import Answer, Declined, Meaning, Unanswered
+from forwarder.worker.condition import Stopping
 from tests.support.promises import check
 from tests.support.virtual.pipeline import (
     ACCEPTED,

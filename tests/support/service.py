@@ -24,7 +24,7 @@ from forwarder import config
 from forwarder.queue import Census, Keys, Records, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
-from forwarder.worker.worker import State
+from forwarder.worker.condition import State
 
 KEY = "a-key-that-must-not-show"
 

@@ -1,12 +1,11 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Iterable
-from statistics import mean
 
 import pytest
 
 from forwarder.errors import LeaseLostError, UnreachableError
-from forwarder.retry import Backoff, ceiling, until_reachable
+from forwarder.retry import Backoff, until_reachable
 
 #: The table in the module's docstring: the longest backoff after each failure in a row.
 CEILINGS = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
@@ -51,47 +50,6 @@ def seed() -> int:
     print("seed", drawn)
     random.seed(drawn)  # tenacity draws from the shared generator
     return drawn
-
-
-def test_the_ceiling_is_that_of_the_table() -> None:
-    assert [ceiling(failures, initial=0.5, maximum=60.0) for failures in range(1, 11)] == CEILINGS
-
-
-def test_the_ceiling_stands_however_many_failures_there_were() -> None:
-    assert ceiling(10**9, initial=0.5, maximum=60.0) == 60.0
-
-
-async def test_a_result_that_needs_no_other_attempt_costs_no_backoff() -> None:
-    assert await backed_off(["done", "never asked"]) == []
-
-
-async def test_every_attempt_but_the_first_follows_one_backoff() -> None:
-    assert len(await backed_off(["again"] * 5 + ["done"])) == 5
-
-
-async def test_no_backoff_exceeds_its_ceiling_and_on_average_it_is_half_of_it(seed: int) -> None:
-    runs = [await backed_off(["again"] * 10 + ["done"]) for _ in range(300)]
-    for ceiling_, backoffs in zip(CEILINGS, zip(*runs, strict=True), strict=True):
-        assert min(backoffs) >= 0
-        assert max(backoffs) <= ceiling_
-        assert 0.4 < mean(backoffs) / ceiling_ < 0.6, "full jitter"
-
-
-async def test_a_backoff_is_never_shorter_than_the_answer_asked_for(seed: int) -> None:
-    assert await backed_off(["again"] * 3 + ["done"], at_least=90.0) == [90.0] * 3
-
-
-async def test_what_an_answer_asks_for_does_not_shorten_the_backoff(seed: int) -> None:
-    backoffs = await backed_off(["again"] * 200 + ["done"], at_least=1.0)
-    assert min(backoffs) == 1.0
-    assert max(backoffs) > 30.0
-
-
-async def test_each_answer_is_asked_for_its_own_wait(seed: int) -> None:
-    naps = Naps()
-    backoff = Backoff(initial=0.001, maximum=0.001, sleep=naps)
-    await backoff.until("7", answering(["3", "5", ""]), again=bool, at_least=float)
-    assert naps.taken == [7.0, 3.0, 5.0]
 
 
 @pytest.mark.parametrize("before", [0, 1, 3])

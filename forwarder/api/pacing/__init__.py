@@ -1,5 +1,7 @@
 """How many POSTs at once, and how many per second.
 
 permits       which POST may start now
+concurrency   how many POSTs at once
+outage        whether the API answers anybody, and the probes
 rate          how many POSTs per second
 """

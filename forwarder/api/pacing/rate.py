@@ -1,34 +1,38 @@
-"""How many POSTs a second the API takes: lowered by what it pushes back, raised again bit by bit. Pure.
+"""How many POSTs per second the API takes: lowered by what it pushes back, raised again step by step. Pure.
 
-The API asks for a rate, but what it really takes is hidden and may change. A limit per second refuses whatever is
-above it until that second is over. So when much is refused, what was accepted in the last second is the best guess; if
-little is, the guess is what was answered, if the rate was used at all. From a little below the guess the rate creeps
-up, which costs few refusals, and once it has passed the guess unharmed it hurries.
+The API asks for a rate, but the rate that it really takes is hidden and may change. A limit per second refuses
+everything above it until that second is over. So when much is refused, what was accepted in the last second is the
+best guess. When little is refused, and the rate was used at all, the guess is what was answered. From a little below
+the guess the rate grows slowly, which costs few refusals; once it has passed the guess without harm it grows faster.
 
-Few refusals at a rate that has been seen to work are noise, one user's own limit perhaps: they hardly count, or
-refusals by chance would push the rate down for ever. Where nothing at all was accepted there is nothing to guess from:
-the rate is halved, and once something is accepted doubles every second until it is near the old guess again.
+Example: the limit is 100 and the API takes 60. In the first second 60 POSTs are accepted and 40 are refused: the guess
+is 60, the rate becomes 57, reaches 60 about three seconds later, and then costs about one refusal a second.
+
+Few refusals at a rate that has been seen to work are noise, perhaps one user's own limit. They hardly count;
+otherwise chance alone would push the rate down without end. Where nothing at all was accepted there is nothing to
+guess from: the rate is halved, and once something is accepted it doubles every second until it is near the old guess.
 """
 
 #: Seconds for which the API's own limit may go on refusing after its first refusal.
 _BUCKET = 1.0
-#: Refusals in a second are many if they are more than this part of what was accepted, and two.
+#: Refusals in a second are many if there are more than this part of what was accepted, plus this number.
+#: With 100 accepted: 5 refusals are few, 6 are many.
 _MANY, _SOME = 0.03, 2
-#: The rate was used if so large a part of it was accepted in the last second.
+#: The rate counts as used if at least this part of it was accepted in the last second.
 _USED = 0.9
-#: What a second with few refusals takes from a guess that has been seen to work.
+#: A second with few refusals lowers a guess that has been seen to work by this part.
 _DOUBT = 0.003
-#: Where the rate starts again, as a part of what the API was seen to take.
+#: The rate starts again at this part of what the API was seen to take.
 _BELOW = 0.95
-#: The guess is never less than this part of the rate: one quiet second is no proof.
+#: The guess is never less than this part of the rate: one quiet second proves nothing.
 _FALL = 0.5
-#: The rate creeps until it is so far above the guess,
+#: The rate grows slowly until it exceeds the guess by this factor.
 _BEYOND = 1.03
-#: by this part of itself in a second; beyond, by the part that it is above the guess,
+#: Growth per second while the rate is close to the guess.
 _CREEP = 0.02
-#: at most this one.
+#: Largest growth per second when the rate is far above the guess.
 _HURRY = 0.3
-#: No ceiling is configured, and none was met: so many times what is sent, the rate limits nothing.
+#: Without a configured ceiling, a rate this many times what is sent limits nothing and is dropped.
 _FREE = 4.0
 
 
@@ -50,7 +54,7 @@ class Rate:
         self._accepted = self._accepted_before = self._refused = 0
 
     def scale(self, factor: float) -> None:
-        """Another part of the API's rate is ours from now on: so many times what it was."""
+        """From now on this process may use `factor` times the part of the API's rate that it had."""
         self._ceiling *= factor
         self.value *= factor
         self._guess *= factor

@@ -1,41 +1,64 @@
-"""Claimed events, grouped by user, and which user's turn it is. Pure: no I/O, no clock of its own.
+"""Claimed events, grouped by user, and which user is next. Pure: no I/O, no clock of its own.
 
-A user is in exactly one state:
-
-* **ready**: has events and waits for its turn.
-* **in flight**: its batch is with delivery, which holds it also while it backs off; new events collect.
-* absent: no events here. There is no idle state to keep, so memory is bounded by the events.
-
-Whose turn it is decides how many POSTs a backlog costs: the largest group first, and every tenth POST to the
-oldest group, so that nobody starves. When no more events wait than are here, nothing is gained by letting small
-groups wait for companions, and the oldest goes first; only full groups, which cannot grow, go before it.
+Which user is next decides how many POSTs a backlog costs: the largest group first, and every tenth POST goes to the
+oldest group, so that nobody starves. When no more events wait than are here, nothing is gained by letting small groups
+wait for more events, and the oldest goes first; only full groups, which cannot grow, go before it.
 `python -m tests.programs.bench.scheduling` compares the orders.
 
-A user that backs off may collect more than its share of the buffer. Then its collected events are spilled:
-only their names stay, the room is free for others, and the bytes are read again when its turn comes. If so many users
-back off that even the batches which they try again are more than their shares, the bytes of those are released too.
+A user who backs off may collect more than its share of the buffer. Then its collected events are spilled: only their
+IDs stay, the room is free for others, and the bytes are read again when its turn comes. If so many users back off that
+even the batches which they retry are more than their shares, the bytes of those batches are released too.
 """
 
-from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
+from forwarder.pipeline.buffer.group import Group, GroupState
 from forwarder.pipeline.buffer.turns import Turns
 from forwarder.queue.claim_ids import ClaimIds
 
-#: The part of the buffer that may collect behind the batch of a user who backs off; and the parts that all their
-#: batches may be, and what collects behind them: half of the buffer in all.
-_SHARE, _SHARE_OF_ALL = 100, 4
-#: Users who may back off before no more is claimed: each takes some kilobytes, however little it holds.
+#: A user who is backing off may hold 1/100 of the buffer behind its batch: 1,000 events of the default 100,000.
+_SHARE = 100
+#: All batches that back off together may hold 1/4 of the buffer, and so may the events that wait behind them.
+#: With 50 users backing off each may hold 1/200 behind its batch: 500 events.
+_SHARE_OF_ALL = 4
+#: No more is claimed while this many users back off: each takes some kilobytes, however little it holds.
 _MOST_BACKING_OFF = 10_000
-#: The part of the buffer that must be free before it is worth a claim.
+#: A claim is worth a round trip if at least 1/50 of the buffer is free: 2,000 events of the default.
 _WORTH = 50
-#: How many buffers' worth of events may be claimed, spilled ones included. With the default buffer two million,
-#: whose names are 32 MB: one user may fail for long with a million events and the others flow on.
+#: At most 20 buffers' worth of events may be claimed, spilled ones included. With the default that is two million,
+#: whose IDs are 32 MB: one user may fail for hours with a million events while the others are served.
 _CLAIMED_BUFFERS = 20
+
+# Looked up once: an attribute of an Enum class costs more than a name, and these are compared for every event.
+_READY, _IN_FLIGHT, _BACKING_OFF = GroupState.READY, GroupState.IN_FLIGHT, GroupState.BACKING_OFF
+_REFILLING = GroupState.REFILLING
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one list may hold in memory, and what one POST may hold.
+
+    Attributes:
+        linger: seconds that a group which is not full waits for more events.
+    """
+
+    events: int
+    bytes: int
+    events_per_post: int
+    body_bytes: int
+    linger: float
+
+
+class Room(NamedTuple):
+    """How many more events, and how many more bytes of them, may be added."""
+
+    events: int
+    bytes: int
 
 
 def _bodies(events: Iterable[Event]) -> int:
@@ -52,82 +75,57 @@ def _mention(user: str) -> int:
     return len(user) if user.isascii() else 4 * len(user)
 
 
-@dataclass(slots=True)
-class _Group:
-    events: deque[Event] = field(default_factory=deque)
-    #: When it began to wait for companions: at its first event, or when its last batch left it.
-    since: float = 0.0
-    #: Of the bodies of `events`.
-    bytes: int = 0
-    in_flight: bool = False
-    backing_off: bool = False
-    #: Older events are being read again: newer ones must not come before them.
-    reloading: bool = False
-    #: Newer than every one of `events`.
-    spilled: ClaimIds | None = None
-
-
 class Buffer:
     """Bounded in events and bytes: the caller asks for :meth:`room` before it adds.
 
     Events of a batch that is in flight still count, until :meth:`decided`. Bytes are those of the bodies and of the
-    users, who may be long too.
+    users, who may be long too. What a user is doing, and what each call changes about it, is the table in `group`.
 
     Args:
-        linger: seconds that a group which is not full waits for companions.
-        oldest_every: every so many batches the oldest group goes first, whatever its size; with 1 always.
+        oldest_every: every this many batches the oldest group goes first, whatever its size; with 1 always.
     """
 
-    def __init__(
-        self,
-        *,
-        max_events: int,
-        max_bytes: int,
-        max_events_per_post: int,
-        max_body_bytes: int,
-        linger: float,
-        oldest_every: int = 10,
-    ) -> None:
-        self.max_events = max_events
-        self._max_bytes = max_bytes
-        self._max_events_per_post = max_events_per_post
-        self._max_body_bytes = max_body_bytes
-        self._linger = linger
+    def __init__(self, limits: Limits, *, oldest_every: int = 10) -> None:
+        self.bound(limits)
+        self._max_events_per_post = limits.events_per_post
+        self._max_body_bytes = limits.body_bytes
+        self._linger = limits.linger
         self._oldest_every = oldest_every
         self._taken = 0
-        self._turns = Turns(max_events_per_post)
-        self._groups: dict[str, _Group] = {}
+        self._turns = Turns(limits.events_per_post)
+        self._groups: dict[str, Group] = {}
         self._backing_off = 0
         self.events = 0
         self.bytes = 0
         self.spilled = 0
 
-    def bound(self, *, max_events: int, max_bytes: int) -> None:
-        """Other bounds from now on. What is more than they allow stays, and no more is claimed until it has left."""
-        self.max_events, self._max_bytes = max_events, max_bytes
+    def bound(self, limits: Limits) -> None:
+        """Other bounds of events and bytes from now on. Nothing is claimed until what exceeds them has left."""
+        self._max_events, self._max_bytes = limits.events, limits.bytes
 
-    def room(self) -> tuple[int, int]:
-        """How many more events, and how many more bytes of them, may be added."""
-        return max(0, min(self.max_events - self.events, self._claimable)), max(0, self._max_bytes - self.bytes)
+    def room(self) -> Room:
+        """What may be added now."""
+        events = max(0, min(self._max_events - self.events, self._claimable))
+        return Room(events, max(0, self._max_bytes - self.bytes))
 
     @property
     def full(self) -> bool:
         """Whether there is less room than is worth a claim."""
-        events, room_bytes = self.room()
-        return events < self._worth or room_bytes == 0 or self._backing_off >= _MOST_BACKING_OFF
+        room = self.room()
+        return room.events < self._worth or room.bytes == 0 or self._backing_off >= _MOST_BACKING_OFF
 
     @property
     def overdrawn(self) -> bool:
-        """Whether that is because so many events, or so many users, are tried again that no more may be claimed."""
+        """Whether nothing may be claimed because too many events, or too many users, are being retried."""
         return self._claimable < self._worth or self._backing_off >= _MOST_BACKING_OFF
 
     @property
     def _worth(self) -> int:
-        return max(1, self.max_events // _WORTH)
+        return max(1, self._max_events // _WORTH)
 
     @property
     def _claimable(self) -> int:
-        return _CLAIMED_BUFFERS * self.max_events - self.spilled - self.events
+        return _CLAIMED_BUFFERS * self._max_events - self.spilled - self.events
 
     def add(self, events: Iterable[Event], now: float) -> None:
         """Appends the newest events. Those of one user must come in the order they were pushed."""
@@ -140,42 +138,43 @@ class Buffer:
     def _add(self, user: str, newer: list[Event], now: float) -> None:
         group = self._groups.get(user)
         if group is None:
-            group = self._groups[user] = _Group()
-        if group.spilled or group.reloading or (group.backing_off and self._large(group)):
+            group = self._groups[user] = Group()
+        state = group.state
+        if group.spilled or state is _REFILLING or (state is _BACKING_OFF and self._large(group)):
             self._spill(group, newer)
             return
         before = len(group.events)
         if not before:
             group.since = now
         self._hold(group, newer)
-        if group.in_flight:
+        if state is not _READY:
             return
         if before:
             self._turns.grow(user, self._size(group))
         else:
             self._turns.enter(user, self._size(group), newer[0].number)
 
-    def _size(self, group: _Group) -> int:
+    def _size(self, group: Group) -> int:
         """In events, as far as one POST goes: one that has its bytes together is full."""
         return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
-    def _hold(self, group: _Group, events: Sequence[Event]) -> None:
+    def _hold(self, group: Group, events: Sequence[Event]) -> None:
         size = _bodies(events)
         group.events.extend(events)
         group.bytes += size
         self.events += len(events)
         self.bytes += size + _mentions(events)
 
-    def _spill(self, group: _Group, events: Iterable[Event]) -> None:
+    def _spill(self, group: Group, events: Iterable[Event]) -> None:
         if group.spilled is None:
             group.spilled = ClaimIds()
         for event in events:
             group.spilled.append(event.number, event.stamp)
             self.spilled += 1
 
-    def _large(self, group: _Group) -> bool:
+    def _large(self, group: Group) -> bool:
         size = group.bytes + _mentions(group.events)
-        return len(group.events) * self._shares > self.max_events or size * self._shares > self._max_bytes
+        return len(group.events) * self._shares > self._max_events or size * self._shares > self._max_bytes
 
     @property
     def _shares(self) -> int:
@@ -183,24 +182,24 @@ class Buffer:
         return max(_SHARE, _SHARE_OF_ALL * self._backing_off)
 
     def back_off(self, batch: Batch) -> None:
-        """This batch, in flight, will be tried again: what its user holds in memory beyond its share makes room.
+        """This batch, in flight, will be retried: what its user holds in memory beyond its share makes room.
 
         What collects behind it is spilled. The batch itself is released if it is more than a share of what all users
-        who back off may hold; :meth:`recalled` must be told when it is here again.
+        who back off may hold; call :meth:`recalled` when its bytes are here again.
         """
         group = self._groups[batch.user]
-        self._backing_off += not group.backing_off
-        group.backing_off = True
+        self._backing_off += group.state is not _BACKING_OFF
+        group.state = _BACKING_OFF
         if self._large(group):
             self._spill_all(group)
         size, all_shares = _bodies(batch.events) + _mentions(batch.events), _SHARE_OF_ALL * self._backing_off
-        if len(batch.events) * all_shares > self.max_events or size * all_shares > self._max_bytes:
+        if len(batch.events) * all_shares > self._max_events or size * all_shares > self._max_bytes:
             self.decided(batch.events)
             self.bytes += _mention(batch.user)  # once, for all of them: that stays
             self.spilled += len(batch.events)
             batch.release()
 
-    def _spill_all(self, group: _Group) -> None:
+    def _spill_all(self, group: Group) -> None:
         newer, group.spilled = group.spilled, None
         self._spill(group, group.events)
         if newer is not None and group.spilled is not None:
@@ -215,26 +214,6 @@ class Buffer:
         self.spilled -= len(batch.events)
         self.events += len(batch.events)
         self.bytes += _bodies(batch.events) + _mentions(batch.events) - _mention(batch.user)
-
-    def to_reload(self, user: str) -> list[tuple[int, int]]:
-        """(number, stamp) of the user's oldest spilled events, if it holds no others; each is told once.
-
-        The user must be in flight. What is told comes back by :meth:`reload`, before :meth:`done`.
-        """
-        group = self._groups[user]
-        if group.events or group.spilled is None:
-            return []
-        found = group.spilled.take(max(self._max_events_per_post, self.max_events // _SHARE))
-        self.spilled -= len(found)
-        group.reloading = bool(found)
-        return found
-
-    def reload(self, user: str, events: Sequence[Event], now: float) -> None:
-        """The bytes of spilled events are here again, in their order."""
-        group = self._groups[user]
-        group.since = now
-        group.reloading = False
-        self._hold(group, events)
 
     def due(self, now: float, *, deep: bool) -> float | None:
         """When the next batch may go, on the caller's clock; None while no user is ready.
@@ -270,7 +249,7 @@ class Buffer:
         return since if hurry or self._is_full(user) else since + self._linger
 
     def take(self, now: float, *, deep: bool) -> Batch | None:
-        """The batch of the user whose turn it is; the user is in flight until :meth:`done`."""
+        """The batch of the user whose turn it is; the user is in flight until :meth:`finish`."""
         turn = self._turn(now, deep=deep)
         if turn is None:
             return None
@@ -278,11 +257,11 @@ class Buffer:
         self._taken += 1
         self._turns.leave(user)
         group = self._groups[user]
-        group.in_flight = True
+        group.state = _IN_FLIGHT
         group.since = now
         return Batch(user, self._taken_from(group))
 
-    def _taken_from(self, group: _Group) -> tuple[Event, ...]:
+    def _taken_from(self, group: Group) -> tuple[Event, ...]:
         size = BATCH_OVERHEAD + group.bytes + len(group.events)
         if len(group.events) <= self._max_events_per_post and size <= self._max_body_bytes:
             whole = tuple(group.events)  # one by one it takes ten times as long
@@ -304,12 +283,32 @@ class Buffer:
         self.events -= len(events)
         self.bytes -= _bodies(events) + _mentions(events)
 
-    def done(self, user: str) -> None:
-        """The user's batch is no longer in flight; whatever has collected since is ready at once."""
+    def finish(self, user: str) -> list[tuple[int, int]]:
+        """The user's batch is no longer in flight; what has collected since is ready at once.
+
+        Returns (number, stamp) of its oldest spilled events, if it holds no others: they come back by :meth:`refill`,
+        and until then the user is not ready.
+        """
         group = self._groups[user]
-        self._backing_off -= group.backing_off
-        group.in_flight = group.backing_off = False
+        self._backing_off -= group.state is _BACKING_OFF
+        return self._go_on(user, group)
+
+    def refill(self, user: str, events: Sequence[Event], now: float) -> list[tuple[int, int]]:
+        """The bytes of spilled events are here again, in their order. Returns what :meth:`finish` returns."""
+        group = self._groups[user]
+        group.since = now
+        self._hold(group, events)
+        return self._go_on(user, group)
+
+    def _go_on(self, user: str, group: Group) -> list[tuple[int, int]]:
         if group.events:
+            group.state = _READY
             self._turns.enter(user, self._size(group), group.events[0].number)
-        elif not group.spilled:
+        elif group.spilled:
+            group.state = _REFILLING
+            found = group.spilled.take(max(self._max_events_per_post, self._max_events // _SHARE))
+            self.spilled -= len(found)
+            return found
+        else:
             del self._groups[user]
+        return []

@@ -74,7 +74,7 @@ async def test_the_log_says_how_it_goes(
     await redis_client.rpush(queue_name, *(event("u", n) for n in range(30)), b"no event")
     worker = WorkerProcess(given, tmp_path / "log")
     try:
-        line = await eventually(lambda: next((x for x in worker.lines() if x["event"] == "how it goes"), None))
+        line = await eventually(lambda: next((x for x in worker.lines() if x["event"] == "summary"), None))
         accepted = [x for x in worker.lines() if x["event"] == "POST accepted"]
     finally:
         worker.kill()

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
+from forwarder.errors import ExitOnHaltError
 from forwarder.queue import Census, Keys, Records
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
-from forwarder.worker.worker import ExitOnHaltError
 from tests.support.faults import fault
 from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled
 

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.buffer import Buffer, Limits
 from tests.programs.bench import work
 
 PER_POST = 100
@@ -43,14 +43,8 @@ class _World:
     """Redis' list, the buffer and the POSTs in flight, at ticks of a clock."""
 
     def __init__(self, buffer: int, oldest_every: int) -> None:
-        self._buffer = Buffer(
-            max_events=buffer,
-            max_bytes=2**62,
-            max_events_per_post=PER_POST,
-            max_body_bytes=2**62,
-            linger=0.25,
-            oldest_every=oldest_every,
-        )
+        limits = Limits(events=buffer, bytes=2**62, events_per_post=PER_POST, body_bytes=2**62, linger=0.25)
+        self._buffer = Buffer(limits, oldest_every=oldest_every)
         self.waiting: deque[str] = deque()
         self._in_flight: deque[tuple[float, Batch]] = deque()
         self._claimed = 0
@@ -61,7 +55,7 @@ class _World:
         while self._in_flight and self._in_flight[0][0] <= now:
             _, answered = self._in_flight.popleft()
             self._buffer.decided(answered.events)
-            self._buffer.done(answered.user)
+            self._buffer.finish(answered.user)
         while self.waiting and not self._buffer.full:
             self._claim(now)
         deep = bool(self.waiting)

@@ -32,7 +32,7 @@ def attempt(mutation: Mutation) -> Result:
     """Applies a mutation to a copy of the tree and runs its tests there."""
     with tempfile.TemporaryDirectory(prefix="forwarder-mutation-") as scratch:
         copy = Path(scratch)
-        for name in ("forwarder", "tests", "pyproject.toml", "README.md"):
+        for name in ("forwarder", "tests", "deploy", "pyproject.toml", "README.md"):
             source = ROOT / name
             (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
         mutation.apply(copy)

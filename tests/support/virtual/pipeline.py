@@ -17,15 +17,18 @@ import structlog
 from redis.asyncio import Redis
 
 from forwarder import config
+from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
-from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
-from forwarder.pipeline import parts
-from forwarder.pipeline.ending import Ending, Stopping
-from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Lease, Records, Settlement
+from forwarder.pipeline.gate import Ending
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, Settlement
 from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.queue import Queue
+from forwarder.worker.condition import Stopping
 from forwarder.worker.ownership import Ownership
+from forwarder.worker.process import build
+from forwarder.worker.shares import limits
 from tests.support.promises import History, Post
 from tests.support.service import KEY
 from tests.support.virtual.list_model import Field, ListModel
@@ -186,18 +189,8 @@ class VirtualClaims(Claims):
                     await self._world.pushed.wait()
 
 
-class VirtualRecords(Records):
-    """What an owner looks at once a second."""
-
-    def __init__(self) -> None:
-        super().__init__(_NO_REDIS, Keys("virtual"))
-
-    async def halt(self) -> HaltRecord | None:
-        return None
-
-
 class World:
-    """A list, an API and the parts of one process. To be made and used inside a virtual loop.
+    """A list, an API and one process. To be made and used inside a virtual loop.
 
     Args:
         script: what the API answers.
@@ -214,11 +207,10 @@ class World:
         self._stamp = 0
         self._seen = 0.0
         self.settings = config.load({}, **{"api_key": KEY, "linger": 0.25, **others})
-        built = parts.build(
-            self.settings, _NO_REDIS, Credentials.from_settings(self.settings), self.api, clock=self.clock
-        )
-        self.parts = replace(built, records=VirtualRecords())
-        self.tenure: Ownership | None = None
+        queue = Queue(_NO_REDIS, "virtual", 1)
+        credentials = Credentials.from_settings(self.settings)
+        self.process = build(self.settings, queue, credentials, self.api, clock=self.clock)
+        self.ownership: Ownership | None = None
 
     def clock(self) -> float:
         """Virtual seconds. Like a real clock's, they pass while one looks, or rounding could keep a moment for ever."""
@@ -244,9 +236,11 @@ class World:
     async def own(self, stopping: Stopping | None = None) -> Ending:
         """One ownership of the list, to its end."""
         lease = VirtualLease(self, self.settings.lease_ttl)
-        await self.parts.reach.until(lease.acquire)
-        self.tenure = Ownership(self.parts, VirtualClaims(self, lease), _NO_REDIS)
-        return await self.tenure.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
+        await self.process.availabilities.of("virtual").until(lease.acquire)
+        share = limits(self.settings, lists=1)
+        self.ownership = Ownership(self.process, 0, VirtualClaims(self, lease), _NO_REDIS, share)
+        await self.ownership.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
+        return self.ownership.gate.closed.result()
 
     async def run_until(self, holds: Callable[[], object], *, within: float) -> float:
         """Owns the list until something holds; then as a SIGKILL would, without a settlement. Returns when."""

@@ -3,10 +3,8 @@
 import pytest
 
 from forwarder.admin import wording as words
-from forwarder.outcome import HaltReason
-from forwarder.worker.condition import Readiness
-from forwarder.worker.halts import remedy
-from forwarder.worker.worker import State
+from forwarder.outcome import HaltReason, remedy
+from forwarder.worker.condition import Readiness, State
 
 
 @pytest.mark.parametrize("state", State)

@@ -2,8 +2,8 @@ from http import HTTPStatus
 
 import pytest
 
-from forwarder.api.client import meaning, retry_after
-from forwarder.outcome import HaltReason, LetterReason, Meaning
+from forwarder.api.answer import Meaning, meaning, retry_after
+from forwarder.outcome import HaltReason, LetterReason
 
 _NAMED = {
     202: None,

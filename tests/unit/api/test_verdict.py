@@ -3,10 +3,10 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.api.client import meaning
+from forwarder.api.answer import Answer, Declined, Registered, Unanswered, meaning
 from forwarder.api.credentials import Credentials
-from forwarder.api.verdict import Accept, Bisect, Halt, Judge, Refuse, Retry, Tries, Verdict
-from forwarder.outcome import Answer, Declined, HaltReason, LetterReason, Registered, Unanswered
+from forwarder.api.verdict import Accept, Bisect, Judge, Refuse, Retry, Tries, Verdict
+from forwarder.outcome import Halt, HaltReason, LetterReason
 
 MAX_ATTEMPTS = 10
 MAX_RETRY_AGE = 3600.0

@@ -11,10 +11,10 @@ from prometheus_client.metrics import MetricWrapperBase
 from typer.core import TyperGroup
 
 from forwarder import config
-from forwarder.api.client import meaning
+from forwarder.api.answer import Meaning, meaning
 from forwarder.cli import app as cli
 from forwarder.metrics import Metrics
-from forwarder.outcome import HaltReason, LetterReason, Meaning
+from forwarder.outcome import HaltReason, LetterReason
 
 ROOT = Path(__file__).resolve().parents[3]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -3,8 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.api.pacing.rate import Rate
-from forwarder.metrics import Metrics
-from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.buffer import Buffer, Limits
 from forwarder.queue import Place
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.worker.shares import fair
@@ -68,21 +67,9 @@ def test_a_rate_that_was_found_is_shared_too() -> None:
 
 
 def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
-    buffer = Buffer(max_events=100, max_bytes=10_000, max_events_per_post=10, max_body_bytes=1_000, linger=0.0)
-    buffer.bound(max_events=10, max_bytes=5_000)
+    buffer = Buffer(Limits(100, 10_000, 10, 1_000, 0.0))
+    buffer.bound(Limits(10, 5_000, 10, 1_000, 0.0))
     assert buffer.room() == (10, 5_000)
     buffer.events = 50
     assert buffer.room() == (0, 5_000)
     assert buffer.full
-
-
-def test_what_is_exposed_is_the_sum_over_the_lists() -> None:
-    metrics = Metrics()
-    for shard, buffered, age in ((0, 5, 1.5), (3, 7, 9.0)):
-        gauges = metrics.of_list(shard)
-        gauges.buffered, gauges.oldest_age = buffered, age
-    shown = metrics.expose().decode().splitlines()
-    assert "forwarder_buffered_events 12.0" in shown
-    assert "forwarder_oldest_claimed_age_seconds 9.0" in shown
-    metrics.forget_list(0)
-    assert "forwarder_buffered_events 7.0" in metrics.expose().decode().splitlines()

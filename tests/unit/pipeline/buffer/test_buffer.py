@@ -5,7 +5,7 @@ import pytest
 from forwarder.api.request import BATCH_OVERHEAD, encode_batch
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.buffer import Buffer, Limits
 
 #: When nobody lingers any more.
 LATER = 1_000.0
@@ -16,13 +16,7 @@ def event(user: str, number: int = 0, size: int = 10) -> Event:
 
 
 def buffer(*, per_post: int = 100, body_bytes: int = 500_000, linger: float = 0.25, max_events: int = 10) -> Buffer:
-    return Buffer(
-        max_events=max_events,
-        max_bytes=1000,
-        max_events_per_post=per_post,
-        max_body_bytes=body_bytes,
-        linger=linger,
-    )
+    return Buffer(Limits(max_events, 1000, per_post, body_bytes, linger))
 
 
 def filled(users: str, **limits: int) -> Buffer:
@@ -41,7 +35,7 @@ def taken(held: Buffer) -> Batch:
 
 def finish(held: Buffer, batch: Batch) -> None:
     held.decided(batch.events)
-    held.done(batch.user)
+    held.finish(batch.user)
 
 
 def numbers(batch: Batch) -> list[int]:
@@ -239,7 +233,7 @@ def test_a_full_group_goes_at_once_whoever_lingers() -> None:
 
 
 def test_every_tenth_batch_is_the_oldest_users_whatever_its_size() -> None:
-    held = Buffer(max_events=99, max_bytes=999, max_events_per_post=2, max_body_bytes=500_000, linger=0.0)
+    held = Buffer(Limits(99, 999, 2, 500_000, 0.0))
     held.add([event("small", 0, 1)], now=0.0)
     for number in range(1, 41):
         held.add([event(f"u{number // 2}", number, 1)], now=float(number))
@@ -264,7 +258,7 @@ def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_r
     held.back_off(batch)
     assert (held.spilled, held.room()[0]) == (3, before + 3), "the batch itself stays: it is tried again"
     held.decided(batch.events)
-    assert [number for number, _ in held.to_reload("a")] == [2, 3]
+    assert [number for number, _ in held.finish("a")] == [2, 3]
 
 
 def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_the_buffer() -> None:
@@ -292,7 +286,7 @@ def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
     first, second = taken(held), taken(held)
     held.back_off(first)
     held.decided(first.events)
-    held.done(first.user)
+    held.finish(first.user)
     held.back_off(second)
     assert not second.released
 
@@ -317,7 +311,7 @@ def test_whoever_backs_off_leaves_half_of_the_buffer_to_the_others(users: int) -
 
 
 def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
-    held = Buffer(max_events=100_000, max_bytes=1_000_000, max_events_per_post=10, max_body_bytes=1_000, linger=0.0)
+    held = Buffer(Limits(100_000, 1_000_000, 10, 1_000, 0.0))
     for number in range(10_000):
         held.add([event(f"u{number}", number, 1)], now=0.0)
     batches = [taken(held) for _ in range(10_000)]
@@ -325,5 +319,5 @@ def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
         assert not held.overdrawn
         held.back_off(batch)
     assert (held.full, held.overdrawn) == (True, True)
-    held.done(batches[0].user)
+    held.finish(batches[0].user)
     assert not held.overdrawn

@@ -1,0 +1,97 @@
+"""The answer to one POST, and what a status means. Pure.
+
+The statuses are from the API's reference page ("Users / Events"). :data:`Answer` is a closed union, matched with
+``assert_never``: a new member fails the type check until every place handles it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from enum import StrEnum
+
+#: Longest wait, in seconds, that a Retry-After can ask for.
+_LONGEST_RETRY_AFTER = 600.0
+
+
+class Meaning(StrEnum):
+    """What a status other than 202 says about the events that were sent."""
+
+    MALFORMED = "malformed"
+    UNAUTHORIZED = "unauthorized"
+    TOO_LARGE = "too_large"
+    NO_SUCH_ADDRESS = "no_such_address"
+    SUSPECT = "suspect"
+    TRANSIENT = "transient"
+
+
+@dataclass(frozen=True, slots=True)
+class Registered:
+    """202: the API has the events."""
+
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Declined:
+    """The API, or something in front of it, answered with another status than 202."""
+
+    status: int
+    meaning: Meaning
+    #: Seconds the answer asks to wait, if it does.
+    retry_after: float | None = None
+    #: Fingerprint of the API key that this POST carried.
+    fingerprint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """No status came back."""
+
+    #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls,
+    #: no_socket (this machine has no descriptor or no memory for one), other.
+    cause: str
+    #: True when the request may have arrived, so that sending it again may double it.
+    ambiguous: bool
+
+
+Answer = Registered | Declined | Unanswered
+
+
+def meaning(status: int) -> Meaning | None:
+    """What a status means for the events that were sent; None for acceptance."""
+    match status:
+        case 202:
+            return None
+        case 401:
+            return Meaning.UNAUTHORIZED
+        case 413:
+            return Meaning.TOO_LARGE
+        case 404 | 405 | 410 | 415:
+            return Meaning.NO_SUCH_ADDRESS
+        case 408 | 425 | 429:
+            return Meaning.TRANSIENT
+        case 403 | 407:
+            return Meaning.SUSPECT
+        case _ if 400 <= status < 500:
+            return Meaning.MALFORMED
+        case _ if 500 <= status < 600:
+            return Meaning.TRANSIENT
+    return Meaning.SUSPECT
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or not readably.
+
+    Both forms of RFC 9110, section 10.2.3. A date is taken against the answer's own ``Date``, so the two
+    machines' clocks need not agree.
+    """
+    value = headers.get("Retry-After", "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value[:9]), _LONGEST_RETRY_AFTER)
+    try:
+        until = parsedate_to_datetime(value)
+        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
+    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one out of all bounds
+        return None

@@ -1,0 +1,103 @@
+"""One POST, one verdict: sends, gives the permit back, judges, counts and logs."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import assert_never
+
+import structlog
+
+from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
+from forwarder.api.client import Api
+from forwarder.api.pacing.permits import Pacer, Permit, Signal
+from forwarder.api.verdict import Judge, Retry, Tries, Verdict
+from forwarder.logs.repeats import Chatter
+from forwarder.metrics import Metrics, status_label
+
+log = structlog.get_logger()
+
+
+def _signal(answer: Answer) -> Signal:
+    match answer:
+        case Declined(status=429):
+            return Signal.PUSHBACK
+        case Declined(status=status, meaning=Meaning.TRANSIENT) if status >= 500:
+            return Signal.TROUBLE
+        case Unanswered():
+            return Signal.TROUBLE
+    return Signal.GOOD
+
+
+class Courier:
+    """Takes batches to the API, for all lists of a process.
+
+    Args:
+        debug: whether a line is logged for each accepted POST. It is decided once: with thousands of POSTs a second,
+            a line that is thrown away costs too.
+    """
+
+    def __init__(
+        self, client: Api, judge: Judge, pacer: Pacer, metrics: Metrics, chatter: Chatter, *, debug: bool
+    ) -> None:
+        self.pacer = pacer
+        self._client = client
+        self._judge = judge
+        self._metrics = metrics
+        self._chatter = chatter
+        self._debug = debug
+        self._clock: Callable[[], float] = judge.clock
+
+    async def permit(self, *, again: bool) -> Permit:
+        """Waits until a POST may start: of a new batch, or of one that is retried."""
+        return await self.pacer.permit(again=again)
+
+    def unused(self, permit: Permit) -> None:
+        """Gives a permit back, unless its POST has done so."""
+        self.pacer.unused(permit)
+
+    def first_try(self) -> Tries:
+        """The record of a batch that is about to be sent for the first time."""
+        return self._judge.first_try()
+
+    async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
+        """Sends one POST, once. Raises nothing but cancellation, and then the POST may have arrived."""
+        started = self._clock()
+        try:
+            answer = await self._client.post(user, bodies)
+        except asyncio.CancelledError:
+            self._metrics.posts_ambiguous.inc()
+            self.pacer.unused(permit)
+            raise
+        retry_after = answer.retry_after if isinstance(answer, Declined) else None
+        self.pacer.returned(permit, user, _signal(answer), retry_after)
+        verdict = self._judge.judge(user, answer, tries)
+        self._record(len(bodies), answer, verdict, self._clock() - started)
+        return verdict
+
+    def _record(self, events: int, answer: Answer, verdict: Verdict, seconds: float) -> None:
+        self._metrics.post_duration.observe(seconds)
+        self._metrics.post_events.observe(events)
+        match answer:
+            case Registered():
+                self._metrics.posts_accepted.inc()
+                if self._debug:
+                    log.debug("POST accepted", events=events, seconds=round(seconds, 3))
+                return
+            case Declined():
+                status = status_label(answer.status)
+            case Unanswered():
+                status = answer.cause
+                if answer.ambiguous:
+                    self._metrics.posts_ambiguous.inc()
+            case _:
+                assert_never(answer)
+        self._metrics.posts.labels(status).inc()
+        if isinstance(verdict, Retry):
+            self._metrics.retries.labels(status).inc()
+        if self._chatter.is_news("POST not accepted", status):
+            log.info(
+                "POST not accepted",
+                status=status,
+                events=events,
+                seconds=round(seconds, 3),
+                verdict=type(verdict).__name__.lower(),
+            )

@@ -1,0 +1,69 @@
+"""Whether the API answers anybody, and when to probe it. Pure.
+
+An outage begins when three different users failed and nobody was accepted in between. Then one probe goes out at a
+time. With the defaults the pauses between probes are 0.5 s, 1 s, 2 s, … up to 60 s. The first good answer ends it.
+"""
+
+#: This many different users must fail in a row, with nobody accepted in between: fewer may have trouble of their own.
+_USERS = 3
+#: Seconds of nothing but 429 after which that is an outage too. An API that pushes back is otherwise at work.
+_PUSHBACK = 5.0
+#: The pause doubles at most this often; beyond it a float would overflow.
+_DOUBLINGS = 60
+
+
+class Outage:
+    """What the last answers say about the API as a whole.
+
+    Args:
+        initial_pause: seconds after the first failure that looks like an outage.
+        longest_pause: seconds between two probes of a long outage.
+        now: seconds, monotonic, as all other times here.
+    """
+
+    def __init__(self, *, initial_pause: float, longest_pause: float, now: float) -> None:
+        self._initial_pause = initial_pause
+        self._longest_pause = longest_pause
+        self._failing: set[str] = set()
+        self._last_failing = ""
+        self._last_good = now
+        self._rounds = 0
+        #: No POST starts before this moment.
+        self.paused_until = 0.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether the API answers nobody now, as far as is known."""
+        return self._rounds > 0
+
+    def accepted(self, now: float) -> None:
+        """Somebody was answered well: the outage is over, if there was one."""
+        self.paused_until = 0.0
+        self._last_good = now
+        self._failing.clear()
+        self._rounds = 0
+
+    def failed(self, user: str) -> bool:
+        """Somebody was not. Returns whether that says something about the API, and not only about this user.
+
+        Once the others have shown that the API works, one user that keeps failing says nothing: A, A, A is news once,
+        A, B, A is news three times.
+        """
+        news = user != self._last_failing or bool(self._failing - {user})
+        self._last_failing = user
+        if len(self._failing) < _USERS:
+            self._failing.add(user)
+        return news
+
+    def deepens(self, *, trouble: bool, started: float, now: float) -> bool:
+        """Whether the POST that failed last shows that the API answers nobody; then the next pause begins.
+
+        A POST that had started before the pause says nothing new: it failed with those that caused the pause.
+        """
+        silent = trouble or now - self._last_good > _PUSHBACK
+        if not silent or len(self._failing) < _USERS or started < self.paused_until:
+            return False
+        self._rounds += 1
+        doubled = self._initial_pause * 2.0 ** min(self._rounds - 1, _DOUBLINGS)
+        self.paused_until = now + min(self._longest_pause, doubled)
+        return True

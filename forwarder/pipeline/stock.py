@@ -1,0 +1,130 @@
+"""The claimed events of one list: the buffer, with two signals for those who wait for it."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+
+import structlog
+
+from forwarder.errors import RolledBackError
+from forwarder.event import Event, decode
+from forwarder.logs.repeats import Chatter
+from forwarder.pipeline.availability import Availability
+from forwarder.pipeline.buffer.batch import Batch
+from forwarder.pipeline.buffer.buffer import Buffer, Limits, Room
+from forwarder.queue import Claims
+from forwarder.retry import wait_at_most
+
+log = structlog.get_logger()
+
+
+class Stock:
+    """Buffers the claimed events of one list, reads spilled ones back, and signals room and due batches."""
+
+    def __init__(
+        self,
+        claims: Claims,
+        availability: Availability,
+        chatter: Chatter,
+        *,
+        limits: Limits,
+        max_event_bytes: int,
+        clock: Callable[[], float],
+    ) -> None:
+        self._claims = claims
+        self._availability = availability
+        self._chatter = chatter
+        self._buffer = Buffer(limits)
+        #: The longest element that is an event.
+        self.max_event_bytes = max_event_bytes
+        self._clock = clock
+        self._freed = asyncio.Event()
+        self._news = asyncio.Event()
+        #: Whether more events wait in the list than are here.
+        self._deep = True
+
+    @property
+    def events(self) -> int:
+        """Events in memory."""
+        return self._buffer.events
+
+    def bound(self, limits: Limits) -> None:
+        """Other limits from now on."""
+        self._buffer.bound(limits)
+
+    async def room(self) -> Room:
+        """Waits until there is enough room to be worth a round trip."""
+        while self._buffer.full:
+            self._log_overdrawn()
+            self._freed.clear()
+            await self._freed.wait()
+        return self._buffer.room()
+
+    def _log_overdrawn(self) -> None:
+        if self._buffer.overdrawn and self._chatter.is_news("claiming paused", "overdrawn"):
+            log.warning(
+                "claiming paused: too many claimed events belong to users whose POSTs keep failing",
+                claimed=self._buffer.events + self._buffer.spilled,
+            )
+
+    def still_waiting(self, events: int) -> None:
+        """This many events were left in the list by the last claim."""
+        self._deep = events > 0
+
+    def add(self, events: Iterable[Event]) -> None:
+        """Appends the newest events. Those of one user must come in the order they were pushed."""
+        self._buffer.add(events, self._clock())
+        self._news.set()
+
+    async def due(self) -> None:
+        """Waits until a batch may be taken."""
+        while True:
+            now = self._clock()
+            due = self._buffer.due(now, deep=self._deep)
+            if due is not None and due <= now:
+                return
+            self._news.clear()
+            # No longer than until something arrives: that may fill a batch.
+            await wait_at_most(self._news, None if due is None else due - now)
+
+    def take(self) -> Batch | None:
+        """The batch of the user whose turn it is, if one is due; the user is in flight until :meth:`finish`."""
+        return self._buffer.take(self._clock(), deep=self._deep)
+
+    def back_off(self, batch: Batch) -> None:
+        """This batch, in flight, will be retried. What its user holds in memory beyond its share makes room."""
+        self._buffer.back_off(batch)
+        self._freed.set()
+
+    async def recall(self, batch: Batch) -> None:
+        """Reads the bytes of a released batch again.
+
+        Raises:
+            RolledBackError: some of the claimed events are gone; the batch stays released.
+        """
+        ids = [(event.number, event.stamp) for event in batch.events]
+        events = await self._read(ids)
+        if len(events) < len(ids):
+            raise RolledBackError("events that were claimed are gone")
+        batch.recall(events)
+        self._buffer.recalled(batch)
+
+    def decided(self, events: Sequence[Event]) -> None:
+        """These events of a batch in flight are decided: their room is free again."""
+        self._buffer.decided(events)
+        self._freed.set()
+
+    async def finish(self, user: str) -> None:
+        """The user's batch is done. Reads its spilled events back; then it is ready, or gone if it has none."""
+        ids = self._buffer.finish(user)
+        while ids:
+            ids = self._buffer.refill(user, await self._read(ids), self._clock())
+        self._news.set()
+
+    async def _read(self, ids: Sequence[tuple[int, int]]) -> list[Event]:
+        """Events that were valid before. One that is gone was taken by a later owner, whose token says so."""
+        elements = await self._availability.until(lambda: self._claims.read(ids))
+        return [
+            decode(element, number=number, stamp=stamp, max_bytes=self.max_event_bytes)
+            for (number, stamp), element in zip(ids, elements, strict=True)
+            if element is not None
+        ]

@@ -1,0 +1,70 @@
+"""What a process builds once. Only this package and `service` see all of it; every other part names what it needs."""
+
+import os
+import socket
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from forwarder.api.client import Api
+from forwarder.api.courier import Courier
+from forwarder.api.credentials import Credentials
+from forwarder.api.pacing.permits import Pacer
+from forwarder.api.verdict import Judge
+from forwarder.config import Settings
+from forwarder.logs.repeats import Chatter
+from forwarder.metrics import Metrics
+from forwarder.pipeline.availability import Availabilities
+from forwarder.pipeline.brake import Brake
+from forwarder.pipeline.recognition import Recognition
+from forwarder.queue.queue import Queue
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """None of it belongs to a single list, or to a single ownership of one."""
+
+    settings: Settings
+    queue: Queue
+    courier: Courier
+    brake: Brake
+    recognition: Recognition
+    availabilities: Availabilities
+    metrics: Metrics
+    chatter: Chatter
+    clock: Callable[[], float]
+    #: For people.
+    name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
+
+
+def build(
+    settings: Settings,
+    queue: Queue,
+    credentials: Credentials,
+    api: Api,
+    *,
+    clock: Callable[[], float] = time.monotonic,
+) -> Process:
+    """Builds the rest from the settings; nothing is contacted."""
+    metrics, chatter = Metrics(), Chatter(clock)
+    pacer = Pacer(
+        concurrency=settings.concurrency,
+        rate=settings.rate_limit,
+        initial_pause=settings.retry_initial,
+        longest_pause=settings.retry_max,
+        clock=clock,
+    )
+    metrics.concurrency_limit.set_function(lambda: int(pacer.limit))
+    metrics.rate_limit.set_function(lambda: pacer.rate)
+    judge = Judge(credentials, api.fingerprint, settings.max_attempts, settings.max_retry_age, clock)
+    return Process(
+        settings=settings,
+        queue=queue,
+        courier=Courier(api, judge, pacer, metrics, chatter, debug=settings.log_level == "debug"),
+        brake=Brake(settings.dead_letter_brake),
+        recognition=Recognition(),
+        availabilities=Availabilities(metrics, clock=clock),
+        metrics=metrics,
+        chatter=chatter,
+        clock=clock,
+    )
