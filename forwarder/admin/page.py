@@ -16,7 +16,6 @@ from forwarder.monitor.watch import Seen, Watch
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.parts import Parts
 from forwarder.queue import Census
-from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Readiness
 from forwarder.worker.worker import State
 
@@ -32,8 +31,8 @@ class StatusPage:
         self._actions = actions
         self._history = History()
         self._started = parts.clock()
-        self.lists = Queue(parts.redis, parts.settings.queue, parts.settings.shards)
-        self.lookout = Watch(self.lists, Gauges(parts.metrics, len(self.lists), parts.clock), parts.clock)
+        self.queue = parts.queue
+        self.lookout = Watch(self.queue, Gauges(parts.metrics, len(self.queue.lists), parts.clock), parts.clock)
 
     async def remember(self) -> None:
         """Takes a sample every five seconds, for ever, so that the charts are there when the page is opened.

@@ -106,13 +106,13 @@ class Pages:
         wanted = await _body(request, ResumeRequest)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.resume(self.board.lists, wanted))
+        return await self._do(lambda: actions.resume(self.board.queue, wanted))
 
     async def _replay(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ReplayRequest)
         if isinstance(wanted, web.Response):
             return wanted
-        return await self._do(lambda: actions.replay(self.board.lists, self._parts.settings, wanted))
+        return await self._do(lambda: actions.replay(self.board.queue, self._parts.settings, wanted))
 
     async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
         """One action at a time: the second of two tabs is told so, rather than to wait."""

@@ -16,7 +16,7 @@ from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.brake import Brake
-from forwarder.queue import Keys, Records, Redis
+from forwarder.queue import Keys, Queue, Redis
 from forwarder.retry import Backoff
 
 
@@ -29,13 +29,13 @@ class Trust:
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """Handed down as one value. None of it is of a single ownership; `keys`, `records` and `reach` are of one list."""
+    """Handed down as one value. None of it is of a single ownership; `keys` and `reach` are of one list."""
 
     settings: Settings
     metrics: Metrics
     redis: Redis
+    queue: Queue
     keys: Keys
-    records: Records
     reach: Availability
     credentials: Credentials
     api: Api
@@ -52,7 +52,7 @@ class Parts:
     def of_list(self, shard: int) -> Self:
         """The same parts, for another one of the queue's lists."""
         keys = Keys(self.keys.queue, shard, of=self.keys.of)
-        return replace(self, keys=keys, records=Records(self.redis, keys), reach=self.reach.of_list(keys.list))
+        return replace(self, keys=keys, reach=self.reach.of_list(keys.list))
 
 
 def build(
@@ -69,8 +69,8 @@ def build(
         settings=settings,
         metrics=metrics,
         redis=redis,
+        queue=Queue(redis, settings.queue, settings.shards),
         keys=keys,
-        records=Records(redis, keys),
         reach=Availability(metrics, keys.queue, clock=clock),
         credentials=credentials,
         api=api,

@@ -236,7 +236,7 @@ class Ownership:
         gauges.oldest_age = max(0.0, time.time() - oldest / 1e6) if oldest else 0.0
         parts.metrics.concurrency_limit.set(int(parts.pacer.limit))
         parts.metrics.rate_limit.set(parts.pacer.rate)
-        halt = await parts.records.halt()
+        halt = await parts.queue.halt()
         if halt is not None and halts(halt, parts):
             self.end(Halted(None))
 

@@ -106,7 +106,7 @@ class Shares:
         while not self._over.done():
             self._news.clear()
             try:
-                halt = await self._parts.records.halt()
+                halt = await self._parts.queue.halt()
                 if halt is not None and halts(halt, self._parts):
                     self._end(Halted(None))
                     return
@@ -207,7 +207,7 @@ class Shares:
 
     async def _allow(self, parts: Parts, tenure: Ownership) -> None:
         """Takes the refusals that an operator lets through, before the first event of the list can be refused."""
-        asking = asyncio.ensure_future(parts.reach.until(parts.records.take_allowance))
+        asking = asyncio.ensure_future(parts.reach.until(parts.queue.lists[parts.keys.shard].take_allowance))
         try:
             either: set[asyncio.Future[Any]] = {asking, tenure.ending}
             await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)

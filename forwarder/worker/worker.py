@@ -67,7 +67,8 @@ class Worker:
         self._stopping = stopping
         self._fleet = Fleet(
             parts.redis,
-            parts.keys,
+            parts.queue.name,
+            len(parts.queue.lists),
             name=parts.name,
             remembered=min(parts.settings.lease_ttl, max(_REMEMBERED, parts.settings.lease_ttl / 3)),
         )
@@ -84,7 +85,7 @@ class Worker:
             HaltedForGoodError: halted, with on_halt=exit.
         """
         while not self._stopping.orderly.is_set():
-            halt = await self._served(self._parts.records.halt)
+            halt = await self._served(self._parts.queue.halt)
             if halt is not None and not await self._outlived(halt):
                 await self._halted(halt)
             elif not self._stopping.orderly.is_set():
@@ -127,7 +128,7 @@ class Worker:
         halt = record(stop)
         self._be(State.HALTED, halt)
         log.error("halted", reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
-        await self._served(lambda: self._parts.records.write_halt(halt))
+        await self._served(lambda: self._parts.queue.write_halt(halt))
 
     async def _outlived(self, halt: HaltRecord) -> bool:
         """Whether a halt is not meant for this process, or no longer: its key or its address is another one.
@@ -137,7 +138,7 @@ class Worker:
         self._parts.credentials.reload()
         if halts(halt, self._parts):
             return False
-        if await self._served(lambda: self._parts.records.end_halt(halt)):
+        if await self._served(lambda: self._parts.queue.end_halt(halt)):
             log.info("the halt is over: the refused key or address is not this worker's", reason=halt.reason)
         return True
 

@@ -23,7 +23,7 @@ from forwarder.errors import UnreachableError
 from forwarder.outcome import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.pipeline import parts
 from forwarder.pipeline.ending import Ending, Stopping
-from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Lease, Records, Settlement
+from forwarder.queue import Claimed, ClaimedList, Claims, HaltRecord, Keys, Lease, Queue, Settlement
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.worker.ownership import Ownership
 from tests.support.promises import History, Post
@@ -186,11 +186,11 @@ class VirtualClaims(Claims):
                     await self._world.pushed.wait()
 
 
-class VirtualRecords(Records):
+class VirtualQueue(Queue):
     """What an owner looks at once a second."""
 
     def __init__(self) -> None:
-        super().__init__(_NO_REDIS, Keys("virtual"))
+        super().__init__(_NO_REDIS, "virtual", 1)
 
     async def halt(self) -> HaltRecord | None:
         return None
@@ -217,7 +217,7 @@ class World:
         built = parts.build(
             self.settings, _NO_REDIS, Credentials.from_settings(self.settings), self.api, clock=self.clock
         )
-        self.parts = replace(built, records=VirtualRecords())
+        self.parts = replace(built, queue=VirtualQueue())
         self.tenure: Ownership | None = None
 
     def clock(self) -> float:
