@@ -96,7 +96,7 @@ async def test_interrupted_it_says_what_to_do(
     port = port_of(redis_server.url)
     async with Proxy(port) as proxy:
         given = environment(settings(proxy.url, queue_name, api))
-        proxy.stop_at("aside", "before")
+        proxy.stop_at("set_aside", "before")
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "forwarder", "reshard", "4", "--move"), env=given, stderr=asyncio.subprocess.PIPE
         )

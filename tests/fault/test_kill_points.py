@@ -92,7 +92,7 @@ class Scene:
 
 @asynccontextmanager
 async def scene(server: EmbeddedRedis, redis: Redis, api: Simulator, queue: str, point: Point) -> AsyncIterator[Scene]:
-    for name in ("acquire", "claim", "claimed_fields", "settle", "renew", "release", "halt"):
+    for name in ("acquire", "claim", "claimed_fields", "settle", "renew", "release", "write_halt"):
         await redis.script_load(scripts.source(name))
     api.faults = {
         ("POST", "before"): Faults(hang_rate=1),
@@ -181,10 +181,10 @@ async def test_a_kill_while_the_halt_is_written_keeps_everything(
     api: Simulator,
     worker: Start,
 ) -> None:
-    async with scene(redis_server, redis_client, api, queue_name, ("halt", when)) as now:
+    async with scene(redis_server, redis_client, api, queue_name, ("write_halt", when)) as now:
         api.faults = Faults(status_all=Answer(status=401))
         victim = worker(now.given)
-        await now.reach(("halt", when), victim)
+        await now.reach(("write_halt", when), victim)
         victim.kill()
         next_one = worker(now.direct)
         await eventually(says(next_one, "halted"))

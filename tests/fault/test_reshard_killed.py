@@ -133,7 +133,9 @@ def _killer(process: ForkServerProcess, moment: int) -> Callable[[int], bool]:
 
 
 @pytest.mark.usefixtures("small")
-@pytest.mark.parametrize("script", ["reshard", "acquire", "aside", "unload_events", "load", "unload_counts", "tidy"])
+@pytest.mark.parametrize(
+    "script", ["reshard", "acquire", "set_aside", "unload_events", "load", "unload_counts", "tidy"]
+)
 @pytest.mark.parametrize("when", ["before", "after"])
 @fault(
     "process",
