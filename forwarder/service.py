@@ -14,8 +14,7 @@ from forwarder.api.credentials import Credentials
 from forwarder.config import Settings
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
-from forwarder.queue import connect
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue, connect
 from forwarder.worker.condition import Condition, Stopping
 from forwarder.worker.halts import Halts
 from forwarder.worker.process import build

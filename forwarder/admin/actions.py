@@ -13,7 +13,7 @@ from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.dead_letters.replay import Report, Terms
 from forwarder.errors import UnreachableError
 from forwarder.outcome import LetterReason
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue
 
 #: Most letters that one request replays: it must not take long.
 _MOST = 1_000
@@ -50,18 +50,18 @@ class Done(msgspec.Struct):
     done: str
 
 
-async def resume(lists: Queue, wanted: ResumeRequest) -> Done:
+async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
     """Ends the halt in force. Raises UnreachableError."""
-    ended = await lists.resume(allow_refusals=wanted.allow_refusals)
+    ended = await queue.resume(allow_refusals=wanted.allow_refusals)
     if ended is None:
         return Done("It was not halted.")
     log.warning("resumed from the status page", reason=ended.reason, allow_refusals=wanted.allow_refusals)
     return Done("The halt is over. Workers go on within seconds.")
 
 
-async def replay(lists: Queue, settings: Settings, wanted: ReplayRequest) -> Done:
+async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Done:
     """Replays what is wanted, as the command does. Raises UnreachableError; it says how many were replayed before."""
-    letters = Letters(list(lists), side=settings.consume_from)
+    letters = Letters(queue, side=settings.consume_from)
     ids = None if wanted.id is None else [wanted.id]
     selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit))
     run = replaying.Replay(

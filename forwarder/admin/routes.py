@@ -19,7 +19,7 @@ from forwarder.errors import ForwarderError
 from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.monitor import Monitor
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue
 from forwarder.worker.condition import Condition
 
 #: Of a request for an action: most bytes, and seconds that they may take.

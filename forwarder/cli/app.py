@@ -126,7 +126,7 @@ def audit(*, as_json: Json = False) -> None:
 
     async def work() -> int:
         async with lists_of(settings) as lists:
-            found = {name: await records.census() for name, records in zip(lists.names, lists, strict=True)}
+            found = dict(zip(lists.names, await lists.censuses(), strict=True))
         show.audit(found, settings.queue, as_json=as_json)
         return EXIT_FAILURE if any(census.imbalance for census in found.values()) else 0
 

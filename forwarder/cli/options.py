@@ -9,8 +9,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from forwarder.config import Settings
-from forwarder.queue import connect
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue, connect
 
 T = TypeVar("T")
 

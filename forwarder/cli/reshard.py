@@ -9,8 +9,7 @@ from forwarder.cli import output as show
 from forwarder.cli.options import EXIT_FAILURE, DryRun, run_to_end
 from forwarder.config import Settings
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import connect
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue, connect
 from forwarder.queue.sharding import MOST_SHARDS
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]

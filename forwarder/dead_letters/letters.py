@@ -14,7 +14,7 @@ from typing import TypeVar
 from forwarder.dead_letters.letter import id_in_list, named, order
 from forwarder.errors import UnreachableError
 from forwarder.event import decode, name_of
-from forwarder.queue import DeadLetter, HaltRecord, Records, Side, Undecided
+from forwarder.queue import DeadLetter, HaltRecord, ListLetters, Queue, Side, Undecided
 from forwarder.queue.sharding import shard_of
 from forwarder.retry import until_reachable
 
@@ -83,12 +83,13 @@ class Letters:
     """The dead letters of a queue. Every method raises UnreachableError when Redis has not served for five seconds.
 
     Args:
-        lists: of each list, by shard.
+        queue: whose letters they are.
         side: where the oldest events of the lists are.
     """
 
-    def __init__(self, lists: Sequence[Records], *, side: Side = "left") -> None:
-        self._lists = lists
+    def __init__(self, queue: Queue, *, side: Side = "left") -> None:
+        self._queue = queue
+        self._lists = [each.letters for each in queue.lists]
         self._side: Side = side
 
     async def select(self, which: Filter) -> AsyncIterator[DeadLetter]:
@@ -137,7 +138,7 @@ class Letters:
     async def _pages(self, first: str, last: str) -> AsyncIterator[DeadLetter]:
         """Of all lists, oldest first."""
         heads: list[tuple[tuple[int, int], int, DeadLetter]] = []
-        walks = [self._of_list(records, first, last) for records in self._lists]
+        walks = [self._of_list(letters, first, last) for letters in self._lists]
 
         async def step(shard: int) -> None:
             async for letter in walks[shard]:
@@ -151,16 +152,16 @@ class Letters:
             yield letter
             await step(shard)
 
-    async def _of_list(self, records: Records, first: str, last: str) -> AsyncIterator[DeadLetter]:
+    async def _of_list(self, letters: ListLetters, first: str, last: str) -> AsyncIterator[DeadLetter]:
         while True:
-            page = await patiently(lambda first=first: records.letters_page(first, last, _PAGE))  # type: ignore[misc]
+            page = await patiently(lambda first=first: letters.page(first, last, _PAGE))  # type: ignore[misc]
             for letter in page:
                 yield named(letter, len(self._lists))
             if len(page) < _PAGE:
                 return
             first = "(" + page[-1].id
 
-    def _list_of(self, letter_id: str) -> Records | None:
+    def _list_of(self, letter_id: str) -> ListLetters | None:
         shard, slash, _ = letter_id.partition("/")
         number = int(shard) if slash else 0
         one_list = len(self._lists) == 1
@@ -168,8 +169,8 @@ class Letters:
 
     async def one(self, letter_id: str) -> DeadLetter | None:
         """One dead letter by its id."""
-        records = self._list_of(letter_id)
-        found = None if records is None else await patiently(lambda: records.letter(id_in_list(letter_id)))
+        letters = self._list_of(letter_id)
+        found = None if letters is None else await patiently(lambda: letters.one(id_in_list(letter_id)))
         return None if found is None else named(found, len(self._lists))
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
@@ -209,7 +210,7 @@ class Letters:
         for shard, number in numbers:
             by_shard.setdefault(shard, []).append(number)
         found = [
-            await patiently(lambda shard=shard, mine=mine: self._lists[shard].undecided(mine))  # type: ignore[misc]
+            await patiently(lambda shard=shard, mine=mine: self._queue.lists[shard].still_claimed(mine))  # type: ignore[misc]
             for shard, mine in by_shard.items()
         ]
         return Undecided(
@@ -231,11 +232,11 @@ class Letters:
 
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""
-        return await patiently(self._lists[0].halt)
+        return await patiently(self._queue.halt)
 
     async def now(self) -> int:
         """Redis' time, in milliseconds: that of the letters' ids."""
-        return await patiently(self._lists[0].now)
+        return await patiently(self._queue.now)
 
 
 async def patiently(command: Callable[[], Awaitable[T]]) -> T:

@@ -10,7 +10,7 @@ from itertools import islice
 
 import aiohttp
 
-from forwarder.queue import Census, Records
+from forwarder.queue import Census, QueueList
 
 #: The shop's purchases: the CDNOW data of Fader and Hardie, http://www.brucehardie.com/datasets/
 ALL_EVENTS = 69_659
@@ -115,7 +115,7 @@ def live(metrics: str) -> tuple[int, int]:
     return _total(metrics, "forwarder_posts_total"), _total(metrics, "forwarder_retries_total")
 
 
-async def observe(records: Records, api_url: str, admin: str) -> Seen:
+async def observe(queue: QueueList, api_url: str, admin: str) -> Seen:
     """Asks everybody."""
     seen = Seen()
     async with aiohttp.ClientSession() as session:
@@ -124,7 +124,7 @@ async def observe(records: Records, api_url: str, admin: str) -> Seen:
                 seen.accept(line)
         async with session.get(f"{admin}/metrics") as metrics:
             seen.metrics = await metrics.text()
-    async for letter in records.letters():
+    async for letter in queue.letters.all():
         seen.dead.setdefault(letter.reason, []).append(json.loads(letter.element)["demo_id"])
     return seen
 

@@ -21,7 +21,7 @@ from forwarder.demo.check import ALL_EVENTS, Purchases, plan
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import ForwarderError
 from forwarder.logs import setup as logs
-from forwarder.queue import Census, Keys, Records, Redis, connect
+from forwarder.queue import Census, Keys, QueueList, Redis, connect
 from forwarder.service import Service
 from forwarder.simulator import Faults, RandomAnswer, Refusal
 
@@ -147,7 +147,7 @@ async def _main_job(
     redis_url: str, api_url: str, stand_in: Process, planned: Purchases, *, keep: bool, faults: bool
 ) -> int:
     async with connect(redis_url) as redis:
-        records = Records(redis, Keys(_QUEUE))
+        queue = QueueList(redis, Keys(_QUEUE))
         await _push(redis, planned.elements)
         started: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         service = Service(_settings(redis_url, api_url), started=started.set_result, signals=False)
@@ -155,10 +155,10 @@ async def _main_job(
         working = asyncio.create_task(service.run())
         running = _Running(working, asyncio.create_task(stand_in.wait()))
         try:
-            census = await _watched(records, running, started, len(planned.elements), begun)
+            census = await _watched(queue, running, started, len(planned.elements), begun)
             seconds = time.monotonic() - begun
             admin = f"http://127.0.0.1:{started.result()}"
-            seen = await demo_check.observe(records, api_url, admin)
+            seen = await demo_check.observe(queue, api_url, admin)
             checks = demo_check.verdict(planned, seen, census)
             demo_view.summary(demo_check.figures(seen, census) | {"seconds": f"{seconds:.1f}"}, checks, faults=faults)
             if keep:
@@ -208,14 +208,14 @@ async def _push(redis: Redis, elements: list[bytes]) -> None:
 
 
 async def _watched(
-    records: Records, running: _Running, started: asyncio.Future[int], events: int, begun: float
+    queue: QueueList, running: _Running, started: asyncio.Future[int], events: int, begun: float
 ) -> Census:
     """Shows the progress until every event is decided."""
     await running.pause(None, until=[started])
     async with demo_check.scraping(f"http://127.0.0.1:{started.result()}") as scrape:
         with demo_view.progress(events) as show:
             while True:
-                census = await records.census()
+                census = await queue.census()
                 show(census, demo_check.live(await scrape()), time.monotonic() - begun)
                 if not census.waiting and not census.claimed:
                     return census

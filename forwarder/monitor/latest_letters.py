@@ -7,8 +7,7 @@ from itertools import accumulate
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import claimed_at, named, order
 from forwarder.outcome import LetterReason
-from forwarder.queue import DeadLetter
-from forwarder.queue.queue import Queue
+from forwarder.queue import DeadLetter, Queue
 
 #: How many of the latest letters are shown, and of how many the reasons are counted.
 _SHOWN, _COUNTED = 20, 1_000
@@ -32,14 +31,15 @@ class Latest:
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
-async def read(lists: Queue) -> Latest:
+async def read(queue: Queue) -> Latest:
     """Looks at the latest letters. Raises UnreachableError."""
-    most, most_bytes = max(1, _COUNTED // len(lists)), _COUNTED_BYTES // len(lists)
+    shards = len(queue.lists)
+    most, most_bytes = max(1, _COUNTED // shards), _COUNTED_BYTES // shards
     found: list[tuple[DeadLetter, int]] = []
     reasons: Counter[str] = Counter()
-    for records in lists:
-        latest = await records.latest_letters(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
-        found += [(named(letter, len(lists)), length) for letter, length in latest.letters]
+    for each in queue.lists:
+        latest = await each.letters.latest(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
+        found += [(named(letter, shards), length) for letter, length in latest.letters]
         reasons += latest.by_reason
     found.sort(key=lambda each: order(each[0].id), reverse=True)
     return Latest(tuple(found[:_SHOWN]), reasons)

@@ -10,8 +10,7 @@ from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD, History, Sample
 from forwarder.monitor.summary import Summary, Values, total
 from forwarder.monitor.watch import Seen, Watch
-from forwarder.queue import Census
-from forwarder.queue.queue import Queue
+from forwarder.queue import Census, Queue
 
 log = structlog.get_logger()
 
@@ -25,7 +24,7 @@ class Monitor:
     """
 
     def __init__(self, queue: Queue, metrics: Metrics, *, state: Callable[[], str], clock: Callable[[], float]) -> None:
-        self.watch = Watch(queue, Gauges(metrics, len(queue), clock), clock)
+        self.watch = Watch(queue, Gauges(metrics, len(queue.lists), clock), clock)
         self.history = History()
         self.clock = clock
         self._metrics = metrics

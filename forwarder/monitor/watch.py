@@ -15,8 +15,7 @@ from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.latest_letters import Latest
-from forwarder.queue import Census, HaltRecord
-from forwarder.queue.queue import Queue
+from forwarder.queue import Census, HaltRecord, Queue
 
 #: Seconds for which what was seen is new enough.
 _FRESH = 1.0
@@ -55,14 +54,14 @@ class Seen:
 class Watch:
     """Asks by one command at a time: a Redis that hangs costs one connection, whatever is asked of the page."""
 
-    def __init__(self, lists: Queue, gauges: Gauges, clock: Callable[[], float]) -> None:
-        self._lists = lists
+    def __init__(self, queue: Queue, gauges: Gauges, clock: Callable[[], float]) -> None:
+        self._queue = queue
         self._gauges = gauges
         self._clock = clock
         self._looking: asyncio.Task[None] | None = None
         self._memory_asked = float("-inf")
         #: In a cluster every list may be on another server, so each is asked in its turn.
-        self._memory_of = itertools.cycle(lists)
+        self._memory_of = itertools.cycle(queue.lists)
         #: None until Redis has answered for the first time.
         self.seen: Seen | None = None
         #: Why Redis did not answer when it was last asked; None when it did.
@@ -105,9 +104,9 @@ class Watch:
 
     async def _ask(self, *, with_letters: bool) -> None:
         try:
-            censuses = tuple([await records.census() for records in self._lists])
-            halt = await self._lists[0].halt()
-            workers = await self._lists.workers()
+            censuses = tuple(await self._queue.censuses())
+            halt = await self._queue.halt()
+            workers = await self._queue.workers()
         except ForwarderError as error:
             self.problem = str(error)
             return
@@ -130,7 +129,7 @@ class Watch:
         """The letters, or why they cannot be read: a Redis user without the right to must still see the rest."""
         now = self._clock()
         try:
-            latest = await letters.read(self._lists)
+            latest = await letters.read(self._queue)
         except ForwarderError as error:
             return replace(seen, letters_at=now, letters_problem=str(error))
         return replace(seen, letters=latest, letters_at=now, letters_stood=_stand(seen.census), letters_problem=None)

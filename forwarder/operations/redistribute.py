@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode, user_of, with_date
-from forwarder.queue import Keys, ListMover, Page, Records, Redis, Side, mover_lease
+from forwarder.queue import Keys, ListLetters, ListMover, Page, Redis, Side, mover_lease
 from forwarder.queue.mover import MOVER_LEASE, PAGE
 from forwarder.queue.sharding import shard_of
 
@@ -46,7 +46,7 @@ class Redistribution:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._lists = {keys.list: ListMover(mover_lease(redis, keys), side=side) for keys in sources}
-        self._records = {keys.list: Records(redis, keys) for keys in sources}
+        self._letters = {keys.list: ListLetters(redis, keys) for keys in sources}
         self._targets = [self._lists[keys.list] for keys in targets]
         self._max_event_bytes = max_event_bytes
         self._progress = progress
@@ -104,7 +104,7 @@ class Redistribution:
     async def _misplaced(self, source: ListMover) -> AsyncIterator[list[tuple[str, int]]]:
         """Pages of the dead letters that belong in another list, with their shard; the last one may be empty."""
         page: list[tuple[str, int]] = []
-        async for letter in self._records[source.name].letters():
+        async for letter in self._letters[source.name].all():
             user = user_of(letter.element)
             if user is None and source in self._targets:
                 continue

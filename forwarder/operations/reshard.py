@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import MOVER, Content, Keys, Records, Redis, Side, colleagues, contents, holder, write_shards
+from forwarder.queue import MOVER, Content, Keys, Queue, QueueKeys, Redis, Side, contents, holder
 from forwarder.queue.queue import lists_of_a_queue, possible_lists
 from forwarder.queue.sharding import MOST_SHARDS
 
@@ -98,10 +98,10 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
         ReshardError: another resharding has to be finished first, or a key holds what we did not write.
         UnreachableError: Redis gave no answer.
     """
-    present = await Records(redis, Keys(queue)).shards()
+    present = await Queue(redis, queue, after).shards()
     mark = Mark.read(present) if present is not None else None
     if mark is None and present is not None and not _is_number(present):
-        raise ReshardError(f"{Keys(queue).shards} holds {present[:40]!r}, which is no number of lists")
+        raise ReshardError(f"{QueueKeys(queue).shards} holds {present[:40]!r}, which is no number of lists")
     if mark is not None and mark.after != after:
         way = f"from {mark.before} to {mark.after} lists"
         first = f"forwarder reshard {mark.after} --move"
@@ -130,9 +130,9 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     for keys, content in plan.lists.items():
         if content.strange:
             raise ReshardError(f"{keys.list} {content.strange}")
-    workers = await colleagues(redis, Keys(plan.queue))
+    workers = await Queue(redis, plan.queue, plan.after).workers()
     if workers:
-        names = ", ".join(worker.name for worker in workers)
+        names = ", ".join(workers.values())
         advice = "stop all workers; one that was killed is forgotten after FORWARDER_LEASE_TTL"
         raise ReshardError(f"at work: {names}. First {advice}")
     for keys in plan.lists:
@@ -193,18 +193,18 @@ async def carry_out(
 
 
 async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
-    keys = Keys(plan.queue)
+    queue = Queue(redis, plan.queue, plan.after)
     mark = Mark(plan.before, plan.after, secrets.token_hex(4), plan.mark is not None and plan.mark.tidying)
 
     async def write(present: str | None, text: str) -> None:
-        if not await write_shards(redis, keys, present, text):
+        if not await queue.write_shards(present, text):
             raise ReshardError("a worker or another `forwarder reshard` has come meanwhile: run the same command again")
 
     await write(plan.present, mark.text)
     owned = await steps.own()
     if owned is not None:
         raise ReshardError(f"a worker has taken {owned} meanwhile, and gives it back when it sees this: {_AGAIN}")
-    if await Records(redis, keys).shards() != mark.text:
+    if await queue.shards() != mark.text:
         await steps.release()
         raise LeaseLostError("another one has written its id")
     if not mark.tidying:

@@ -11,8 +11,7 @@ from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.errors import ShardsDisagreeError, UnreachableError
-from forwarder.queue import Census
-from forwarder.queue.queue import Queue
+from forwarder.queue import Census, Queue
 
 #: A user that is never created: the request that names it has no events, which the API refuses with a 400.
 _NOBODY = "forwarder-check"
@@ -32,16 +31,16 @@ class Finding:
     detail: str
 
 
-async def survey(lists: Queue) -> dict[str, object]:
+async def survey(queue: Queue) -> dict[str, object]:
     """Everything countable of a queue, who owns its lists, and its halt, as one JSON-ready object."""
-    halt = await lists[0].halt()
-    workers = await lists.workers()
-    found = [await records.census() for records in lists]
+    halt = await queue.halt()
+    workers = await queue.workers()
+    found = await queue.censuses()
     return {
         **reduce(operator.add, found).counts,
         "lists": [
             {"shard": shard, "list": name, **census.counts, "owner": _owner(census, workers)}
-            for shard, (name, census) in enumerate(zip(lists.names, found, strict=True))
+            for shard, (name, census) in enumerate(zip(queue.names, found, strict=True))
         ],
         "workers": list(workers.values()),
         "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
@@ -56,19 +55,19 @@ def _owner(census: Census, workers: Mapping[str, str]) -> dict[str, object] | No
     return {"worker": name, "lease_seconds": census.lease_milliseconds / 1000}
 
 
-async def check(settings: Settings, lists: Queue, api: Api | None) -> AsyncIterator[Finding]:
+async def check(settings: Settings, queue: Queue, api: Api | None) -> AsyncIterator[Finding]:
     """Looks at Redis and at the API, one finding at a time; changes nothing.
 
     Args:
         settings: already valid.
-        lists: of the queue.
+        queue: whose lists are counted.
         api: entered; None when there is no API key to try.
     """
     yield Finding("settings", "ok", "valid")
     try:
-        info = await lists[0].server()
-        await lists.agree()
-        found = [await records.census() for records in lists]
+        info = await queue.server()
+        await queue.agree()
+        found = await queue.censuses()
     except UnreachableError as error:
         yield Finding("redis", "failure", str(error))
     except ShardsDisagreeError as error:
@@ -76,11 +75,11 @@ async def check(settings: Settings, lists: Queue, api: Api | None) -> AsyncItera
     else:
         for finding in _redis(info):
             yield finding
-        for name, census in zip(lists.names, found, strict=True):
+        for name, census in zip(queue.names, found, strict=True):
             yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
-        async for finding in _strays(lists):
+        async for finding in _strays(queue):
             yield finding
-        halt = await lists[0].halt()
+        halt = await queue.halt()
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
     for finding in _in_the_clear(settings.api_url):
@@ -91,16 +90,16 @@ async def check(settings: Settings, lists: Queue, api: Api | None) -> AsyncItera
         yield await _api(api, settings.api_url)
 
 
-async def _strays(lists: Queue) -> AsyncIterator[Finding]:
+async def _strays(queue: Queue) -> AsyncIterator[Finding]:
     try:
-        found = await lists.strays()
+        found = await queue.strays()
     except UnreachableError as error:  # such as without the right to look at other lists
         yield Finding("strays", "warning", f"cannot look for lists that nobody drains: {error}")
         return
     for name, content in found.items():
         held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
-        advice = f"stop all workers and run `forwarder reshard {len(lists)} --move`"
-        yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(lists)}: {advice}")
+        advice = f"stop all workers and run `forwarder reshard {len(queue.lists)} --move`"
+        yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(queue.lists)}: {advice}")
 
 
 def _redis(info: Mapping[str, str]) -> list[Finding]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from forwarder.errors import ConfigurationError
-from forwarder.queue.keys import Side
+from forwarder.queue.keys import QueueKeys, Side
 from forwarder.queue.sharding import check_queue, list_name
 from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
 from forwarder.queue.wire.scripts import source
@@ -72,7 +72,7 @@ class Target:
 
     def questions(self) -> list[Command]:
         """What to ask before the first push."""
-        asked: list[Command] = [("GET", f"{{{self.queue}}}:shards")]
+        asked: list[Command] = [("GET", QueueKeys(self.queue).shards)]
         # Before any write it waits for nothing, and tells whether it could.
         return [*asked, ("WAITAOF", 1, 0, 1)] if self.durability.aof else asked
 
@@ -84,7 +84,7 @@ class Target:
         """
         shards, *aof = replies
         if isinstance(shards, (Refusal, Lost)):
-            return f"cannot read {{{self.queue}}}:shards, which says how many lists there are: {shards.why}"
+            return f"cannot read {QueueKeys(self.queue).shards}, which says how many lists there are: {shards.why}"
         if shards is not None and shards != b"%d" % self.shards:
             raise ConfigurationError([self._other_shards(bytes(shards).decode(errors="replace"))])
         for reply in aof:
@@ -98,7 +98,7 @@ class Target:
         if not number.isdecimal():
             return f"the queue {self.queue!r} is being resharded ({number}): start with the new number afterwards"
         return (
-            f"this producer has shards={self.shards}, but Redis key {{{self.queue}}}:shards says {number}: "
+            f"this producer has shards={self.shards}, but Redis key {QueueKeys(self.queue).shards} says {number}: "
             "give the producer the number that the workers have"
         )
 

@@ -5,21 +5,28 @@ sharding      which list holds a user's events
 lease         one acquisition of one list; every fenced script runs through it
 claims        the owner's side of a list: claim, adopt, settle, wait for events
 claim_ids     (sequence number, stamp) of claimed events, 16 bytes each
-records       the operator's side of a list: census, dead letters, halt
+census        the counts of one list
+letters       the dead letters of one list
+halts         a queue's halt
+content       how much is in any list, also in one that nobody drains
 fleet         which workers are running
-queue         all lists of a queue
+queue         one queue: its lists, and what belongs to all of them
 mover         one list during resharding
 wire          how bytes get to Redis and back
 """
 
 from redis.asyncio import Redis
 
+from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.claims import Claimed, Claims, NewLetter, Settlement
-from forwarder.queue.fleet import Colleague, Fleet, Place, colleagues
-from forwarder.queue.keys import Keys, Side
+from forwarder.queue.content import Content, contents
+from forwarder.queue.fleet import Fleet, Place
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import ClaimedList, Lease, holder
-from forwarder.queue.mover import MOVER, Content, ListMover, Page, contents, mover_lease, write_shards
-from forwarder.queue.records import Census, DeadLetter, HaltRecord, LatestLetters, Memory, Records, Undecided
+from forwarder.queue.letters import DeadLetter, LatestLetters, ListLetters
+from forwarder.queue.mover import MOVER, ListMover, Page, mover_lease
+from forwarder.queue.queue import Queue, QueueList
 from forwarder.queue.wire.connection import connect
 
 __all__ = [
@@ -28,7 +35,6 @@ __all__ = [
     "Claimed",
     "ClaimedList",
     "Claims",
-    "Colleague",
     "Content",
     "DeadLetter",
     "Fleet",
@@ -36,20 +42,21 @@ __all__ = [
     "Keys",
     "LatestLetters",
     "Lease",
+    "ListLetters",
     "ListMover",
     "Memory",
     "NewLetter",
     "Page",
     "Place",
-    "Records",
+    "Queue",
+    "QueueKeys",
+    "QueueList",
     "Redis",
     "Settlement",
     "Side",
     "Undecided",
-    "colleagues",
     "connect",
     "contents",
     "holder",
     "mover_lease",
-    "write_shards",
 ]

@@ -1,4 +1,4 @@
-"""Names of the Redis keys of one list, and of those that all lists of a queue share."""
+"""Names of the Redis keys: those of one list, and those that all lists of a queue share."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -28,17 +28,34 @@ _OF_THE_QUEUE = ("halt", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
-class Keys:
-    """Every key that belongs to one list, and those of the whole queue.
+class QueueKeys:
+    """The keys that all lists of a queue share.
 
-    The auxiliary keys carry a list's name in braces, so that Redis Cluster keeps them in the list's own
+    They carry the queue's name in braces. If the queue has several lists, they are in another hash slot than any list.
+    """
+
+    queue: str
+    halt: str = field(init=False)
+    shards: str = field(init=False)
+    workers: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        for key in _OF_THE_QUEUE:
+            object.__setattr__(self, key, f"{{{self.queue}}}:{key}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The keys of one list.
+
+    The auxiliary keys carry the list's name in braces, so that Redis Cluster keeps them in the list's own
     hash slot and a script may touch them all (https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/,
-    "Hash tags"). The keys of the queue carry the queue's name, and are in another slot when there are several shards.
+    "Hash tags").
 
     Args:
-        queue: its name.
-        shard: which of its lists.
-        of: how many lists it has.
+        queue: the name of the queue.
+        shard: which of the queue's lists.
+        of: how many lists the queue has.
     """
 
     queue: str
@@ -59,16 +76,12 @@ class Keys:
     stage: str = field(init=False)
     move: str = field(init=False)
     moved: str = field(init=False)
-    halt: str = field(init=False)
-    shards: str = field(init=False)
-    workers: str = field(init=False)
 
     def __post_init__(self) -> None:
         name = list_name(self.queue, self.shard, self.of)
         object.__setattr__(self, "list", name)
-        for tag, keys in ((name, _OF_THE_LIST), (self.queue, _OF_THE_QUEUE)):
-            for key in keys:
-                object.__setattr__(self, key, f"{{{tag}}}:{key}")
+        for key in _OF_THE_LIST:
+            object.__setattr__(self, key, f"{{{name}}}:{key}")
 
     @property
     def of_the_list(self) -> tuple[str, ...]:

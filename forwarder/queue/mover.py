@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import RedisError
 
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease
-from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
 
 #: How the tokens of the leases begin that a resharding holds: the next one takes them away.
 MOVER = "reshard-"
@@ -25,8 +22,6 @@ MOVER = "reshard-"
 MOVER_LEASE = 60.0
 #: Items of a page, and about how many bytes: Redis does nothing else meanwhile, and holds a page twice.
 PAGE, PAGE_BYTES = 1_000, 4_000_000
-#: Lists whose size is asked for in one round trip.
-_PROBED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,25 +31,6 @@ class Page:
     number: int
     dealt: int
     items: Sequence[bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Content:
-    """How much is in a list.
-
-    Attributes:
-        noted: a resharding that has not ended has touched it.
-        strange: why it cannot be one of our lists, if it cannot.
-    """
-
-    waiting: int
-    claimed: int
-    letters: int
-    noted: bool
-    strange: str | None
-
-    def __bool__(self) -> bool:
-        return bool(self.waiting or self.claimed or self.letters or self.noted)
 
 
 def mover_lease(redis: Redis, keys: Keys) -> Lease:
@@ -124,46 +100,3 @@ class ListMover:
         k = self._keys
         keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
         await self.lease.run("tidy", keys, int(gone))
-
-
-async def write_shards(redis: Redis, keys: Keys, present: str | None, text: str) -> bool:
-    """Changes what is written of the number of lists; False if a worker is at work, or something else is written."""
-    reply = await scripts.run(redis, "reshard", [keys.workers, keys.shards], [present or "", text])
-    return bool(reply[0] == b"written")
-
-
-async def contents(redis: Redis, lists: Sequence[Keys]) -> list[Content]:
-    """How much is in each list."""
-    found = []
-    for first in range(0, len(lists), _PROBED):
-        pipeline = redis.pipeline(transaction=False)
-        for keys in lists[first : first + _PROBED]:
-            pipeline.llen(keys.list)
-            pipeline.llen(keys.aside)
-            pipeline.hlen(keys.claimed)
-            pipeline.xlen(keys.dead)
-            pipeline.type(keys.move)
-            pipeline.type(_own_shards(keys))
-        with translated():
-            replies: list[Any] = await pipeline.execute(raise_on_error=False)
-            for reply in replies:
-                if isinstance(reply, RedisError) and "WRONGTYPE" not in str(reply):
-                    raise reply
-        found += [_content(keys, replies[6 * i : 6 * i + 6]) for i, keys in enumerate(lists[first : first + _PROBED])]
-    return found
-
-
-def _own_shards(keys: Keys) -> str:
-    """The key that says so if a list is a queue of its own."""
-    return f"{{{keys.list}}}:shards"
-
-
-def _content(keys: Keys, replies: Sequence[Any]) -> Content:
-    *counts, kind, own = replies
-    waiting, aside, claimed, letters = (count if isinstance(count, int) else 0 for count in counts)
-    strange = None
-    if any(isinstance(count, RedisError) for count in counts):
-        strange = "holds another type under one of its keys: is FORWARDER_QUEUE right?"
-    elif own != b"none" and _own_shards(keys) != keys.shards:
-        strange = "is a queue of its own, of another FORWARDER_QUEUE"
-    return Content(waiting + aside, claimed, letters, noted=kind == b"hash", strange=strange)

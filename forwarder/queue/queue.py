@@ -1,20 +1,26 @@
-"""All lists of a queue, for people: what `forwarder status`, `audit` and `resume` look at."""
+"""One queue: its lists, and what belongs to all of them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 
 from redis.asyncio import Redis
 
 from forwarder.errors import ShardsDisagreeError
+from forwarder.queue import census, halts
+from forwarder.queue.census import Census, Memory, Undecided
+from forwarder.queue.content import Content, contents
 from forwarder.queue.fleet import Fleet, colleagues
-from forwarder.queue.keys import Keys
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.lease import Lease
-from forwarder.queue.mover import Content, contents
-from forwarder.queue.records import HaltRecord, Records
+from forwarder.queue.letters import ListLetters
 from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
 
 
 def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
-    """The keys of all its lists, if it has so many."""
+    """The keys of all lists of a queue with this many lists."""
     return [Keys(queue, shard, of=shards) for shard in range(shards)]
 
 
@@ -23,61 +29,139 @@ def possible_lists(queue: str) -> list[Keys]:
     return [Keys(queue), *lists_of_a_queue(queue, MOST_SHARDS)]
 
 
-class Queue:
-    """The operator's side of a queue. Iterating gives the :class:`Records` of each list, by shard."""
+class QueueList:
+    """One list of a queue. Every method raises UnreachableError when Redis gives no answer."""
 
-    def __init__(self, redis: Redis, queue: str, shards: int) -> None:
+    def __init__(self, redis: Redis, keys: Keys) -> None:
         self._redis = redis
-        self._keys = lists_of_a_queue(queue, shards)
-        self._records = [Records(redis, keys) for keys in self._keys]
+        self._keys = keys
+        self.name = keys.list
+        self.letters = ListLetters(redis, keys)
 
-    def __iter__(self) -> Iterator[Records]:
-        return iter(self._records)
+    async def census(self) -> Census:
+        """Counts everything at one instant."""
+        return await census.take(self._redis, self._keys)
 
-    def __len__(self) -> int:
-        return len(self._records)
+    async def still_claimed(self, numbers: Collection[int]) -> Undecided:
+        """How many of the events with these sequence numbers, at least one, still wait or are claimed."""
+        return await census.still_claimed(self._redis, self._keys, numbers)
 
-    def __getitem__(self, shard: int) -> Records:
-        return self._records[shard]
+    async def memory(self) -> Memory:
+        """How full the server of the list is. Raises UnreachableError also if an ACL forbids INFO."""
+        return await census.memory(self._redis, self._keys)
+
+    async def server(self) -> dict[str, str]:
+        """What the Redis server of the list reports about itself (INFO)."""
+        return await census.server(self._redis, self._keys)
+
+    async def allow(self, refusals: int) -> None:
+        """Lets the next owner of the list pass this many refusals through the dead-letter brake."""
+        await halts.allow(self._redis, self._keys, refusals)
+
+    async def take_allowance(self) -> int:
+        """The refusals that an operator has allowed since the last call."""
+        return await halts.take_allowance(self._redis, self._keys)
+
+
+class Queue:
+    """One queue in Redis. Every method raises UnreachableError when Redis gives no answer.
+
+    Args:
+        redis: the client.
+        name: of the queue.
+        shards: how many lists it has.
+
+    Attributes:
+        lists: by shard.
+    """
+
+    def __init__(self, redis: Redis, name: str, shards: int) -> None:
+        self._redis = redis
+        self._keys = QueueKeys(name)
+        self.name = name
+        self.lists: Sequence[QueueList] = [QueueList(redis, keys) for keys in lists_of_a_queue(name, shards)]
 
     @property
     def names(self) -> list[str]:
-        """The lists, by shard, as Redis knows them."""
-        return [keys.list for keys in self._keys]
+        """The names of the lists in Redis, by shard."""
+        return [each.name for each in self.lists]
+
+    async def censuses(self) -> list[Census]:
+        """The counts of each list, by shard. Each list is counted at another instant."""
+        return [await each.census() for each in self.lists]
+
+    async def halt(self) -> HaltRecord | None:
+        """The halt in force."""
+        return await halts.read(self._redis, self._keys)
+
+    async def write_halt(self, halt: HaltRecord) -> HaltRecord:
+        """Halts the workers that the halt is meant for, and returns the halt in force.
+
+        An older halt with the same reason and fingerprint stays as it is.
+        """
+        return await halts.write(self._redis, self._keys, halt)
+
+    async def end_halt(self, halt: HaltRecord | None = None) -> HaltRecord | None:
+        """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
+        return await halts.end(self._redis, self._keys, halt)
+
+    async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
+        """Ends the halt in force and returns it. Lets `allow_refusals` through the brake, spread over the lists."""
+        if allow_refusals and await self.halt() is not None:
+            each, rest = divmod(allow_refusals, len(self.lists))
+            for shard, one in enumerate(self.lists):
+                await one.allow(each + (shard < rest))
+        return await self.end_halt()
+
+    async def workers(self) -> dict[str, str]:
+        """The names of the running workers by their IDs, in the order in which they came."""
+        return {each.id: each.name for each in await colleagues(self._redis, self._keys)}
+
+    async def shards(self) -> str | None:
+        """What Redis holds as the number of lists: None before the first worker came, other text while it changes."""
+        with translated():
+            agreed: Any = await self._redis.get(self._keys.shards)
+        return agreed.decode(errors="replace") if agreed is not None else None
+
+    async def write_shards(self, present: str | None, text: str) -> bool:
+        """Replaces what :meth:`shards` returns. False if a worker is running, or if it is not `present` any more."""
+        keys = [self._keys.workers, self._keys.shards]
+        reply = await scripts.run(self._redis, "reshard", keys, [present or "", text])
+        return bool(reply[0] == b"written")
 
     def lease(self, shard: int, *, ttl: float, owner: str, clock: Callable[[], float]) -> Lease:
-        """A new lease of one list, not acquired yet; `owner` is the worker's ID."""
-        return Lease(self._redis, self._keys[shard], ttl=ttl, owner=owner, clock=clock)
+        """A new lease of one list, not acquired yet; `owner` is the worker's ID, `ttl` in seconds."""
+        keys = Keys(self.name, shard, of=len(self.lists))
+        return Lease(self._redis, keys, ttl=ttl, owner=owner, clock=clock)
 
     def fleet(self, *, name: str, remembered: float) -> Fleet:
         """One worker's side of the queue's fleet."""
-        return Fleet(self._redis, self._keys[0], name=name, remembered=remembered)
+        return Fleet(self._redis, self.name, len(self.lists), name=name, remembered=remembered)
 
     async def agree(self) -> None:
-        """Makes sure that these are the queue's lists.
+        """Makes sure that the queue has this number of lists.
 
         Raises:
-            ShardsDisagreeError: it has another number of them.
+            ShardsDisagreeError: it has another number of lists.
             UnreachableError: Redis gave no answer.
         """
-        agreed = await self[0].shards()
-        if agreed is not None and agreed != str(len(self)):
-            raise ShardsDisagreeError(self._keys[0].queue, agreed, len(self))
+        agreed = await self.shards()
+        if agreed is not None and agreed != str(len(self.lists)):
+            raise ShardsDisagreeError(self.name, agreed, len(self.lists))
 
     async def strays(self) -> dict[str, Content]:
-        """Lists that hold something and that nobody drains, as they belong to another number of lists."""
-        others = [keys for keys in possible_lists(self._keys[0].queue) if keys.list not in self.names]
+        """The lists that hold something and that nobody drains, because they belong to another number of lists."""
+        mine = set(self.names)
+        others = [keys for keys in possible_lists(self.name) if keys.list not in mine]
         found = zip(others, await contents(self._redis, others), strict=True)
         return {keys.list: content for keys, content in found if content and not content.strange}
 
-    async def workers(self) -> dict[str, str]:
-        """The names of the workers that are at work by their ids, in the order they came."""
-        return {each.id: each.name for each in await colleagues(self._redis, self._keys[0])}
+    async def server(self) -> dict[str, str]:
+        """What Redis reports about itself (INFO). In a cluster, the server of the first list."""
+        return await self.lists[0].server()
 
-    async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
-        """Ends the halt in force and returns it; lets so many refusals through the brake, spread over the lists."""
-        if allow_refusals and await self[0].halt() is not None:
-            each, rest = divmod(allow_refusals, len(self))
-            for shard, records in enumerate(self):
-                await records.allow(each + (shard < rest))
-        return await self[0].resume()
+    async def now(self) -> int:
+        """Redis' time, in milliseconds since the epoch. The letters' IDs are on the same clock."""
+        with translated():
+            seconds, microseconds = await self._redis.time()
+        return int(seconds) * 1_000 + int(microseconds) // 1_000

@@ -7,8 +7,7 @@ import structlog
 from forwarder.api.credentials import Credentials
 from forwarder.outcome import Halt
 from forwarder.pipeline.availability import Availability
-from forwarder.queue import HaltRecord
-from forwarder.queue.queue import Queue
+from forwarder.queue import HaltRecord, Queue
 
 log = structlog.get_logger()
 
@@ -37,7 +36,7 @@ class Halts:
 
     async def present(self) -> HaltRecord | None:
         """The halt in force, if it is meant for this process. Raises UnreachableError."""
-        halt = await self._queue[0].halt()
+        halt = await self._queue.halt()
         return halt if halt is not None and self._is_meant(halt) else None
 
     async def before_work(self) -> HaltRecord | None:
@@ -46,16 +45,16 @@ class Halts:
         The key file is read again. A halt of another key or address is ended: this worker is the proof that somebody
         has fixed the cause.
         """
-        halt = await self._availability.until(self._queue[0].halt)
+        halt = await self._availability.until(self._queue.halt)
         if halt is None:
             return None
         self._credentials.reload()
         if self._is_meant(halt):
             return halt
-        if await self._availability.until(lambda: self._queue[0].end_halt(halt)):
+        if await self._availability.until(lambda: self._queue.end_halt(halt)):
             log.info("the halt is over: the refused key or address is not this worker's", reason=halt.reason)
         return None
 
     async def write(self, halt: HaltRecord) -> None:
         """Writes a halt down for every worker, once Redis is available."""
-        await self._availability.until(lambda: self._queue[0].write_halt(halt))
+        await self._availability.until(lambda: self._queue.write_halt(halt))

@@ -65,7 +65,7 @@ class Shares:
         self._condition = condition
         self._halts = halts
         self._stopping = stopping
-        self._lists = len(process.queue)
+        self._lists = len(process.queue.lists)
         self._target = 0
         self._ownerships: dict[int, Ownership] = {}
         self._given_back: set[int] = set()
@@ -210,7 +210,9 @@ class Shares:
         ownership.gate.closed.add_done_callback(partial(self._ended, shard))
         try:
             # Before the first event of the list can be refused: what an operator lets through.
-            allowance = await first_of(availability.until(process.queue[shard].take_allowance), ownership.gate.closed)
+            allowance = await first_of(
+                availability.until(process.queue.lists[shard].take_allowance), ownership.gate.closed
+            )
             process.brake.allow(allowance or 0)
             if not await ownership.run(self._stopping):
                 self._unreleased.add(lease)

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.letters import bury, letters_of, written
 from tests.support.service import WorkerProcess, census, command, environment, event, settings, settled
@@ -50,7 +50,7 @@ async def test_dead_letters_are_listed_shown_and_replayed_with_the_date_of_their
     await settled(redis_client, queue_name)
     (sent,) = api.ledger.events("u")
     assert json.loads(sent)["date"] == second["claimed_at"]
-    assert [e.reason async for e in Records(redis_client, Keys(queue_name)).letters()] == ["invalid"]
+    assert [e.reason async for e in ListLetters(redis_client, Keys(queue_name)).all()] == ["invalid"]
 
 
 async def test_dead_letters_are_exported_as_lines_that_push_takes_and_deleted_when_confirmed(

@@ -9,7 +9,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, ListLetters, Queue, QueueKeys
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.support.faults import fault
 from tests.support.servers.prometheus import program, prometheus
@@ -88,7 +88,7 @@ async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain
     _, metrics = await fetch(await second.admin() + "/metrics")
     assert await second.stopped() == 0
 
-    letters = [letter async for letter in Records(redis_client, Keys(queue_name)).letters()]
+    letters = [letter async for letter in ListLetters(redis_client, Keys(queue_name)).all()]
     assert {json.loads(e.element)["n"] for e in letters if e.reason == "invalid"} == nameless
     assert {json.loads(e.element)["n"] for e in letters if e.reason == "rejected"} == refused
     assert len(letters) == len(nameless) + len(refused) == now.letters
@@ -204,10 +204,10 @@ async def test_the_key_shows_nowhere(
     await redis_client.rpush(queue_name, event("u", 1))
     process = worker(settings(redis_url, queue_name, api, log_level="debug"))
     admin = await process.admin()
-    await eventually(Records(redis_client, Keys(queue_name)).halt)
+    await eventually(Queue(redis_client, queue_name, 1).halt)
     pages = [(await fetch(admin + path))[1] for path in ("/", "/metrics", "/livez", "/readyz")]
     arguments = Path(f"/proc/{process.process.pid}/cmdline").read_bytes().decode()
-    halt = await redis_client.get(Keys(queue_name).halt)
+    halt = await redis_client.get(QueueKeys(queue_name).halt)
     code, out, err = await command("check", environment=environment(settings(redis_url, queue_name, api)))
     assert (code, "refuses the key" in out) == (1, True)
     assert await process.stopped() == 0

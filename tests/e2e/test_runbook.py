@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.support.incidents.runbook import sections
 from tests.support.incidents.scene import PATIENCE, Scene, Story, told
@@ -142,7 +142,7 @@ async def somebody_deletes_a_letter_with_xdel(here: Scene) -> None:
         await here.push(20)
         await here.push(1, name="bad")
         assert (await here.drained()).letters == 1
-        [letter] = [each.id async for each in Records(here.redis, keys).letters()]
+        [letter] = [each.id async for each in ListLetters(here.redis, keys).all()]
         await here.redis.xdel(keys.dead, letter)
         await here.fires("ForwarderImbalance")
         audit, _ = await here.run("ForwarderImbalance", 0, codes={"forwarder audit": 1})

@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, ListLetters, Queue
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.service import (
     WorkerProcess,
@@ -171,7 +171,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
 
         api.api_key = "another"
         await redis.rpush(queue_name, b"nonsense", event("v", 5))
-        await eventually(Records(redis, Keys(queue_name)).halt)
+        await eventually(Queue(redis, queue_name, 1).halt)
         await places.add_pages("halted", process)
         await places.add_redis(redis)
         for arguments in (
@@ -186,7 +186,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
         ):
             out = await places.add_command(*arguments.split(), given=environment(given))
             assert out
-        (letter,) = [each async for each in Records(redis, Keys(queue_name)).letters()][:1]
+        (letter,) = [each async for each in ListLetters(redis, Keys(queue_name)).all()][:1]
         for arguments in (f"dead show {letter.id}", "dead export --all", "dead replay --all --dry-run"):
             await places.add_command(*arguments.split(), given=environment(given))
         places.add("the list of processes", command_lines(process.process.pid))

@@ -17,7 +17,7 @@ from forwarder import Durability, Producer, PushError, SyncProducer
 from forwarder.config import Settings
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Keys, Records, connect, mover
+from forwarder.queue import Keys, Queue, connect, mover
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import shard_of
 from forwarder.simulator import Faults, Simulator
@@ -218,7 +218,7 @@ async def test_slots_that_move_during_a_resharding_lose_and_double_nothing(
             migrating = asyncio.create_task(
                 _migrate_all(nodes, [each.list for each in lists_of_a_queue(queue_name, 4)])
             )
-            while await Records(redis, Keys(queue_name)).shards() != str(after):
+            while await Queue(redis, queue_name, 1).shards() != str(after):
                 with contextlib.suppress(UnreachableError):
                     await reshard(nodes.url, queue_name, after)
             await migrating

@@ -13,7 +13,18 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
-from forwarder.queue import ClaimedList, HaltRecord, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import (
+    ClaimedList,
+    HaltRecord,
+    Keys,
+    ListLetters,
+    NewLetter,
+    Queue,
+    QueueKeys,
+    Settlement,
+    Side,
+    connect,
+)
 from tests.support.claims import owner
 from tests.support.faults import fault
 from tests.support.service import census, event, push
@@ -85,14 +96,14 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
 @fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and ended", keeps=(5,))
 async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await fill(redis)
-    records = Records(redis, KEYS)
-    assert await records.write_halt(HALT) == HALT
-    assert await redis.pttl(KEYS.halt) == -1
-    assert await records.halt() == HALT
-    assert await records.end_halt(HALT)
-    await records.write_halt(HALT)
-    assert await records.resume() == HALT
-    assert await records.take_allowance() == 0
+    queue = Queue(redis, KEYS.queue, 1)
+    assert await queue.write_halt(HALT) == HALT
+    assert await redis.pttl(QueueKeys(KEYS.queue).halt) == -1
+    assert await queue.halt() == HALT
+    assert await queue.end_halt(HALT)
+    await queue.write_halt(HALT)
+    assert await queue.resume() == HALT
+    assert await queue.lists[0].take_allowance() == 0
 
 
 @fault("producer", "pushes to a full Redis", "the push is refused as a whole and says so", keeps=(1,))
@@ -113,10 +124,10 @@ async def test_a_push_is_refused_and_pushes_nothing(server: EmbeddedRedis, redis
 @fault("Redis", "full (`noeviction`) when a letter is replayed", "the letter stays", keeps=(1,))
 async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None:
     await redis.xadd(KEYS.dead, {"element": b"1"})
-    [letter] = [letter async for letter in Records(redis, KEYS).letters()]
+    [letter] = [letter async for letter in ListLetters(redis, KEYS).all()]
     await fill(redis)
     with pytest.raises(UnreachableError):
-        await Records(redis, KEYS).replay(letter.id, letter.element, side="left")
+        await ListLetters(redis, KEYS).replay(letter.id, letter.element, side="left")
     assert await redis.xlen(KEYS.dead) == 1
     assert await redis.exists(KEYS.list, KEYS.replayed) == 0
 
@@ -126,9 +137,9 @@ async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None
 )
 async def test_a_letter_can_be_deleted_when_there_is_no_room(redis: Redis) -> None:
     await redis.xadd(KEYS.dead, {"element": b"1"})
-    [letter] = [letter async for letter in Records(redis, KEYS).letters()]
+    [letter] = [letter async for letter in ListLetters(redis, KEYS).all()]
     await fill(redis)
-    assert await Records(redis, KEYS).delete(letter.id)
+    assert await ListLetters(redis, KEYS).delete(letter.id)
     assert (await redis.xlen(KEYS.dead), await redis.get(KEYS.deleted)) == (0, b"1")
 
 

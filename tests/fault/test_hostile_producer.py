@@ -9,7 +9,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.queue import Keys, Records
+from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.raw_api import raw
 from tests.support.service import (
@@ -73,7 +73,7 @@ async def test_what_a_terminal_is_shown_moves_no_cursor(
     await process.stopped()
     letter = {"element": event(MISCHIEF, 3), "reason": MISCHIEF, "status": MISCHIEF, "detail": MISCHIEF}
     await redis_client.xadd(f"{{{queue_name}}}:dead", letter)  # type: ignore[arg-type]
-    (first, *_) = [each.id async for each in Records(redis_client, Keys(queue_name)).letters()]
+    (first, *_) = [each.id async for each in ListLetters(redis_client, Keys(queue_name)).all()]
     commands = [
         "dead list",
         f"dead show {first}",

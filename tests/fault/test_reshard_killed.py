@@ -18,7 +18,7 @@ from forwarder import cli
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import ReshardError, UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Keys, Records, connect, mover
+from forwarder.queue import Queue, connect, mover
 from forwarder.queue import queue as lists
 from tests.support.faults import fault
 from tests.support.resharding import Crowd, reshard
@@ -67,7 +67,7 @@ async def test_a_reply_lost_at_each_step_in_turn_loses_and_doubles_nothing(
         for after in COURSE:
             await _more(crowd, shards)
             step = 0
-            while await Records(redis_client, Keys(queue_name)).shards() != str(after):
+            while await Queue(redis_client, queue_name, 1).shards() != str(after):
                 step += 1
                 dying = proxy.scripts + step
                 proxy.loses = dying.__eq__

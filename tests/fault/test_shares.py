@@ -15,8 +15,7 @@ from redis.asyncio import Redis
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Fleet as Attendance
-from forwarder.queue import Keys, connect
-from forwarder.queue.queue import Queue
+from forwarder.queue import Keys, Queue, connect
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Faults, Simulator
@@ -134,7 +133,7 @@ async def _come_and_go(url: str, redis: Redis, queue_name: str, api: Simulator, 
     before = await owners(fleet.lists)
 
     async def drained() -> bool:
-        found = [await records.census() for records in fleet.lists]
+        found = await fleet.lists.censuses()
         assert not any(any(census.imbalances.values()) for census in found), found
         return not any(census.waiting + census.claimed for census in found)
 
@@ -210,7 +209,7 @@ async def test_leases_that_nobody_needs_are_given_back_though_one_of_them_has_to
         await eventually(lambda: _held(redis_client, leases, 3), what="all are acquired, and nobody is told")
         proxy.stop_at("release", "after")
         for number in range(3):
-            other = Attendance(redis_client, Keys(queue_name, of=4), name=f"other {number}", remembered=60.0)
+            other = Attendance(redis_client, queue_name, 4, name=f"other {number}", remembered=60.0)
             await other.attend()
         await asyncio.wait_for(proxy.reached.wait(), 30)
         await eventually(lambda: _held(redis_client, leases, 0), what="all are given back")

@@ -20,7 +20,7 @@ from hypothesis.stateful import (
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, NewLetter, QueueList, Settlement, Side, connect
 from tests.support.service import push
 from tests.support.virtual.list_model import ListModel
 
@@ -42,7 +42,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.redis = self.do(_connected(url))
         self.keys = Keys(f"model-{next(prefixes)}")
-        self.records = Records(self.redis, self.keys)
+        self.list = QueueList(self.redis, self.keys)
         self.model = ListModel()
         self.replayed = 0
         self.everything: Counter[bytes] = Counter()
@@ -72,13 +72,13 @@ class QueueAgainstModel(RuleBasedStateMachine):
         found = self.do(self.all_letters())
         index = data.draw(st.integers(0, len(found) - 1))
         for there in (True, False):
-            number = self.do(self.records.replay(*found[index], side=self.side))
+            number = self.do(self.list.letters.replay(*found[index], side=self.side))
             assert number == (self.model.sequence + len(self.model.waiting) + 1 if there else 0)
         self.model.waiting.append(self.model.letters.pop(index)[0])
         self.replayed += 1
 
     async def all_letters(self) -> list[tuple[str, bytes]]:
-        return [(letter.id, letter.element) async for letter in self.records.letters(page=2)]
+        return [(letter.id, letter.element) async for letter in self.list.letters.all(page=2)]
 
     @precondition(lambda self: self.owner)
     @rule(most=st.integers(1, 8), most_bytes=st.integers(1, 60))
@@ -205,7 +205,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
 
     @invariant()
     def the_sums_are_right_to_the_unit(self) -> None:
-        now = self.do(self.records.census())
+        now = self.do(self.list.census())
         assert not any(now.imbalances.values()), now
         model = self.model
         assert model.pushed + now.replayed == now.waiting + now.sequence

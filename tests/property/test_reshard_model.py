@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Keys, Records, Side, connect, mover
+from forwarder.queue import Queue, QueueKeys, Side, connect, mover
 from forwarder.queue import queue as lists
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
@@ -48,7 +48,7 @@ async def _run(server: EmbeddedRedis, course: list[Step], side: Side, seed: int)
     queue = f"model-{uuid4().hex[:8]}"  # Hypothesis seeds random
     async with connect(server.url) as redis, Proxy(port_of(server.url)) as proxy:
         crowd, shards = Crowd(redis, queue, random.Random(seed), side=side), 1
-        await redis.set(Keys(queue).shards, shards)
+        await redis.set(QueueKeys(queue).shards, shards)
         for number, pushed, claim, settle, deaths in course:
             after = number if number != shards else number % 7 + 1
             await crowd.push(shards, pushed)
@@ -60,4 +60,4 @@ async def _run(server: EmbeddedRedis, course: list[Step], side: Side, seed: int)
             await reshard(server.url, queue, after, side=side)
             await crowd.check(after)
             shards = after
-        assert await Records(redis, Keys(queue)).shards() == str(shards)
+        assert await Queue(redis, queue, 1).shards() == str(shards)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from forwarder.dead_letters.letters import Letters
-from forwarder.queue import DeadLetter, Keys, NewLetter, Records, Settlement, Side
+from forwarder.queue import DeadLetter, Keys, ListLetters, NewLetter, Queue, Settlement, Side
 from tests.support.claims import owner
 
 
@@ -39,9 +39,9 @@ async def written(redis: Redis, queue: str, elements: Sequence[bytes], users: Se
 
 async def letters_of(redis: Redis, queue: str) -> list[DeadLetter]:
     """All letters of a list."""
-    return [letter async for letter in Records(redis, Keys(queue)).letters()]
+    return [letter async for letter in ListLetters(redis, Keys(queue)).all()]
 
 
 def of(redis: Redis, queue: str, *, side: Side = "left") -> Letters:
     """The letters of a list, as the commands walk over them."""
-    return Letters([Records(redis, Keys(queue))], side=side)
+    return Letters(Queue(redis, queue, 1), side=side)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
-from forwarder.queue.queue import Queue
+from forwarder.queue import Queue
 
 
 async def owners(lists: Queue) -> list[str | None]:
     """The worker that holds each list, by the beginning of its token."""
-    return [(await records.census()).owner or None for records in lists]
+    return [census.owner or None for census in await lists.censuses()]
 
 
 def shared_fairly(held: Sequence[str | None], workers: int) -> bool:

@@ -11,7 +11,18 @@ from redis.asyncio import Redis
 
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import Census, DeadLetter, Keys, NewLetter, Records, Settlement, Side, connect
+from forwarder.queue import (
+    Census,
+    DeadLetter,
+    Keys,
+    ListLetters,
+    NewLetter,
+    Queue,
+    QueueList,
+    Settlement,
+    Side,
+    connect,
+)
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import shard_of
 from tests.support.claims import owner
@@ -97,7 +108,7 @@ class Crowd:
 
     async def check(self, shards: int) -> None:
         """Nothing is missing, nothing is there twice, everything is in its list and in order; the sums are right."""
-        assert await Records(self.redis, Keys(self.queue)).shards() == str(shards)
+        assert await Queue(self.redis, self.queue, 1).shards() == str(shards)
         numbers: dict[str, list[int]] = {}
         strange: Counter[bytes] = Counter()
         letters: Counter[bytes] = Counter()
@@ -111,7 +122,7 @@ class Crowd:
                 else:
                     strange[each] += 1
             letters += Counter([letter.element async for letter in self._letters(keys)])
-            census = await Records(self.redis, keys).census()
+            census = await QueueList(self.redis, keys).census()
             assert (census.claimed, census.lease) == (0, None)
             assert not any(census.imbalances.values()), census
             total.append(census)
@@ -135,7 +146,7 @@ class Crowd:
         return found if self.side == "left" else found[::-1]
 
     async def _letters(self, keys: Keys) -> AsyncIterator[DeadLetter]:
-        async for letter in Records(self.redis, keys).letters():
+        async for letter in ListLetters(self.redis, keys).all():
             members = json.loads(letter.element) if letter.element.startswith(b"{") else None
             assert members is None or shard_of(members["user_id"], keys.of) == keys.shard
             yield letter

@@ -21,7 +21,7 @@ import aiohttp
 from redis.asyncio import Redis
 
 from forwarder import config
-from forwarder.queue import Census, Keys, Records, Side
+from forwarder.queue import Census, Keys, QueueList, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
 from forwarder.worker.condition import State
@@ -203,7 +203,7 @@ async def push(redis: Redis, queue: str, elements: Sequence[bytes], side: Side =
 
 
 async def census(redis: Redis, queue: str) -> Census:
-    return await Records(redis, Keys(queue)).census()
+    return await QueueList(redis, Keys(queue)).census()
 
 
 async def settled(redis: Redis, queue: str, *, within: float = 20.0) -> Census:

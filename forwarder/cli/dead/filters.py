@@ -23,8 +23,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 @asynccontextmanager
 async def letters_of(settings: Settings) -> AsyncIterator[Letters]:
     """The dead letters of the settings' queue."""
-    async with lists_of(settings) as lists:
-        yield Letters(list(lists), side=settings.consume_from)
+    async with lists_of(settings) as queue:
+        yield Letters(queue, side=settings.consume_from)
 
 
 def checked(letter_ids: Sequence[str] | None, which: Filter, *, every: bool) -> Filter:

@@ -17,7 +17,7 @@ import structlog
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import HaltRecord, Keys, Records, connect
+from forwarder.queue import HaltRecord, Keys, Queue, connect
 from forwarder.simulator import Answer, Faults, Refusal, Simulator
 from tests.support.service import KEY, Running, event, eventually, running, settings, settled
 
@@ -131,12 +131,12 @@ async def test_without_a_token_nothing_can_be_done_or_seen(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
     async with running(settings(redis_url, queue_name, api)) as service:
-        await Records(redis_client, Keys(queue_name)).write_halt(HaltRecord("misdirected", "", "", ""))
+        await Queue(redis_client, queue_name, 1).write_halt(HaltRecord("misdirected", "", "", ""))
         for token in ("", TOKEN, "None"):
             assert (await ask(service, "/letters.json", **bearer(token)))[0] == 403
             assert (await ask(service, "/resume", {}, **bearer(token)))[0] == 403
             assert (await ask(service, "/replay", {"reason": "rejected"}, **bearer(token)))[0] == 403
-        assert await Records(redis_client, Keys(queue_name)).halt() is not None
+        assert await Queue(redis_client, queue_name, 1).halt() is not None
 
 
 async def test_a_halt_is_ended_with_the_token(
@@ -252,11 +252,11 @@ async def in_flight(service: Running) -> int:
 async def test_a_request_that_is_not_the_pages_own_does_nothing(
     guarded: Running, redis_client: Redis, queue_name: str, headers: dict[str, str]
 ) -> None:
-    records = Records(redis_client, Keys(queue_name))
-    await records.write_halt(HaltRecord("misdirected", "", "", ""))
+    queue = Queue(redis_client, queue_name, 1)
+    await queue.write_halt(HaltRecord("misdirected", "", "", ""))
     code, _, _ = await ask(guarded, "/resume", {}, **{**bearer(), **headers})
     assert 400 < code < 500
-    assert await records.halt() is not None
+    assert await queue.halt() is not None
     preflight = await ask(guarded, "/resume", method="OPTIONS", Origin="http://evil.example")
     assert preflight[0] == 405
     assert not [name for name in preflight[2] if name.lower().startswith("access-control")]
@@ -495,7 +495,7 @@ async def test_an_api_that_accepts_nothing_is_told(
 async def test_what_was_done_is_logged_and_the_token_is_not(
     guarded: Running, redis_client: Redis, queue_name: str
 ) -> None:
-    await Records(redis_client, Keys(queue_name)).write_halt(HaltRecord("misdirected", "", "", ""))
+    await Queue(redis_client, queue_name, 1).write_halt(HaltRecord("misdirected", "", "", ""))
     with structlog.testing.capture_logs() as logged:
         assert (await ask(guarded, "/resume", {"allow_refusals": 7}, **bearer()))[0] == 200
     assert {"event": "resumed from the status page", "reason": "misdirected", "allow_refusals": 7}.items() <= next(

@@ -11,7 +11,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 from redis.asyncio import Redis
 
-from forwarder.queue import HaltRecord, Keys, Records
+from forwarder.queue import HaltRecord, Keys, Queue
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.browser import browsing, chromium
 from tests.support.service import KEY, Running, event, eventually, port_of, running, settings, settled
@@ -166,7 +166,7 @@ async def test_what_producers_and_others_wrote_is_text_and_nothing_else(
     for reason in ("rejected", HOSTILE, "__proto__"):
         fields: dict[Any, Any] = {"status": HOSTILE, "detail": HOSTILE, "user_id": HOSTILE, "element": HOSTILE}
         await redis_client.xadd(keys.dead, {"reason": reason, **fields})
-    await Records(redis_client, keys).write_halt(HaltRecord(HOSTILE, f"{HOSTILE}\n" * 50, HOSTILE, ""))
+    await Queue(redis_client, keys.queue, 1).write_halt(HaltRecord(HOSTILE, f"{HOSTILE}\n" * 50, HOSTILE, ""))
     watched = await opened(browser, service)
     page = watched.page
     await expect(page.locator("#title")).to_have_text("Halted")

@@ -12,7 +12,7 @@ from forwarder.dead_letters.letters import Filter
 from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import InvalidElementError
-from forwarder.queue import Keys, Records, Side, connect
+from forwarder.queue import Keys, ListLetters, QueueList, Side, connect
 from tests.support.letters import bury, letters_of, of
 from tests.support.servers.proxy import Proxy
 from tests.support.service import by_user, census, event, port_of
@@ -197,7 +197,7 @@ async def test_a_letter_stays_when_its_replay_cannot_be_counted(redis_client: Re
     await redis_client.set(keys.replayed, "text")
     (letter,) = await letters_of(redis_client, queue_name)
     with pytest.raises(Exception, match="another type"):
-        await Records(redis_client, keys).replay(letter.id, letter.element, side="left")
+        await ListLetters(redis_client, keys).replay(letter.id, letter.element, side="left")
     assert await redis_client.exists(queue_name) == 0
     assert await letters_of(redis_client, queue_name) == [letter]
 
@@ -205,7 +205,7 @@ async def test_a_letter_stays_when_its_replay_cannot_be_counted(redis_client: Re
 async def test_half_an_id_replays_nothing(redis_client: Redis, queue_name: str) -> None:
     keys = Keys(queue_name)
     await redis_client.xadd(keys.dead, {"element": b"x"}, id="5-3")
-    assert await Records(redis_client, keys).replay("5", b"x", side="left") == 0
+    assert await ListLetters(redis_client, keys).replay("5", b"x", side="left") == 0
     assert await redis_client.exists(queue_name) == 0
 
 
@@ -215,9 +215,9 @@ async def test_what_is_not_decided_is_found_by_number(redis_client: Redis, queue
     await redis_client.set(keys.sequence, claimed)
     if claimed:
         await redis_client.hset(keys.claimed, mapping={f"{n}-17": b"x" for n in range(1, claimed + 1)})
-    found = await Records(redis_client, keys).undecided([1, 2, 400, 6_000])
+    found = await QueueList(redis_client, keys).still_claimed([1, 2, 400, 6_000])
     there = sum(n <= claimed for n in (1, 2, 400))
     assert (found.claimed, found.waiting, found.sequence) == (there, 4 - there, claimed)
     await redis_client.hdel(keys.claimed, "1-17", "400-17")
-    found = await Records(redis_client, keys).undecided([1, 400])
+    found = await QueueList(redis_client, keys).still_claimed([1, 400])
     assert found.claimed == 0

@@ -8,7 +8,7 @@ from redis import Redis as Administrator
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, Records, connect
+from forwarder.queue import Keys, QueueKeys, QueueList, connect
 from forwarder.simulator import Simulator
 from tests.support.service import Running, WorkerProcess, environment, event, eventually, running, settings
 
@@ -57,7 +57,7 @@ async def test_every_worker_shows_all_lists_whoever_owns_them(
 ) -> None:
     given = settings(redis_url, queue_name, api, shards=4)
     await redis_client.set(
-        Keys(queue_name, of=4).halt, b'{"reason":"misdirected","detail":"","since":"","fingerprint":""}'
+        QueueKeys(queue_name).halt, b'{"reason":"misdirected","detail":"","since":"","fingerprint":""}'
     )
     async with running(given) as one, running(given) as other:
         for shard in range(4):
@@ -91,7 +91,7 @@ async def test_redis_tells_how_full_it_is(each_server: EmbeddedRedis, queue_name
         before = administrator.config_get("maxmemory")["maxmemory"]
         administrator.config_set("maxmemory", most)
         async with connect(each_server.url) as redis:
-            memory = await Records(redis, Keys(queue_name)).memory()
+            memory = await QueueList(redis, Keys(queue_name)).memory()
         administrator.config_set("maxmemory", before)
     assert 0 < memory.used < memory.most
     assert memory.most == most or (most == 0 and memory.most > 512 * 2**20)

@@ -18,10 +18,12 @@ from forwarder.queue import (
     Fleet,
     Keys,
     Lease,
+    ListLetters,
     ListMover,
     NewLetter,
     Page,
-    Records,
+    Queue,
+    QueueKeys,
     Settlement,
     Side,
     connect,
@@ -29,7 +31,7 @@ from forwarder.queue import (
     mover_lease,
 )
 from forwarder.queue import queue as lists
-from forwarder.queue.queue import Queue, lists_of_a_queue
+from forwarder.queue.queue import lists_of_a_queue
 from forwarder.queue.sharding import list_name, shard_of
 from tests.support.claims import owner
 from tests.support.resharding import Crowd, reshard
@@ -68,13 +70,13 @@ async def test_dead_letters_go_with_their_users_and_keep_their_ids(redis_url: st
         crowd = Crowd(redis, queue_name, random.Random(1))
         await crowd.push(1, 200)
         await crowd.work(1, claim=200, settle=200)
-        before = {letter.id: letter.element async for letter in Records(redis, Keys(queue_name)).letters()}
+        before = {letter.id: letter.element async for letter in ListLetters(redis, Keys(queue_name)).all()}
         assert (await reshard(redis_url, queue_name, 4, move=False)).letters == len(before) > 50, "needs no --move"
         await crowd.check(4)
-        after = [letter for keys in lists_of_a_queue(queue_name, 4) async for letter in Records(redis, keys).letters()]
+        after = [letter for keys in lists_of_a_queue(queue_name, 4) async for letter in ListLetters(redis, keys).all()]
         assert {letter.id: letter.element for letter in after} == before
-        of = {keys.list: Records(redis, keys) for keys in lists_of_a_queue(queue_name, 4)}
-        a_letter = await anext(of[f"{queue_name}:2"].letters())
+        of = {keys.list: ListLetters(redis, keys) for keys in lists_of_a_queue(queue_name, 4)}
+        a_letter = await anext(of[f"{queue_name}:2"].all())
         assert await of[f"{queue_name}:2"].replay(a_letter.id, a_letter.element, side="left")
 
 
@@ -86,11 +88,11 @@ async def test_it_refuses_to_move_events_unless_it_is_told_to(
     await crowd.work(1, claim=20, settle=5)
     with pytest.raises(ReshardError, match=rf"10 events wait and 15 are claimed \({queue_name}\).*--move"):
         await reshard(redis_url, queue_name, 4, move=False)
-    assert await Records(redis_client, Keys(queue_name)).shards() is None
+    assert await Queue(redis_client, queue_name, 1).shards() is None
 
 
 async def test_it_refuses_while_a_worker_is_at_work(redis_url: str, redis_client: Redis, queue_name: str) -> None:
-    fleet = Fleet(redis_client, Keys(queue_name), name="host-1", remembered=30.0)
+    fleet = Fleet(redis_client, queue_name, 1, name="host-1", remembered=30.0)
     await fleet.attend()
     plan = await make_plan(redis_client, queue_name, 4, told=1)
     with pytest.raises(ReshardError, match=r"at work: host-1.*stop all workers"):
@@ -181,7 +183,7 @@ async def test_another_number_has_to_wait_until_one_is_done(
     with pytest.raises(ReshardError, match=r"from 1 to 4 lists: finish that first with `forwarder reshard 4 --move`"):
         await reshard(redis_url, queue_name, 3)
     for number in (1, 4):
-        fleet = Fleet(redis_client, Keys(queue_name, of=number), name="", remembered=5.0)
+        fleet = Fleet(redis_client, queue_name, number, name="", remembered=5.0)
         with pytest.raises(ShardsDisagreeError, match=r"being resharded \(1 to 4 .* run `forwarder reshard 4 --move`"):
             await fleet.attend()
     await reshard(redis_url, queue_name, 4, move=False)
@@ -218,7 +220,7 @@ async def test_what_producers_pushed_early_with_the_new_number_comes_after_what_
 
 async def test_a_queue_of_its_own_is_not_taken_for_a_list(redis_url: str, redis_client: Redis, queue_name: str) -> None:
     other = Keys(f"{queue_name}:2")
-    await Fleet(redis_client, other, name="", remembered=0.01).attend()
+    await Fleet(redis_client, other.list, 1, name="", remembered=0.01).attend()
     await redis_client.rpush(other.list, b"x")
     with pytest.raises(ReshardError, match=f"{queue_name}:2 is a queue of its own"):
         await reshard(redis_url, queue_name, 4)
@@ -231,7 +233,7 @@ async def test_a_queue_of_its_own_is_not_taken_for_a_list(redis_url: str, redis_
 async def test_a_number_of_lists_that_is_none_is_said_so(
     redis_url: str, redis_client: Redis, queue_name: str, text: str
 ) -> None:
-    await redis_client.set(Keys(queue_name).shards, text)
+    await redis_client.set(QueueKeys(queue_name).shards, text)
     with pytest.raises(ReshardError, match="no number of lists") as refused:
         await reshard(redis_url, queue_name, 4)
     assert len(str(refused.value)) < 200
@@ -281,7 +283,7 @@ async def _every_step(moved: ListMover, redis: Redis) -> AsyncIterator[Callable[
     yield moved.set_aside
     fields = (await moved.claimed_fields()).take(9)
     yield lambda: moved.unload_events(fields)
-    letters = [(letter.id, 0) async for letter in Records(redis, Keys(moved.name)).letters()]
+    letters = [(letter.id, 0) async for letter in ListLetters(redis, Keys(moved.name)).all()]
     yield lambda: moved.unload_letters(letters)
     yield moved.unload_counts
     yield lambda: moved.load("elsewhere", 1, [b"e" + event("b", 1), b"c1 1 0 0 0"])

@@ -6,14 +6,14 @@ from datetime import datetime
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.queue import DeadLetter, Keys, Records
+from forwarder.queue import DeadLetter, Keys, ListLetters
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.service import body, census, event, eventually, running, same_json, settings, settled
 
 
 async def dead(redis: Redis, queue: str) -> list[DeadLetter]:
-    return [letter async for letter in Records(redis, Keys(queue)).letters()]
+    return [letter async for letter in ListLetters(redis, Keys(queue)).all()]
 
 
 async def test_events_of_one_user_go_in_one_post_in_the_order_they_were_pushed(

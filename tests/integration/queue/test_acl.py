@@ -12,18 +12,7 @@ from forwarder import Durability, NotDurableError, NotPushedError, Producer
 from forwarder.demo.redis_server import EmbeddedRedis, version_of
 from forwarder.errors import QueueError
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import (
-    Fleet,
-    HaltRecord,
-    Keys,
-    NewLetter,
-    Place,
-    Records,
-    Redis,
-    Settlement,
-    colleagues,
-    connect,
-)
+from forwarder.queue import Fleet, HaltRecord, Keys, NewLetter, Place, Queue, Redis, Settlement, connect
 from forwarder.simulator import Simulator
 from tests.support.claims import owner
 from tests.support.service import event, eventually, running, settings
@@ -89,7 +78,8 @@ def allowed(each_server: EmbeddedRedis, queue_name: str) -> "Allowed":
 
 async def everything(redis: Redis, allowed: Allowed) -> None:
     """Whatever a worker and an operator's commands ever do to Redis, once."""
-    keys, records = allowed.keys, Records(redis, allowed.keys)
+    keys, queue = allowed.keys, Queue(redis, allowed.keys.queue, 1)
+    [one] = queue.lists
     claims = await owner(redis, keys)
     allowed.push([event("a", 0), event("b", 1), b"x" * 300])
     await claims.wait_for_events(redis, 1.0)
@@ -102,27 +92,27 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     letter = NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1)
     await claims.settle(Settlement({claimed.stamp: [1]}, [letter]))
     await claims.lease.renew()
-    letters = [each async for each in records.letters()]
+    letters = [each async for each in one.letters.all()]
     assert [each.reason for each in letters] == ["invalid", "rejected"]
-    assert await records.letter(letters[1].id)
-    latest = await records.latest_letters(full=1, most=9, most_bytes=9_999, cut=100)
+    assert await one.letters.one(letters[1].id)
+    latest = await one.letters.latest(full=1, most=9, most_bytes=9_999, cut=100)
     assert latest.by_reason == {"invalid": 1, "rejected": 1}
-    number = await records.replay(letters[1].id, letters[1].element, side="left")
-    assert (await records.undecided([number])).waiting == 1
-    assert await records.now()
-    assert await records.delete(letters[0].id)
-    await records.write_halt(HaltRecord("credentials", "", "", ""))
-    assert await records.halt()
-    await records.allow(3)
-    assert await records.resume()
-    assert await records.take_allowance() == 3
-    fleet = Fleet(redis, keys, name="one", remembered=5.0)
+    number = await one.letters.replay(letters[1].id, letters[1].element, side="left")
+    assert (await one.still_claimed([number])).waiting == 1
+    assert await queue.now()
+    assert await one.letters.delete(letters[0].id)
+    await queue.write_halt(HaltRecord("credentials", "", "", ""))
+    assert await queue.halt()
+    await one.allow(3)
+    assert await queue.resume()
+    assert await one.take_allowance() == 3
+    fleet = Fleet(redis, keys.queue, 1, name="one", remembered=5.0)
     assert await fleet.attend() == Place(0, 1)
-    assert [each.name for each in await colleagues(redis, keys)] == ["one"]
+    assert list((await queue.workers()).values()) == ["one"]
     await fleet.leave()
-    assert await records.shards() == "1"
-    assert not any((await records.census()).imbalances.values())
-    assert await records.server()
+    assert await queue.shards() == "1"
+    assert not any((await one.census()).imbalances.values())
+    assert await queue.server()
     await claims.lease.release()
     plan = await make_plan(redis, keys.queue, 3, told=1)
     await refuse(redis, plan, move=True)
@@ -149,7 +139,7 @@ async def test_nothing_in_the_rule_of_a_worker_can_be_spared(allowed: Allowed, p
 async def test_a_producer_can_push_and_nothing_else(allowed: Allowed) -> None:
     async with connect(allowed.url("producer")) as redis:
         with pytest.raises(QueueError, match=DENIED):
-            await Records(redis, allowed.keys).halt()
+            await Queue(redis, allowed.keys.queue, 1).halt()
     async with allowed.producer() as producer:
         await producer.push_many([event("a", 0)])
     async with Producer(allowed.url("producer"), queue=f"{allowed.keys.queue}-other") as producer:

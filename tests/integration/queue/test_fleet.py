@@ -4,19 +4,22 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import ShardsDisagreeError, WrongTypeError
-from forwarder.queue import Fleet, Keys, Place, colleagues
+from forwarder.queue import Fleet, Place, QueueKeys
+from forwarder.queue.fleet import colleagues
 from tests.support.service import eventually
 
 
 def fleet(redis: Redis, queue: str, name: str, *, of: int = 4, remembered: float = 30.0) -> Fleet:
-    return Fleet(redis, Keys(queue, of=of), name=name, remembered=remembered)
+    return Fleet(redis, queue, of, name=name, remembered=remembered)
 
 
 async def test_workers_have_places_in_the_order_they_came(redis_client: Redis, queue_name: str) -> None:
     workers = [fleet(redis_client, queue_name, f"a name {n}") for n in range(3)]
     assert [await worker.attend() for worker in workers] == [Place(0, 1), Place(1, 2), Place(2, 3)]
     assert [await worker.attend() for worker in reversed(workers)] == [Place(2, 3), Place(1, 3), Place(0, 3)]
-    assert [each.name for each in await colleagues(redis_client, Keys(queue_name))] == [f"a name {n}" for n in range(3)]
+    assert [each.name for each in await colleagues(redis_client, QueueKeys(queue_name))] == [
+        f"a name {n}" for n in range(3)
+    ]
 
 
 async def test_who_leaves_and_comes_again_comes_last(redis_client: Redis, queue_name: str) -> None:
@@ -43,7 +46,7 @@ async def forgotten(redis: Redis, queue: str) -> Fleet:
 
 async def test_a_silent_worker_is_forgotten_but_has_its_place_again(redis_client: Redis, queue_name: str) -> None:
     first = await forgotten(redis_client, queue_name)
-    assert [each.name for each in await colleagues(redis_client, Keys(queue_name))] == ["second"]
+    assert [each.name for each in await colleagues(redis_client, QueueKeys(queue_name))] == ["second"]
     assert await first.attend() == Place(0, 2), "a hiccup moves no list"
 
 
@@ -55,18 +58,18 @@ async def test_a_worker_that_lost_its_leases_meanwhile_comes_last(redis_client: 
 
 async def test_the_first_worker_says_how_many_lists_there_are(redis_client: Redis, queue_name: str) -> None:
     await fleet(redis_client, queue_name, "first", of=4).attend()
-    assert await redis_client.get(Keys(queue_name).shards) == b"4"
+    assert await redis_client.get(QueueKeys(queue_name).shards) == b"4"
     other = fleet(redis_client, queue_name, "other", of=8)
     with pytest.raises(ShardsDisagreeError, match="FORWARDER_SHARDS=4"):
         await other.attend()
-    assert len(await colleagues(redis_client, Keys(queue_name))) == 1, "who must not work is not counted"
+    assert len(await colleagues(redis_client, QueueKeys(queue_name))) == 1, "who must not work is not counted"
 
 
 async def test_all_is_gone_when_nobody_comes_any_more(redis_client: Redis, queue_name: str) -> None:
     await fleet(redis_client, queue_name, "one", remembered=0.1).attend()
 
     async def gone() -> bool:
-        return not await redis_client.exists(Keys(queue_name).workers)
+        return not await redis_client.exists(QueueKeys(queue_name).workers)
 
     await eventually(gone)
 
@@ -75,12 +78,12 @@ async def test_all_is_gone_when_nobody_comes_any_more(redis_client: Redis, queue
 async def test_what_somebody_else_wrote_among_the_workers_disturbs_nobody(
     redis_client: Redis, queue_name: str, text: bytes
 ) -> None:
-    await redis_client.hset(Keys(queue_name).workers, "strange", text)
-    assert await colleagues(redis_client, Keys(queue_name)) == []
+    await redis_client.hset(QueueKeys(queue_name).workers, "strange", text)
+    assert await colleagues(redis_client, QueueKeys(queue_name)) == []
     assert await fleet(redis_client, queue_name, "one").attend() == Place(0, 1)
 
 
 async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, queue_name: str) -> None:
-    await redis_client.rpush(Keys(queue_name).workers, "x")
+    await redis_client.rpush(QueueKeys(queue_name).workers, "x")
     with pytest.raises(WrongTypeError, match="workers"):
         await fleet(redis_client, queue_name, "one").attend()

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
-from forwarder.queue import Claims, HaltRecord, Keys, NewLetter, Records, Settlement, connect
+from forwarder.queue import Claims, HaltRecord, Keys, ListLetters, NewLetter, Queue, Settlement, connect
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 
@@ -140,7 +140,7 @@ async def test_letters_and_acceptances_beyond_a_lua_call_are_settled_together(re
     stamp = (await claims.claim(**LIMITS | {"most": count})).stamp
     odd, even = range(1, count, 2), range(2, count + 1, 2)
     await claims.settle(Settlement({stamp: list(odd)}, [letter(number, stamp) for number in even]))
-    letters = [each.element async for each in Records(redis, Keys(queue_name)).letters(page=1_000)]
+    letters = [each.element async for each in ListLetters(redis, Keys(queue_name)).all(page=1_000)]
     assert letters == [b"%d" % number for number in even]
     now = await census(redis, queue_name)
     assert (now.claimed, now.accepted, now.dead_lettered) == (0, 4_500, 4_500)
@@ -187,16 +187,17 @@ async def test_waiting_for_what_is_no_list_names_the_key(redis: Redis, queue_nam
 async def test_forgotten_scripts_are_taught_again(redis: Redis, queue_name: str) -> None:
     await redis.script_flush()
     claims, stamp = await holder(redis, queue_name, b"1", b"2")
-    records = Records(redis, Keys(queue_name))
+    queue = Queue(redis, queue_name, 1)
+    [one] = queue.lists
     halt = HaltRecord("credentials", "detail", "since", "fingerprint")
     calls: list[Callable[[], Awaitable[object]]] = [
         claims.lease.renew,
         claims.claimed_fields,
         lambda: claims.settle(Settlement({stamp: [1]}, [letter(2, stamp)])),
-        records.census,
-        lambda: records.write_halt(halt),
-        lambda: records.end_halt(halt),
-        lambda: records.replay("1-1", b"", side="left"),
+        one.census,
+        lambda: queue.write_halt(halt),
+        lambda: queue.end_halt(halt),
+        lambda: one.letters.replay("1-1", b"", side="left"),
         claims.lease.release,
     ]
     for call in calls:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from forwarder.errors import UnreachableError
-from forwarder.queue import Keys, Records, connect
+from forwarder.queue import Queue, connect
 from forwarder.simulator import Simulator
 from tests.support.servers.tls import Certificates, certificates, redis_by_tls
 from tests.support.service import event, eventually, free_port, push, running, settings
@@ -53,4 +53,4 @@ async def test_what_does_not_prove_who_it_is_gets_nothing(
 ) -> None:
     async with connect(secured.url(**wrong)) as redis:  # type: ignore[arg-type]
         with pytest.raises(UnreachableError, match=said):
-            await Records(redis, Keys(queue_name)).halt()
+            await Queue(redis, queue_name, 1).halt()

@@ -7,8 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import ExitOnHaltError
-from forwarder.queue import Census, Keys, Records
-from forwarder.queue.queue import Queue
+from forwarder.queue import Census, Queue, QueueKeys
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled
@@ -31,7 +30,7 @@ async def given_back(redis: Redis, queue: str) -> Census:
 
     async def free() -> Census | None:
         now = await census(redis, queue)
-        return now if now.lease is None and await Records(redis, Keys(queue)).halt() else None
+        return now if now.lease is None and await Queue(redis, queue, 1).halt() else None
 
     found: Census = await eventually(free, what="the lease is free, and the halt is written")
     return found
@@ -66,7 +65,7 @@ async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(
         assert (status, json.loads(text)["state"]) == (200, "draining")
         await service.shows('forwarder_halted{reason="credentials"} 0.0')
     assert api.ledger.accepted_events == 3_000
-    assert await Records(redis_client, Keys(queue_name)).halt() is None
+    assert await Queue(redis_client, queue_name, 1).halt() is None
 
 
 async def test_a_replica_with_another_key_takes_over_from_a_halted_one(
@@ -103,7 +102,7 @@ async def test_what_is_not_the_api_halts_and_accepts_nothing(
         assert (await halted(service))["reason"] == reason
         await untouched(redis_client, queue_name, 200)
         api.faults = Faults()
-        assert await Records(redis_client, Keys(queue_name)).resume() is not None
+        assert await Queue(redis_client, queue_name, 1).resume() is not None
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 200
 
@@ -135,17 +134,17 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
         assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
         assert now.waiting + now.claimed == 921
 
-        records, lists = Records(redis_client, Keys(queue_name)), Queue(redis_client, queue_name, 1)
-        await lists.resume(allow_refusals=200)
+        queue = Queue(redis_client, queue_name, 1)
+        await queue.resume(allow_refusals=200)
 
         async def again() -> bool:
             now = await census(redis_client, queue_name)
             return now.letters == 79 + 200 + 79 and now.lease is None
 
         await eventually(again, what="two hundred pass uncounted, and it trips again")
-        await eventually(records.halt)
+        await eventually(queue.halt)
         api.faults = Faults()
-        await records.resume()
+        await queue.resume()
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 1_000 - 358
 
@@ -160,7 +159,7 @@ async def test_a_list_of_something_else_is_left_as_it_is(
         found = await halted(service)
         assert (found["reason"], "FORWARDER_QUEUE" in found["detail"]) == ("misdirected", True)
         await untouched(redis_client, queue_name, 500)
-        await Records(redis_client, Keys(queue_name)).resume()
+        await Queue(redis_client, queue_name, 1).resume()
         now = await settled(redis_client, queue_name)
         assert now.letters == 500, "a person has looked: now they are what they are"
     assert api.posts.total() == 0
@@ -180,11 +179,11 @@ async def test_a_halt_stops_every_replica_with_the_same_key(
 async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
-    await redis_client.set(Keys(queue_name).halt, "stop, please")
+    await redis_client.set(QueueKeys(queue_name).halt, "stop, please")
     await redis_client.rpush(queue_name, event("u", 1))
     async with running(settings(redis_url, queue_name, api)) as service:
         assert (await halted(service))["reason"] == "unknown"
-        await redis_client.delete(Keys(queue_name).halt)
+        await redis_client.delete(QueueKeys(queue_name).halt)
         await settled(redis_client, queue_name)
 
 

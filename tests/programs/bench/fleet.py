@@ -11,8 +11,7 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from forwarder.queue import Keys, connect
-from forwarder.queue.queue import Queue
+from forwarder.queue import Keys, Queue, connect
 from forwarder.queue.sharding import shard_of
 from tests.programs.bench.machine import cpu_seconds, peak_bytes
 from tests.programs.bench.measure import FailedError, await_end, started
@@ -164,14 +163,14 @@ async def _await_settled(store: Store, sink: Sink, work: Work) -> None:
         lists = Queue(redis, _QUEUE, SHARDS)
 
         async def settled() -> bool:
-            found = [await records.census() for records in lists]
+            found = await lists.censuses()
             return not any(each.waiting + each.claimed for each in found)
 
         try:
             await eventually(settled, within=10, what="everything is settled")
         except AssertionError as error:
             raise FailedError(str(error)) from None
-        accepted = sum([(await records.census()).accepted for records in lists])
+        accepted = sum(census.accepted for census in await lists.censuses())
     await asyncio.sleep(_WRITTEN)
     sink.look()
     if (accepted, sink.payload) != (len(work.events), work.payload):

@@ -5,12 +5,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.crc import key_slot
 
-from forwarder.queue.keys import Keys
+from forwarder.queue.keys import Keys, QueueKeys
 
 
 def every_key(queue: str) -> dict[str, str]:
-    keys = Keys(queue)
-    return {field.name: getattr(keys, field.name) for field in fields(keys) if not field.init}
+    kinds = (Keys(queue), QueueKeys(queue))
+    return {field.name: getattr(keys, field.name) for keys in kinds for field in fields(keys) if not field.init}
 
 
 def test_the_keys_are_those_of_the_contract() -> None:
@@ -39,7 +39,8 @@ def test_the_keys_are_those_of_the_contract() -> None:
 def test_a_shards_keys_are_its_own_but_for_those_of_the_queue() -> None:
     keys = Keys("events", 3, of=8)
     assert (keys.list, keys.claimed, keys.allowance) == ("events:3", "{events:3}:claimed", "{events:3}:allowance")
-    assert (keys.halt, keys.shards, keys.workers) == ("{events}:halt", "{events}:shards", "{events}:workers")
+    shared = QueueKeys("events")
+    assert (shared.halt, shared.shards, shared.workers) == ("{events}:halt", "{events}:shards", "{events}:workers")
 
 
 def test_the_scripts_get_the_list_first_and_each_key_once() -> None:

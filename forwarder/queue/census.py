@@ -1,0 +1,119 @@
+"""The counts of one list: what is in it, what became of its events, and how full its server is."""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import NamedTuple, Self
+
+from redis.asyncio import Redis
+
+from forwarder.queue.keys import Keys
+from forwarder.queue.wire import scripts
+
+_NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
+
+
+@dataclass(frozen=True, slots=True)
+class Census:
+    """Everything countable of one list, at one instant."""
+
+    waiting: int
+    claimed: int
+    lease: str | None
+    lease_milliseconds: int
+    sequence: int
+    settlement: int
+    accepted: int
+    dead_lettered: int
+    replayed: int
+    deleted: int
+    letters: int
+
+    @property
+    def owner(self) -> str:
+        """The id of the worker that holds the lease, though perhaps no longer known to be at work; empty if nobody."""
+        return (self.lease or "").partition("-")[0]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What can be added up over lists."""
+        return {name: value for name, value in asdict(self).items() if name not in _NOT_COUNTS}
+
+    def __add__(self, other: Self) -> "Census":
+        """The two lists together, as if they were one that nobody owns."""
+        mine, its = self.counts, other.counts
+        return Census(lease=None, lease_milliseconds=0, settlement=0, **{name: mine[name] + its[name] for name in mine})
+
+    @property
+    def imbalance(self) -> int:
+        """By how much all identities together are off."""
+        return sum(map(abs, self.imbalances.values()))
+
+    @property
+    def imbalances(self) -> dict[str, int]:
+        """By how much each identity of the promises is off; 0 everywhere, always."""
+        return {
+            "sequence = accepted + dead_lettered + claimed": self.sequence
+            - self.accepted
+            - self.dead_lettered
+            - self.claimed,
+            "letters = dead_lettered - replayed - deleted": self.letters
+            - self.dead_lettered
+            + self.replayed
+            + self.deleted,
+        }
+
+
+class Memory(NamedTuple):
+    """How many bytes a server of Redis uses, and may use: its maxmemory, or without one all of its machine."""
+
+    server: str
+    used: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Undecided:
+    """How many of some events wait and are claimed, and how many events were ever claimed."""
+
+    waiting: int
+    claimed: int
+    sequence: int
+
+
+async def take(redis: Redis, keys: Keys) -> Census:
+    """Counts everything at one instant."""
+    waiting, claimed, lease, pttl, *rest = await scripts.run(redis, "census", keys.of_the_list, [])
+    return Census(waiting, claimed, lease.decode() if lease else None, pttl, *rest)
+
+
+async def still_claimed(redis: Redis, keys: Keys, numbers: Collection[int]) -> Undecided:
+    """Which of the events with these sequence numbers, at least one, still wait or are claimed."""
+    found: set[int] = set()
+    cursor, sequence = b"0", None
+    while True:
+        arguments: list[str | bytes | int] = [cursor, min(numbers), max(numbers)]
+        cursor, now, *claimed = await scripts.run(redis, "still_claimed", [keys.claimed, keys.sequence], arguments)
+        # An event that is claimed during this scan may be missed, so the first page decides which events waited.
+        sequence = now if sequence is None else sequence
+        found.update(claimed)
+        if cursor == b"0":
+            break
+    waiting = {number for number in numbers if number > sequence}
+    return Undecided(len(waiting), len(found.intersection(numbers) - waiting), sequence)
+
+
+async def server(redis: Redis, keys: Keys) -> dict[str, str]:
+    """What the Redis server of the list reports about itself (INFO)."""
+    text: bytes = await scripts.run(redis, "server_info", [keys.list], [])
+    lines = [line.partition(":") for line in text.decode(errors="replace").splitlines()]
+    return {name: value for name, colon, value in lines if colon}
+
+
+async def memory(redis: Redis, keys: Keys) -> Memory:
+    """How full the server of the list is. Raises UnreachableError also if an ACL forbids INFO."""
+    info = await server(redis, keys)
+    return Memory(
+        server=info.get("run_id", ""),
+        used=int(info.get("used_memory", 0)),
+        most=int(info.get("maxmemory", 0)) or int(info.get("total_system_memory", 0)),
+    )

@@ -1,0 +1,61 @@
+"""A queue's halt, and the refusals that an operator lets through the dead-letter brake."""
+
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import translated
+
+
+class HaltRecord(msgspec.Struct, frozen=True):
+    """Why and since when the service is halted; ``fingerprint`` is of the refused key or URL, or empty."""
+
+    reason: str
+    detail: str
+    since: str
+    fingerprint: str
+
+
+async def read(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
+    """The halt in force."""
+    with translated():
+        present: Any = await redis.get(keys.halt)
+    return _halt_record(present) if present else None
+
+
+async def write(redis: Redis, keys: QueueKeys, halt: HaltRecord) -> HaltRecord:
+    """Halts the workers that the halt is meant for, and returns the halt in force.
+
+    An older halt with the same reason and fingerprint stays as it is.
+    """
+    arguments: list[str | bytes | int] = [msgspec.json.encode(halt), halt.reason, halt.fingerprint]
+    return _halt_record(await scripts.run(redis, "write_halt", [keys.halt], arguments))
+
+
+async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None) -> HaltRecord | None:
+    """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
+    ended = await scripts.run(redis, "end_halt", [keys.halt], [msgspec.json.encode(halt) if halt else ""])
+    return _halt_record(ended) if ended else None
+
+
+async def allow(redis: Redis, keys: Keys, refusals: int) -> None:
+    """Lets the next owner of the list pass this many refusals through the dead-letter brake."""
+    with translated():
+        await redis.set(keys.allowance, refusals)
+
+
+async def take_allowance(redis: Redis, keys: Keys) -> int:
+    """The refusals that an operator has allowed since the last call."""
+    with translated():
+        return int(await redis.getdel(keys.allowance) or 0)
+
+
+def _halt_record(text: bytes) -> HaltRecord:
+    try:
+        return msgspec.json.decode(text, type=HaltRecord)
+    except msgspec.DecodeError:
+        # Written by hand, it still means "stop". `forwarder resume` ends it like any other halt.
+        return HaltRecord("unknown", "the halt key holds text that forwarder did not write", "", "")

@@ -1,0 +1,88 @@
+"""Halts and what a resume lets through, on every Redis there is."""
+
+from collections.abc import AsyncIterator
+
+import msgspec
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue import HaltRecord, Queue, QueueKeys, connect
+
+HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
+
+
+@pytest_asyncio.fixture
+async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    async with connect(each_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def keys(queue_name: str) -> QueueKeys:
+    return QueueKeys(queue_name)
+
+
+@pytest.fixture
+def queue(redis: Redis, queue_name: str) -> Queue:
+    return Queue(redis, queue_name, 1)
+
+
+async def test_the_first_halt_for_a_cause_is_kept(queue: Queue) -> None:
+    assert await queue.halt() is None
+    assert await queue.write_halt(HALT) == HALT
+    assert await queue.write_halt(msgspec.structs.replace(HALT, since="later", detail="again")) == HALT
+    assert await queue.halt() == HALT
+
+
+@pytest.mark.parametrize("other", [{"reason": "misdirected"}, {"fingerprint": "def"}])
+async def test_a_halt_for_another_cause_replaces_it(queue: Queue, other: dict[str, str]) -> None:
+    await queue.write_halt(HALT)
+    second = msgspec.structs.replace(HALT, **other)
+    assert await queue.write_halt(second) == second
+    assert await queue.halt() == second
+
+
+async def test_a_halt_stays_until_somebody_ends_it(redis: Redis, keys: QueueKeys, queue: Queue) -> None:
+    await queue.write_halt(HALT)
+    assert await redis.pttl(keys.halt) == -1
+
+
+async def test_ending_a_halt_ends_that_one_alone(queue: Queue) -> None:
+    other = msgspec.structs.replace(HALT, fingerprint="def")
+    await queue.write_halt(HALT)
+    assert not await queue.end_halt(other)
+    assert await queue.halt() == HALT
+    assert await queue.end_halt(HALT)
+    assert await queue.halt() is None
+    assert not await queue.end_halt(HALT)
+    assert await queue.lists[0].take_allowance() == 0
+
+
+async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redis, queue_name: str) -> None:
+    queue = Queue(redis, queue_name, 3)
+    assert await queue.resume(allow_refusals=7) is None
+    assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0], (
+        "where nothing was halted nothing is allowed"
+    )
+    await queue.write_halt(HALT)
+    assert await Queue(redis, queue_name, 1).halt() == HALT, "a halt is the whole queue's"
+    assert await queue.resume(allow_refusals=7) == HALT
+    assert await queue.halt() is None
+    assert [await each.take_allowance() for each in queue.lists] == [3, 2, 2]
+    assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0]
+
+
+@pytest.mark.parametrize("text", [b"stop!", b"\xff\xfe", b'"a string"', b"[1]", b'{"reason": 1}', b"{}", b"null"])
+async def test_a_halt_that_a_person_wrote_halts_and_can_be_ended(
+    redis: Redis, keys: QueueKeys, queue: Queue, text: bytes
+) -> None:
+    await redis.set(keys.halt, text)
+    found = await queue.halt()
+    assert found is not None
+    assert found.reason == "unknown"
+    assert await queue.write_halt(HALT) == HALT, "and a halt with a cause replaces it"
+    await redis.set(keys.halt, text)
+    assert await queue.resume() == found
+    assert await queue.halt() is None
