@@ -44,6 +44,11 @@ def cells(table: str) -> list[list[str]]:
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
 
 
+def table_headed(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table whose heading begins so."""
+    return cells(text[text.index(f"| {heading}") :].partition("\n\n")[0])
+
+
 def markdown_table(head: list[str], rows: list[list[str]]) -> str:
     """A Markdown table of texts."""
     first, *rest = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
