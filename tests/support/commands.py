@@ -10,10 +10,13 @@ from forwarder.cli import app as cli
 
 def commands() -> Iterator[str]:
     """Each command in full, such as ``forwarder dead list``."""
-    group = typer.main.get_command(cli.app)
-    assert isinstance(group, TyperGroup)
-    for name, command in group.commands.items():
-        if isinstance(command, TyperGroup):
-            yield from (f"forwarder {name} {inner}" for inner in command.commands)
-        else:
-            yield f"forwarder {name}"
+    yield from _below("forwarder", typer.main.get_command(cli.app))
+
+
+def _below(name: str, command: object) -> Iterator[str]:
+    if not isinstance(command, TyperGroup):
+        yield name
+        return
+    context = typer.Context(command)
+    for inner in command.list_commands(context):
+        yield from _below(f"{name} {inner}", command.get_command(context, inner))

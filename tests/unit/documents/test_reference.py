@@ -5,7 +5,7 @@ import re
 import pytest
 
 from forwarder.api.answer import Meaning, meaning
-from forwarder.cli import app as cli
+from forwarder.cli import options
 from forwarder.outcome import HaltReason, LetterReason
 from tests.programs.reference import PARTS
 from tests.support.commands import commands
@@ -40,7 +40,7 @@ def test_every_command_is_explained(command: str) -> None:
 
 
 def test_the_exit_codes_are_those_of_the_command_line() -> None:
-    constants = {value for name, value in vars(cli).items() if name.startswith("EXIT_")}
+    constants = {value for name, value in vars(options).items() if name.startswith("EXIT_")}
     assert {int(code(row[0])[0]) for row in table("exit-codes")} == constants | {0, 130}
 
 
