@@ -45,7 +45,7 @@ _GARBAGE = 20_000
 app = typer.Typer(
     name="forwarder",
     help="Drains user events from a Redis list into batched POSTs to the Carnival API.\n\n"
-    "Settings are FORWARDER_… environment variables: see the README.",
+    "Settings are FORWARDER_… environment variables: see deploy/reference.md.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

@@ -133,7 +133,9 @@ async def test_a_key_of_the_wrong_type_is_named_with_exit_78(
     assert (code, repr(key) in err) == (78, True), err
 
 
-@fault("machine", "the port of the admin address is taken", "one clear line, exit 1; nothing is touched", keeps=(1,))
+@fault(
+    "machine", "the port of the admin address is taken", "one clear line, and exit 1; nothing is touched", keeps=(1,)
+)
 async def test_a_port_in_use_is_said_so_with_exit_1(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:

@@ -51,7 +51,7 @@ async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
 @fault(
     "API",
     "5 % answer 503, 2 % reset after accepting, 1 % of events are bad, one SIGKILL",
-    "accepted, or a letter with the right reason",
+    "each event is accepted, or a dead letter with the right reason",
     keeps=(1, 2, 3, 4),
 )
 async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain_every_double(
@@ -106,7 +106,7 @@ async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain
     assert 'forwarder_events_dead_lettered_total{reason="rejected"}' in metrics
 
 
-@fault("API", "down", "probed gently; full speed soon after", keeps=(1, 2, 6))
+@fault("API", "it is down", "gentle probes; full speed soon afterwards", keeps=(1, 2, 6))
 async def test_an_outage_dead_letters_nothing_and_is_probed_gently(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -151,7 +151,9 @@ async def test_sigterm_finishes_what_is_in_flight_and_the_next_worker_goes_on_at
     assert accepted(api) == by_user(elements)
 
 
-@fault("process", "stopped twice (SIGTERM), which ends it at once", "the next worker adopts", keeps=(1,))
+@fault(
+    "process", "stopped twice (SIGTERM), so that it stops at once", "the next owner adopts what was claimed", keeps=(1,)
+)
 async def test_a_second_sigterm_ends_at_once_and_loses_nothing(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:

@@ -1,5 +1,6 @@
-"""The examples under deploy/producers, run as they stand: the shards they compute, what they push, and how often.
+"""The examples under deploy/producers, on its page and in the README, run as they stand.
 
+The tests compare the shards that they compute, what they push, and how often.
 Node's packages are fetched if the registry answers. Building the Go example takes most of a minute, so that is done
 only with TEST_EXAMPLES=all.
 """
@@ -11,7 +12,8 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -21,11 +23,14 @@ from redis import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
+from tests.support.documents import PRODUCERS, README, fenced
 from tests.support.servers.proxy import Proxy
 from tests.support.service import free_port, port_of
 from tests.unit.queue.test_sharding import DEPLOY, FILE, NUMBERS
 
 EXAMPLES = DEPLOY / "producers"
+#: The address in the examples, instead of which a test's own server is used.
+SHOWN_URL = "redis://127.0.0.1:6379/0"
 USERS = [str(vector["user_id"]) for vector in FILE["vectors"]]
 #: Stated on the page, and what the tests were last run with.
 IOREDIS, GO_REDIS = "6.0.0", "v9.23.0"
@@ -38,6 +43,10 @@ class Example(NamedTuple):
 
 def tool(name: str) -> str:
     return shutil.which(name) or pytest.skip(f"no {name} here")
+
+
+def fenced_in(page: Path, language: str) -> list[str]:
+    return fenced(page.read_text(encoding="utf-8"), language)
 
 
 @pytest.fixture(scope="module")
@@ -170,13 +179,20 @@ async def test_an_example_refuses_what_is_no_number_of_shards(
         assert (code, redis.dbsize(), text.count("\n")) == (1, 0, 1), text
 
 
-async def losing_a_reply(server: EmbeddedRedis, *command: str) -> tuple[int, int]:
-    """Runs a command whose RPUSH gets no reply; its exit code, and how many events there are."""
+@asynccontextmanager
+async def losing_first_reply(server: EmbeddedRedis) -> AsyncIterator[Proxy]:
+    """A way to the server on which the first RPUSH gets no reply."""
     async with Proxy(port_of(server.url)) as proxy:
         seen = count()
         proxy.loses_reply_to = lambda data: b"RPUSH" in data.upper() and next(seen) == 0
-        code, text = await run(*command, REDIS_URL=proxy.url)
-        assert proxy.lost == 1, text
+        yield proxy
+        assert proxy.lost == 1
+
+
+async def losing_a_reply(server: EmbeddedRedis, *command: str) -> tuple[int, int]:
+    """Runs a command whose RPUSH gets no reply; its exit code, and how many events there are."""
+    async with losing_first_reply(server) as proxy:
+        code, _ = await run(*command, REDIS_URL=proxy.url)
     with Redis.from_url(server.url) as redis:
         return code, redis.llen("events")
 
@@ -203,17 +219,71 @@ async def test_go_redis_by_itself_doubles_it(server: EmbeddedRedis, workshop: Pa
     assert await losing_a_reply(server, f"{go_example}-default", "u-1", "n") == (0, 2)
 
 
-async def test_the_program_on_the_page_runs(server: EmbeddedRedis) -> None:
-    found = re.search(r"```python\n(.*?)```", (DEPLOY / "producers.md").read_text(), re.DOTALL)
-    assert found
-    program = found[1].replace("redis://127.0.0.1:6379/0", server.url)
-    assert await run(sys.executable, "-c", program) == (0, "")
+def pushed_to(server: EmbeddedRedis) -> list[dict[str, object]]:
     with Redis.from_url(server.url) as redis:
-        names = [json.loads(element)["name"] for element in redis.lrange("events", 0, -1)]
-    assert names == ["purchase", "visit", "visit"]
+        return [json.loads(element) for element in redis.lrange("events", 0, -1)]
+
+
+async def test_the_program_on_the_page_runs(server: EmbeddedRedis) -> None:
+    (program,) = fenced_in(PRODUCERS, "python")
+    assert await run(sys.executable, "-c", program.replace(SHOWN_URL, server.url)) == (0, "")
+    assert [event["name"] for event in pushed_to(server)] == ["purchase", "visit", "visit"]
+
+
+#: What each example of the README pushes.
+VISIT_AND_PURCHASE = [("u-1", "visit", None), ("u-1", "purchase", {"cds": 2})]
+
+
+def look_at(server: EmbeddedRedis) -> None:
+    found = pushed_to(server)
+    assert [(event["user_id"], event["name"], event.get("vars")) for event in found] == VISIT_AND_PURCHASE
+    assert all("date" in event for event in found)
+
+
+@pytest.mark.parametrize("which", ["SyncProducer", "asyncio"])
+@pytest.mark.parametrize("way", ["a script", "pasted into an interpreter"])
+async def test_a_python_program_of_the_readme_works(
+    server: EmbeddedRedis, which: str, way: str, tmp_path: Path
+) -> None:
+    (program,) = (each for each in fenced_in(README, "python") if f"import {which}\n" in each)
+    script = tmp_path / "script.py"
+    script.write_text(program.replace(SHOWN_URL, server.url) + "\n")  # the line break that ends a pasted block
+    if way == "a script":
+        assert await run(sys.executable, str(script)) == (0, "")
+    else:
+        code, text = await run("sh", "-c", f"exec {sys.executable} -i -q <{script}")
+        assert (code, "Error" in text) == (0, False), text
+    look_at(server)
+
+
+async def test_the_shell_command_of_the_readme_works(server: EmbeddedRedis) -> None:
+    cli = shutil.which("redis-cli", path=f"{os.environ['PATH']}:{Path(sys.executable).parent}")
+    (command,) = (each for each in fenced_in(README, "sh") if each.startswith("redis-cli "))
+    command = command.replace("redis-cli", f"{cli or pytest.skip('no redis-cli here')} -u {server.url}", 1)
+    assert (await run("sh", "-c", command))[0] == 0
+    look_at(server)
+
+
+def readme_in_node(ioredis: Path, url: str) -> list[str]:
+    (program,) = fenced_in(README, "js")
+    (ioredis / "readme.mjs").write_text(program.replace(SHOWN_URL, url))
+    return [tool("node"), str(ioredis / "readme.mjs")]
+
+
+async def test_the_node_program_of_the_readme_works(server: EmbeddedRedis, ioredis: Path) -> None:
+    assert await run(*readme_in_node(ioredis, server.url)) == (0, "")
+    look_at(server)
+
+
+async def test_the_node_program_of_the_readme_doubles_no_event_whose_reply_is_lost(
+    server: EmbeddedRedis, ioredis: Path
+) -> None:
+    async with losing_first_reply(server) as proxy:
+        code, text = await run(*readme_in_node(ioredis, proxy.url))
+    assert (code, len(pushed_to(server))) == (1, 1), text
 
 
 def test_the_page_names_the_versions_that_are_tested() -> None:
-    page = (DEPLOY / "producers.md").read_text()
+    page = PRODUCERS.read_text(encoding="utf-8")
     for client, version in (("ioredis", IOREDIS), ("go-redis", GO_REDIS.removeprefix("v"))):
         assert f"| {client} {version.rpartition('.')[0]} | doubles |" in page

@@ -42,7 +42,12 @@ async def pushing(url: str, queue: str) -> asyncio.subprocess.Process:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@fault("producer", "`forwarder push` is interrupted (SIGINT, SIGTERM)", "ends at once, names the next line", keeps=(1,))
+@fault(
+    "producer",
+    "`forwarder push` is interrupted (SIGINT, SIGTERM)",
+    "the command ends at once and names the next line",
+    keeps=(1,),
+)
 async def test_an_interrupted_push_names_the_line_to_go_on_with(
     redis_url: str, redis_client: Redis, queue_name: str, number: int
 ) -> None:
@@ -63,7 +68,12 @@ async def test_an_interrupted_push_names_the_line_to_go_on_with(
     assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[:4_000]
 
 
-@fault("producer", "Redis dies half way through `forwarder push`", "names the lines that are uncertain", keeps=(1,))
+@fault(
+    "producer",
+    "Redis stops half way through `forwarder push`",
+    "the command names the lines that may have been pushed",
+    keeps=(1,),
+)
 async def test_a_push_that_loses_its_redis_says_what_became_of_which_lines(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str
 ) -> None:
@@ -82,7 +92,12 @@ async def test_a_push_that_loses_its_redis_says_what_became_of_which_lines(
     assert there in (ELEMENTS[:sure], ELEMENTS[: last if found[4] == "may" else sure]), "all of them, or none"
 
 
-@fault("producer", "a damaged gzip file is pushed", "pushes what can be read, names the next line", keeps=(1,))
+@fault(
+    "producer",
+    "a damaged gzip file is pushed",
+    "what can be read is pushed; the command names the next line",
+    keeps=(1,),
+)
 async def test_a_file_that_ends_too_soon_is_pushed_as_far_as_it_goes(
     redis_url: str, redis_client: Redis, queue_name: str, tmp_path: Path
 ) -> None:

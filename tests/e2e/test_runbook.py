@@ -161,7 +161,7 @@ async def more_is_pushed_than_the_api_takes(here: Scene) -> None:
             alert = await here.fires("ForwarderRedisFullSoon")
             assert "fills Redis in" in alert["annotations"]["summary"]
             assert (
-                "At this pace Redis is full in"
+                "At this rate Redis is full in"
                 in (await here.fires("ForwarderBacklogGrows"))["annotations"]["description"]
             )
             for section in ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld", "ForwarderRedisFullSoon"):

@@ -78,8 +78,8 @@ ACCEPTED = {
 @pytest.mark.parametrize("how", ACCEPTED)
 @fault(
     "API",
-    "202 with an absurd body: endless, none, not gzip, no length",
-    "accepted as soon as the headers are there",
+    "202 with an absurd body: endless, empty, falsely labelled as gzip, without a length",
+    "accepted as soon as the headers have arrived",
     keeps=(1, 3),
 )
 async def test_a_202_is_accepted_whatever_its_body(
@@ -91,9 +91,7 @@ async def test_a_202_is_accepted_whatever_its_body(
         assert len(absurd.requests) == 1
 
 
-@fault(
-    "API", "202 with a body of 100 MB", "64 KiB of it are read at most, then the connection is closed", keeps=(1, 3, 7)
-)
+@fault("API", "202 with a body of 100 MB", "at most 64 KiB are read, then the connection is closed", keeps=(1, 3, 7))
 async def test_a_huge_body_is_not_read(api: Simulator, redis_url: str, redis_client: Redis, queue_name: str) -> None:
     size, written = 100_000_000, 0
     closed = asyncio.Event()
@@ -151,7 +149,7 @@ RETRIED = {
 
 
 @pytest.mark.parametrize("what", RETRIED)
-@fault("API", "garbage, half an answer, endless headers, a `Retry-After` that is no time", "retried", keeps=(1, 2))
+@fault("API", "garbage, half an answer, endless headers, an invalid `Retry-After`", "the POST is retried", keeps=(1, 2))
 async def test_what_is_no_answer_is_retried(
     what: str, api: Simulator, redis_url: str, redis_client: Redis, queue_name: str
 ) -> None:
@@ -163,7 +161,7 @@ async def test_what_is_no_answer_is_retried(
 
 
 @pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
-@fault("API", "a redirect", "not followed, not counted as accepted: halts", keeps=(1, 5))
+@fault("API", "a redirect", "it is not followed and does not count as accepted; the service halts", keeps=(1, 5))
 async def test_a_redirect_is_not_followed(
     status: int, api: Simulator, redis_url: str, redis_client: Redis, queue_name: str
 ) -> None:

@@ -86,7 +86,7 @@ def peak(process: WorkerProcess) -> int:
 @fault(
     "input",
     "empty, binary, 10 MB, nested 10,000 deep, NaN, BOM, truncated",
-    "letters with the bytes kept",
+    "dead letters with the original bytes",
     keeps=(1, 4, 7),
 )
 async def test_what_is_no_event_becomes_a_letter_and_nothing_sticks(
@@ -118,8 +118,8 @@ async def test_what_is_no_event_becomes_a_letter_and_nothing_sticks(
 
 @fault(
     "input",
-    "a user id that is a path, a header, a query, 10,000 letters long",
-    "stays one segment of the path",
+    "a user ID that is a path, a header, a query, or 10,000 letters long",
+    "it stays one segment of the path",
     keeps=(1, 2, 4),
 )
 async def test_no_request_leaves_the_path_of_its_user(
@@ -137,7 +137,7 @@ async def test_no_request_leaves_the_path_of_its_user(
     assert numbers == {user: [0, 1, 2] for user in USERS}
 
 
-@fault("input", "thousands of events damaged at random", "accepted or a letter, each of them", keeps=(1, 2, 4))
+@fault("input", "thousands of events damaged at random", "each is accepted or a dead letter", keeps=(1, 2, 4))
 async def test_damaged_events_are_accepted_or_become_letters(
     api: Simulator, redis_url: str, redis_client: Redis, queue_name: str, worker: Start
 ) -> None:

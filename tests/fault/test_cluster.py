@@ -86,8 +86,8 @@ def _unexplained(process: WorkerProcess) -> list[object]:
 
 @fault(
     "cluster",
-    "a master of three is killed under load, its replica is promoted",
-    "its lists wait for that, the others flow on; nothing is lost that a replica had",
+    "one of three masters is killed under load, and its replica is promoted",
+    "its lists wait, the other lists continue; nothing that a replica had is lost",
     keeps=(1, 2, 3),
 )
 async def test_a_master_that_dies_costs_nothing_that_was_replicated(
@@ -137,7 +137,10 @@ async def test_a_master_that_dies_costs_nothing_that_was_replicated(
 
 
 @fault(
-    "cluster", "a slot moves to another master under load", "waits for the move, then goes on there", keeps=(1, 2, 3)
+    "cluster",
+    "a slot moves to another master under load",
+    "the worker waits for the move, then continues there",
+    keeps=(1, 2, 3),
 )
 async def test_a_slot_that_moves_loses_and_doubles_nothing(
     nodes: RunningCluster, api: Simulator, worker: Start, queue_name: str
@@ -202,7 +205,7 @@ async def test_producers_push_to_the_nodes_that_serve_the_lists(
 @fault(
     "cluster",
     "slots move to other masters while `forwarder reshard` moves events",
-    "it follows, or says that the same command finishes it",
+    "the command follows, or says that running it again finishes the work",
     keeps=(1, 2, 3),
 )
 async def test_slots_that_move_during_a_resharding_lose_and_double_nothing(

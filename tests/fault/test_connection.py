@@ -19,7 +19,7 @@ Start = Callable[[Settings], WorkerProcess]
 @fault(
     "connection",
     "one reply in three to a script is lost",
-    "the script is sent again and answers the same",
+    "the script is sent again, and its reply is the same",
     keeps=(1, 2, 3),
 )
 async def test_lost_replies_double_nothing_as_every_script_is_safe_to_run_twice(
@@ -40,7 +40,7 @@ async def test_lost_replies_double_nothing_as_every_script_is_safe_to_run_twice(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
-@fault("connection", "cut again and again (RST)", "made again; nothing doubles", keeps=(1, 2, 3))
+@fault("connection", "cut repeatedly (RST)", "the worker reconnects; nothing is sent twice", keeps=(1, 2, 3))
 async def test_a_cut_connection_is_made_again_and_nothing_doubles(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -62,7 +62,10 @@ async def test_a_cut_connection_is_made_again_and_nothing_doubles(
 
 
 @fault(
-    "connection", "goes dark: open, and silent", "POSTs stop, `/readyz` says so, goes on afterwards", keeps=(1, 2, 3)
+    "connection",
+    "stays open, but nothing comes through",
+    "POSTs stop, `/readyz` says so, and the worker continues afterwards",
+    keeps=(1, 2, 3),
 )
 async def test_in_the_dark_posts_stop_within_a_second_and_readiness_tells(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
@@ -91,8 +94,8 @@ async def test_in_the_dark_posts_stop_within_a_second_and_readiness_tells(
 
 @fault(
     "Redis",
-    "forgets its scripts and kills its clients (`SCRIPT FLUSH`, `CLIENT KILL`)",
-    "they are sent again",
+    "it forgets its scripts and closes its connections (`SCRIPT FLUSH`, `CLIENT KILL`)",
+    "the scripts are sent again",
     keeps=(1, 2, 3),
 )
 async def test_a_forgotten_script_is_sent_again(

@@ -56,7 +56,7 @@ async def fill(redis: Redis) -> None:
         await redis.set("anything", "at all")
 
 
-@fault("Redis", "full (`noeviction`) after an outage", "the backlog drains to zero without help", keeps=(1, 3))
+@fault("Redis", "full (`noeviction`) after an outage", "the backlog drains to nothing, without help", keeps=(1, 3))
 async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     elements = [b"%d" % number for number in range(5_000)]
     elements[17] = elements[4_017] = b"x" * 101
@@ -76,7 +76,12 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     assert not any(now.imbalances.values())
 
 
-@fault("Redis", "full (`noeviction`) when the owner dies", "the next worker adopts and goes on", keeps=(1, 3))
+@fault(
+    "Redis",
+    "full (`noeviction`) when the owner dies",
+    "the next owner adopts what was claimed, and continues",
+    keeps=(1, 3),
+)
 async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await push(redis, KEYS.list, [b"1", b"2", b"3"])
     dead = await owner(redis, KEYS)
@@ -93,7 +98,7 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await heir.lease.release()
 
 
-@fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and ended", keeps=(5,))
+@fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and can be ended", keeps=(5,))
 async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await fill(redis)
     queue = Queue(redis, KEYS.queue, 1)
@@ -106,7 +111,7 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     assert await queue.lists[0].take_allowance() == 0
 
 
-@fault("producer", "pushes to a full Redis", "the push is refused as a whole and says so", keeps=(1,))
+@fault("producer", "it pushes to a full Redis", "the push is refused as a whole, with an error", keeps=(1,))
 async def test_a_push_is_refused_and_pushes_nothing(server: EmbeddedRedis, redis: Redis) -> None:
     await redis.rpush(KEYS.list, b"1")
     await fill(redis)
@@ -121,7 +126,7 @@ async def test_a_push_is_refused_and_pushes_nothing(server: EmbeddedRedis, redis
     assert await redis.lrange(KEYS.list, 0, -1) == [b"1"]
 
 
-@fault("Redis", "full (`noeviction`) when a letter is replayed", "the letter stays", keeps=(1,))
+@fault("Redis", "full (`noeviction`) when a dead letter is replayed", "the dead letter stays", keeps=(1,))
 async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None:
     await redis.xadd(KEYS.dead, {"element": b"1"})
     [letter] = [letter async for letter in ListLetters(redis, KEYS).all()]
@@ -133,7 +138,10 @@ async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None
 
 
 @fault(
-    "Redis", "full (`noeviction`) when letters are deleted to make room", "they are deleted, and counted", keeps=(1,)
+    "Redis",
+    "full (`noeviction`) when dead letters are deleted to make room",
+    "they are deleted, and counted",
+    keeps=(1,),
 )
 async def test_a_letter_can_be_deleted_when_there_is_no_room(redis: Redis) -> None:
     await redis.xadd(KEYS.dead, {"element": b"1"})

@@ -75,7 +75,7 @@ def outage(until: float, answers: Iterable[Answer | Reply]) -> Script:
 @fault(
     "API",
     "an outage of an hour: 503, 429, refused connections, timeouts",
-    "no dead letter; one probe a minute; full speed within seconds after",
+    "no dead letters; one probe a minute; full speed within seconds afterwards",
     keeps=(1, 2, 6),
 )
 def test_an_hour_of_outage(answers: list[Answer | Reply]) -> None:
@@ -101,7 +101,7 @@ def test_an_hour_of_outage(answers: list[Answer | Reply]) -> None:
 @fault(
     "API",
     "a brownout: 90 % of POSTs answered 503, for an hour",
-    "no dead letter; probed gently; everything arrives, in order",
+    "no dead letters; gentle probes; everything arrives, in order",
     keeps=(1, 2, 6),
 )
 def test_an_hour_of_brownout() -> None:
@@ -132,8 +132,8 @@ async def _push_steadily(world: World, *, seconds: float, every: float) -> None:
 @pytest.mark.timeout(300)
 @fault(
     "API",
-    "one user among many fails for two hours, with ten buffers' worth of events",
-    "the others flow at full speed; its events are spilled; its order holds when it recovers",
+    "it fails for one user among many for two hours, with ten buffers' worth of events",
+    "the other users are served at full speed; this user's events are spilled; the order holds afterwards",
     keeps=(1, 2, 3, 7),
 )
 def test_one_failing_user_in_a_crowd() -> None:
@@ -166,8 +166,8 @@ def test_one_failing_user_in_a_crowd() -> None:
 @pytest.mark.timeout(300)
 @fault(
     "API",
-    "every sixth user fails for an hour, with eight buffers' worth of events",
-    "the others are served meanwhile; the bytes of what is tried again leave memory; its order holds when it recovers",
+    "it fails for every sixth user for an hour, with eight buffers' worth of events",
+    "the other users are served meanwhile; batches that are retried leave memory; the order holds afterwards",
     keeps=(1, 2, 3, 7),
 )
 def test_many_failing_users_do_not_stop_the_others() -> None:
@@ -201,8 +201,8 @@ def test_many_failing_users_do_not_stop_the_others() -> None:
 
 @fault(
     "API",
-    "one user in 140 times out, ten seconds each time",
-    "the others are served at nearly full speed",
+    "it times out for one user in 140, after ten seconds each time",
+    "the other users are served at nearly full speed",
     keeps=(1, 2, 3),
 )
 def test_few_users_that_time_out_do_not_slow_the_others() -> None:
@@ -243,8 +243,8 @@ class _Most:
 
 @fault(
     "producer",
-    "a bad deploy: from one moment on every event is refused, 10,000 of them",
-    "halt within 100 refusals; nothing else becomes a dead letter; it all flows once allowed",
+    "a bad deploy: from one moment on, every event is refused, 10,000 of them",
+    "a halt within 100 refusals, no further dead letters; everything is sent once it is allowed",
     keeps=(1, 2, 4, 5),
 )
 def test_a_bad_deploy() -> None:

@@ -127,7 +127,7 @@ async def taken_over(now: Scene, worker: Start) -> WorkerProcess:
 @fault(
     "process",
     "killed (SIGKILL) before and after each step of an event's journey",
-    "the next owner adopts",
+    "the next owner adopts what was claimed",
     keeps=(1, 2, 3),
 )
 async def test_a_kill_at_any_step_loses_nothing(
@@ -146,7 +146,7 @@ async def test_a_kill_at_any_step_loses_nothing(
 @pytest.mark.parametrize("point", POINTS[:-2], ids=lambda point: f"{point[1]} {point[0]}")
 @fault(
     "process",
-    "frozen (SIGSTOP) past its lease before and after each step",
+    "frozen (SIGSTOP) for longer than its lease, before and after each step",
     "it wakes up without the lease, changes nothing and stands by",
     keeps=(1, 2, 3),
 )
@@ -169,8 +169,8 @@ async def test_a_worker_frozen_at_any_step_changes_nothing_when_it_wakes(
 @pytest.mark.parametrize("when", ["before", "after"])
 @fault(
     "process",
-    "killed (SIGKILL) while it writes that it halts",
-    "the next one finds the halt, or its cause",
+    "killed (SIGKILL) while it writes a halt",
+    "the next owner finds the halt, or what caused it",
     keeps=(1, 2, 5),
 )
 async def test_a_kill_while_the_halt_is_written_keeps_everything(

@@ -50,7 +50,12 @@ async def drained(redis: Redis, url: str, queue: str, worker: Start, events: int
 
 
 @pytest.mark.timeout(420)
-@fault("machine", "ten times the backlog, 500,000 events; then an outage on top", "memory stays the same", keeps=(1, 7))
+@fault(
+    "machine",
+    "ten times the backlog, 500,000 events, and then an outage too",
+    "memory use stays the same",
+    keeps=(1, 7),
+)
 async def test_memory_does_not_grow_with_the_backlog(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, worker: Start
 ) -> None:

@@ -44,7 +44,12 @@ async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: E
 
 @pytest.mark.parametrize("most", [None, 10_000])
 @pytest.mark.parametrize("kind", KINDS)
-@fault("producer", "the reply to a push is lost", "nothing is sent again; it says what may be pushed", keeps=(1, 3))
+@fault(
+    "producer",
+    "the reply to a push is lost",
+    "nothing is sent again; the error says what may have been pushed",
+    keeps=(1, 3),
+)
 async def test_a_producer_sends_nothing_again_and_says_what_may_have_been_pushed(
     server: EmbeddedRedis, kind: Kind, most: int | None
 ) -> None:

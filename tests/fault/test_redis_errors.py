@@ -72,7 +72,12 @@ async def scene(
         yield Scene(redis, server, process, api, queue, pushed)
 
 
-@fault("Redis", "`READONLY`: demoted to a replica, then a master again", "says so, waits, goes on", keeps=(1, 2, 3))
+@fault(
+    "Redis",
+    "`READONLY`: demoted to a replica, then a master again",
+    "the worker says so, waits, and continues",
+    keeps=(1, 2, 3),
+)
 async def test_a_demoted_master_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -84,7 +89,9 @@ async def test_a_demoted_master_is_waited_for(
         await now.ends_well()
 
 
-@fault("Redis", "`NOPERM`: the worker's user loses its rights", "says so, waits, goes on", keeps=(1, 2, 3))
+@fault(
+    "Redis", "`NOPERM`: the worker's user loses its rights", "the worker says so, waits, and continues", keeps=(1, 2, 3)
+)
 async def test_rights_that_are_taken_away_are_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -102,7 +109,12 @@ async def test_rights_that_are_taken_away_are_waited_for(
         assert "secret" not in now.worker.log.read_text()
 
 
-@fault("Redis", "the password is changed, and changed back", "says so, waits, goes on", keeps=(1, 2, 3))
+@fault(
+    "Redis",
+    "the password is changed, and later changed back",
+    "the worker says so, waits, and continues",
+    keeps=(1, 2, 3),
+)
 async def test_a_changed_password_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -115,7 +127,9 @@ async def test_a_changed_password_is_waited_for(
         await now.ends_well()
 
 
-@fault("Redis", "`BUSY`: somebody's script does not end", "POSTs stop; goes on after `SCRIPT KILL`", keeps=(1, 2, 3))
+@fault(
+    "Redis", "`BUSY`: somebody's script does not end", "POSTs stop, and continue after `SCRIPT KILL`", keeps=(1, 2, 3)
+)
 async def test_somebody_elses_endless_script_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -134,7 +148,7 @@ async def test_somebody_elses_endless_script_is_waited_for(
         await now.ends_well()
 
 
-@fault("Redis", "`OOM` in the middle of a run", "drains what was pushed; nothing stops", keeps=(1, 2, 3))
+@fault("Redis", "`OOM` in the middle of a run", "what was pushed is drained; nothing stops", keeps=(1, 2, 3))
 async def test_a_redis_that_fills_up_in_the_middle_drains(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -145,7 +159,12 @@ async def test_a_redis_that_fills_up_in_the_middle_drains(
         assert (verdict.faults, verdict.explained) == ({}, [])
 
 
-@fault("Redis", "`maxclients` reached, and its connections cut", "says so, waits, goes on", keeps=(1, 2, 3))
+@fault(
+    "Redis",
+    "`maxclients` reached, and its connections cut",
+    "the worker says so, waits, and continues",
+    keeps=(1, 2, 3),
+)
 async def test_a_redis_without_a_connection_to_spare_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -157,7 +176,12 @@ async def test_a_redis_without_a_connection_to_spare_is_waited_for(
         await now.ends_well()
 
 
-@fault("Redis", "`MISCONF`: its disk is full, a snapshot failed", "says so, waits, goes on", keeps=(1, 2, 3))
+@fault(
+    "Redis",
+    "`MISCONF`: its disk is full and a snapshot has failed",
+    "the worker says so, waits, and continues",
+    keeps=(1, 2, 3),
+)
 async def test_a_redis_that_cannot_save_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -180,7 +204,7 @@ async def test_a_redis_that_cannot_save_is_waited_for(
 
 
 @pytest.mark.parametrize("kind", ["ALL", "WRITE"])
-@fault("Redis", "`CLIENT PAUSE`", "POSTs stop, then go on", keeps=(1, 2, 3))
+@fault("Redis", "`CLIENT PAUSE`", "POSTs stop, then continue", keeps=(1, 2, 3))
 async def test_a_paused_redis_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str, kind: str
 ) -> None:
@@ -191,7 +215,7 @@ async def test_a_paused_redis_is_waited_for(
         await now.ends_well()
 
 
-@fault("connection", "killed by Redis, over and over (`CLIENT KILL`)", "made again", keeps=(1, 2, 3))
+@fault("connection", "closed by Redis repeatedly (`CLIENT KILL`)", "the worker reconnects", keeps=(1, 2, 3))
 async def test_killed_connections_are_made_again(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -210,7 +234,7 @@ async def test_killed_connections_are_made_again(
         assert (verdict.faults, verdict.explained) == ({}, [])
 
 
-@fault("Redis", "emptied by somebody (`FLUSHALL`)", "goes on with what is pushed afterwards", keeps=(2,))
+@fault("Redis", "somebody empties it (`FLUSHALL`)", "the worker continues with what is pushed afterwards", keeps=(2,))
 async def test_a_redis_that_somebody_emptied_is_started_over(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -228,7 +252,12 @@ async def test_a_redis_that_somebody_emptied_is_started_over(
         assert [x["level"] for x in now.worker.lines() if x["level"] in ("error", "critical")] == []
 
 
-@fault("Redis", "somebody replaces the claimed hash by a string", "ends with the key's name and exit 78", keeps=(1,))
+@fault(
+    "Redis",
+    "somebody replaces the hash of claimed events with a string",
+    "the worker names the key and exits with 78",
+    keeps=(1,),
+)
 async def test_a_key_that_changes_its_type_is_named(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str
 ) -> None:
@@ -248,7 +277,10 @@ async def test_a_key_that_changes_its_type_is_named(
 
 
 @fault(
-    "Redis", "`LOADING`: restarted, and reads its append-only file for seconds", "says so, waits, goes on", keeps=(1, 2)
+    "Redis",
+    "`LOADING`: it restarts and reads its append-only file for seconds",
+    "the worker says so, waits, and continues",
+    keeps=(1, 2),
 )
 async def test_a_redis_that_loads_its_data_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str, tmp_path: Path

@@ -99,7 +99,7 @@ async def killed(redis: Redis, queue: str, ended: "asyncio.Task[int]", pid: int,
 @fault(
     "process",
     "`forwarder dead replay` is killed (SIGKILL) at random moments, and run again",
-    "each letter is pushed once, in order",
+    "each dead letter is pushed once, in order",
     keeps=(1, 2, 3),
 )
 async def test_a_replay_that_is_killed_at_random_moments_loses_and_doubles_nothing(

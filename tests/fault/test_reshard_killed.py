@@ -54,8 +54,8 @@ async def _more(crowd: Crowd, shards: int) -> None:
 
 @fault(
     "connection",
-    "lost at each step of `forwarder reshard` in turn, after the step was done",
-    "the same command goes on from there",
+    "lost during `forwarder reshard`, after each of its steps in turn",
+    "the same command continues from there",
     keeps=(1, 2, 3),
 )
 @pytest.mark.usefixtures("small")
@@ -92,7 +92,7 @@ def _command(url: str, queue: str, shards: int) -> None:
 @fault(
     "process",
     "`forwarder reshard` is killed (SIGKILL) at random moments",
-    "the same command goes on from there",
+    "the same command continues from there",
     keeps=(1, 2, 3),
 )
 async def test_sigkill_at_random_moments_loses_and_doubles_nothing(
@@ -139,7 +139,7 @@ def _killer(process: ForkServerProcess, moment: int) -> Callable[[int], bool]:
 @pytest.mark.parametrize("when", ["before", "after"])
 @fault(
     "process",
-    "`forwarder reshard` is frozen while another one does all of it, then wakes",
+    "`forwarder reshard` is frozen, another one does all the work, and the first one wakes",
     "it changes nothing, and says that it was overtaken",
     keeps=(1, 2, 3),
 )
@@ -166,7 +166,7 @@ async def test_one_that_was_overtaken_changes_nothing(
 
 
 @pytest.mark.usefixtures("small")
-@fault("process", "two `forwarder reshard` at once", "one of them does it all", keeps=(1, 2, 3))
+@fault("process", "two `forwarder reshard` at once", "one of them does all the work", keeps=(1, 2, 3))
 async def test_two_at_once_lose_and_double_nothing(
     redis_url: str, redis_client: Redis, queue_name: str, dice: random.Random
 ) -> None:

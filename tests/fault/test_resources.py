@@ -30,7 +30,7 @@ def lines_of(process: WorkerProcess, what: str) -> list[dict[str, object]]:
 @fault(
     "machine",
     "no file descriptor left (`EMFILE`)",
-    "POSTs wait, not sent; goes on when there are some",
+    "POSTs wait unsent until there are some again",
     keeps=(1, 2, 3),
 )
 async def test_without_a_descriptor_nothing_is_sent_and_nothing_is_lost(
@@ -63,7 +63,7 @@ async def test_without_a_descriptor_nothing_is_sent_and_nothing_is_lost(
 @fault(
     "machine",
     "the process is frozen for a moment (SIGSTOP)",
-    "`/livez` is silent; goes on, nothing doubles",
+    "`/livez` does not answer meanwhile; then the worker continues, and nothing is sent twice",
     keeps=(1, 2, 3),
 )
 async def test_a_frozen_worker_is_not_alive_and_goes_on_when_it_wakes(
@@ -88,7 +88,12 @@ async def test_a_frozen_worker_is_not_alive_and_goes_on_when_it_wakes(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
-@fault("machine", "the process wakes after its lease has gone to another", "sends nothing, stands by", keeps=(1, 3))
+@fault(
+    "machine",
+    "the process wakes up after another worker has got its lease",
+    "it sends nothing and stands by",
+    keeps=(1, 3),
+)
 async def test_a_worker_that_wakes_without_its_lease_sends_nothing(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -112,7 +117,12 @@ async def test_a_worker_that_wakes_without_its_lease_sends_nothing(
     assert api.ledger.accepted_events == 1
 
 
-@fault("machine", "a brownout: thousands of POSTs fail", "a line for each status every ten seconds", keeps=(1, 2, 3))
+@fault(
+    "machine",
+    "a brownout: thousands of POSTs fail",
+    "the log has one line per status every ten seconds",
+    keeps=(1, 2, 3),
+)
 async def test_failing_posts_do_not_flood_the_log(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -146,8 +156,8 @@ def bad_stderr(request: pytest.FixtureRequest) -> Iterator[dict[str, object]]:
 
 @fault(
     "machine",
-    "no log: stderr closed, its disk full, its reader gone",
-    "lines are lost, events are not",
+    "no log: stderr is closed, its disk is full, or its reader is gone",
+    "log lines are lost, events are not",
     keeps=(1, 2, 3),
 )
 async def test_a_log_that_cannot_be_written_costs_no_event(
@@ -165,7 +175,7 @@ async def test_a_log_that_cannot_be_written_costs_no_event(
     assert await process.stopped() in (0, 120)
 
 
-@fault("machine", "the API's name does not resolve", "waits and says so; halts nothing", keeps=(1, 5, 6))
+@fault("machine", "the API's name does not resolve", "the service waits and says so; it does not halt", keeps=(1, 5, 6))
 async def test_a_name_of_the_api_that_does_not_resolve_is_an_outage(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -186,7 +196,7 @@ async def test_a_name_of_the_api_that_does_not_resolve_is_an_outage(
     assert api.ledger.accepted_events == 20
 
 
-@fault("machine", "the name of Redis does not resolve", "waits, says so, stops when asked to", keeps=(1,))
+@fault("machine", "the name of Redis does not resolve", "the service waits, says so, and can be stopped", keeps=(1,))
 async def test_a_name_of_redis_that_does_not_resolve_is_waited_for(
     queue_name: str, api: Simulator, worker: Start
 ) -> None:

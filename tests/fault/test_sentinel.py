@@ -109,7 +109,10 @@ async def sentinel_set(own_redis: Servers, directory: Path) -> AsyncIterator[Set
 
 
 @fault(
-    "failover", "the master is killed, Sentinels promote a replica", "follows the new master by itself", keeps=(1, 2, 3)
+    "failover",
+    "the master is killed, and the Sentinels promote a replica",
+    "the worker follows the new master by itself",
+    keeps=(1, 2, 3),
 )
 async def test_a_worker_follows_the_master_that_sentinels_name(
     own_redis: Servers, api: Simulator, worker: Start, queue_name: str, tmp_path: Path
@@ -149,8 +152,8 @@ async def test_a_worker_follows_the_master_that_sentinels_name(
 
 @fault(
     "failover",
-    "one Sentinel after the other is gone, the master stays",
-    "goes on; a start needs one of them",
+    "one Sentinel after the other stops, the master stays",
+    "the worker continues; only a start needs one of them",
     keeps=(1, 2, 3),
 )
 async def test_sentinels_are_asked_one_after_the_other(

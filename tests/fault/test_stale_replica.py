@@ -122,8 +122,8 @@ async def pair(own_redis: Servers, api: Simulator, queue: str) -> AsyncIterator[
 
 @fault(
     "failover",
-    "to a stale replica: claims, settlements and letters are lost",
-    "noticed; everything is adopted or claimed again: doubles, no loss",
+    "to a stale replica: claims, settlements and dead letters are lost",
+    "the worker notices; everything is adopted or claimed again: duplicates, no loss",
     keeps=(1, 2, 3),
 )
 async def test_what_a_stale_replica_never_heard_of_is_done_again(
@@ -146,8 +146,8 @@ async def test_what_a_stale_replica_never_heard_of_is_done_again(
 
 @fault(
     "failover",
-    "to a stale replica: pushes are lost, and new ones take their places",
-    "no new event is settled under an old one's number",
+    "to a stale replica: pushes are lost, and new ones take their numbers",
+    "no new event is settled under the number of an old one",
     keeps=(1, 2, 3),
 )
 async def test_pushes_that_take_the_places_of_lost_ones_are_not_taken_for_them(
@@ -177,7 +177,7 @@ async def _accepted(both: Pair) -> list[tuple[int, ...]]:
         return [post.numbers for post in (await observed(both.pushed, both.api, redis, both.queue)).posts]
 
 
-@fault("failover", "four in a row at random moments, and SIGKILL", "drained, in order", keeps=(1, 2, 3))
+@fault("failover", "four in a row at random moments, with SIGKILLs", "everything is drained, in order", keeps=(1, 2, 3))
 async def test_failovers_at_random_moments_lose_nothing_that_was_replicated(
     own_redis: Servers, api: Simulator, worker: Start, queue_name: str
 ) -> None:

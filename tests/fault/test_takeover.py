@@ -67,7 +67,7 @@ async def test_a_standby_takes_over_within_the_lease_of_a_killed_worker(
 
 @fault(
     "process",
-    "the owner is frozen (SIGSTOP) past its lease, then wakes",
+    "the owner is frozen (SIGSTOP) for longer than its lease, then wakes",
     "it changes nothing and stands by again",
     keeps=(1, 2),
 )
@@ -90,7 +90,9 @@ async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stand
     assert (await census(redis_client, queue_name)).accepted == len(elements)
 
 
-@fault("Redis", "frozen for a while (SIGSTOP)", "POSTs stop within a second; goes on when it wakes", keeps=(1, 2, 3))
+@fault(
+    "Redis", "frozen for a while (SIGSTOP)", "POSTs stop within a second, and continue when it wakes", keeps=(1, 2, 3)
+)
 async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -113,7 +115,7 @@ async def test_a_frozen_redis_stops_the_posts_within_a_second_and_loses_nothing(
     assert api.ledger.accepted_events == len(elements), "a pause shorter than the lease doubles nothing"
 
 
-@fault("Redis", "killed and restarted from its append-only file, twice", "the claims are adopted", keeps=(1, 2))
+@fault("Redis", "killed and restarted from its append-only file, twice", "what was claimed is adopted", keeps=(1, 2))
 async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:
@@ -136,7 +138,7 @@ async def test_a_redis_that_restarts_from_its_append_only_file_loses_nothing(
     assert in_order(accepted(api), by_user(elements))
 
 
-@fault("Redis", "the lease cannot be renewed", "no POST starts that the lease would not outlast", keeps=(1, 2))
+@fault("Redis", "the lease cannot be renewed", "no POST starts that could outlast the lease", keeps=(1, 2))
 async def test_no_post_starts_that_the_lease_would_not_outlast(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator, worker: Start
 ) -> None:

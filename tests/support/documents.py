@@ -1,17 +1,65 @@
-"""The parts of a document that commands write: between ``<!-- NAME -->`` and ``<!-- /NAME -->``."""
+"""The documents of the repository, and the parts of them that commands write.
+
+Such a part stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
+"""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+README = ROOT / "README.md"
+REFERENCE = ROOT / "deploy" / "reference.md"
+REDIS = ROOT / "deploy" / "redis.md"
+PRODUCERS = ROOT / "deploy" / "producers.md"
+FAULTS = ROOT / "tests" / "fault" / "README.md"
+BENCH = ROOT / "tests" / "programs" / "bench" / "README.md"
+
+#: Every page, by its path from the root.
+PAGES = {
+    str(page.relative_to(ROOT)): page
+    for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "deploy").glob("*.md")), FAULTS, BENCH)
+}
 
 
 def between_marks(text: str, name: str) -> str:
-    """The part of this name; raises :class:`ValueError` without its two marks."""
+    """The part with this name; raises :class:`ValueError` without its two marks."""
     begin, end = _marks(name)
     return text[text.index(begin) + len(begin) : text.index(end)]
 
 
 def written(text: str, name: str, part: str) -> str:
-    """The document with another part of this name."""
+    """The document with another part under this name."""
     begin, end = _marks(name)
     return text.replace(begin + between_marks(text, name) + end, begin + part + end)
 
 
 def _marks(name: str) -> tuple[str, str]:
     return f"<!-- {name} -->\n", f"<!-- /{name} -->"
+
+
+def cells(table: str) -> list[list[str]]:
+    """The cells of a Markdown table, row by row, without its two lines of heading."""
+    lines = [line for line in table.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def table_headed(text: str, heading: str) -> list[list[str]]:
+    """The cells of the first table whose heading begins so."""
+    return cells(text[text.index(f"| {heading}") :].partition("\n\n")[0])
+
+
+def markdown_table(head: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table of texts."""
+    first, *rest = ["| " + " | ".join(row) + " |" for row in (head, *rows)]
+    return "\n".join([first, "|" + "---|" * len(head), *rest, ""])
+
+
+def code(text: str) -> list[str]:
+    """What stands in backticks."""
+    return re.findall(r"`([^`]+)`", text)
+
+
+def fenced(text: str, language: str) -> list[str]:
+    """The contents of the fenced blocks in this language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)

@@ -1,7 +1,7 @@
-"""The table of faults in the README: each row is what a test causes, each mark a promise that the test checks.
+"""The table of faults in tests/fault/README.md: a row for each fault, a mark for each promise that its test checks.
 
-A test says of itself what it causes with :func:`fault`. `pytest --fault-table=README.md` writes the table from what
-has just passed and failed; a run of everything fails when the README says something else.
+A test declares what it causes with :func:`fault`. `pytest --fault-table=tests/fault/README.md` writes the table from
+the tests that have just passed and failed. A run of all tests fails if the page has another table.
 """
 
 import re
@@ -18,7 +18,9 @@ from tests.support.documents import between_marks, written
 Where = Literal["process", "connection", "Redis", "failover", "cluster", "API", "input", "producer", "machine"]
 
 PROMISES = range(1, 8)
-#: By which a report tells the rows of its test.
+#: The page that has the table, from the root of the repository.
+PAGE = "tests/fault/README.md"
+#: The property of a test's report that holds the rows of the test.
 _PROPERTY = "fault"
 
 
@@ -29,7 +31,7 @@ def fault(where: Where, what: str, then: str, *, keeps: Iterable[int]) -> pytest
         where: the part that fails.
         what: the fault, as an operator would call it.
         then: what the service does, in a few words.
-        keeps: the promises (numbers as in the README) that the test asserts in spite of it.
+        keeps: the promises, by their numbers on the page, that the test asserts in spite of the fault.
     """
     kept = tuple(keeps)
     assert where in get_args(Where)
@@ -60,7 +62,7 @@ class FaultTable:
         self._rows: dict[tuple[str, str, str], _Row] = {}
 
     def collect(self, items: Iterable[pytest.Item]) -> None:
-        """Reads the marks of tests, and has their reports tell them: with xdist they come from other processes."""
+        """Reads the marks of tests and adds them to the reports, which may come from xdist's other processes."""
         for item in items:
             for mark in item.iter_markers("fault"):
                 self._row(*mark.args)
@@ -73,9 +75,9 @@ class FaultTable:
 
     def record(self, report: pytest.TestReport) -> None:
         """Takes the result of a test, or of its set-up; a skipped one proves nothing."""
-        for name, told in report.user_properties:
-            if name == _PROPERTY and isinstance(told, (tuple, list)):
-                row = self._row(*told)
+        for name, value in report.user_properties:
+            if name == _PROPERTY and isinstance(value, (tuple, list)):
+                row = self._row(*value)
                 row.ran = True
                 row.broken |= not report.passed
 
@@ -96,7 +98,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "fault(where, what, then, keeps): a row of the README's table of faults")
+    config.addinivalue_line("markers", "fault(where, what, then, keeps): a row of the table of faults")
     config.stash[_TABLE] = FaultTable()
     config.pluginmanager.register(_Recorder(config.stash[_TABLE]))
 
@@ -131,22 +133,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _differences(config: pytest.Config) -> list[str]:
-    """What the README says otherwise than the run, if the run was of everything."""
+    """How the page differs from the run, if the run was of all tests."""
     if not _is_everything(config):
         return []
-    readme, run = between_marks((config.rootpath / "README.md").read_text(), "faults"), config.stash[_TABLE].render()
-    if readme == run:
+    page, run = between_marks((config.rootpath / PAGE).read_text(), "faults"), config.stash[_TABLE].render()
+    if page == run:
         return []
-    before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (readme, run))
+    before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (page, run))
     return [
-        "README.md has another table of faults; write it with: pytest -n 3 -m fault --fault-table=README.md",
+        f"{PAGE} has another table of faults; write it with: pytest -n 3 -m fault --fault-table={PAGE}",
         *(f"- {row}" for row in sorted(before - now)),
         *(f"+ {row}" for row in sorted(now - before)),
     ]
 
 
 def _is_everything(config: pytest.Config) -> bool:
-    """Whether no test was left out by what the command line says."""
+    """Whether the command line leaves no test out."""
     option = config.option
     chosen = option.keyword or option.markexpr or option.collectonly or option.deselect or option.maxfail
     return config.args_source is config.ArgsSource.TESTPATHS and not (chosen or getattr(option, "lf", False))

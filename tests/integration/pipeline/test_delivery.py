@@ -56,7 +56,7 @@ async def test_an_event_without_a_date_gets_the_time_of_its_claim(
 )
 @fault(
     "input",
-    "`user_id` of `../admin`, `%2e%2e`, CR LF, emoji and their like",
+    "a `user_id` such as `../admin`, `%2e%2e`, CR LF, or emoji",
     "one percent-encoded segment; no request leaves the path of its user",
     keeps=(1, 4),
 )
@@ -86,8 +86,8 @@ async def test_no_request_leaves_the_path_of_its_user(
 )
 @fault(
     "input",
-    "no event at all: not JSON, no user, no name, a bad date",
-    "a letter that names the member, with the bytes kept; costs no POST",
+    "not an event: not JSON, no user, no name, a bad date",
+    "a dead letter that names the member, with the original bytes; costs no POST",
     keeps=(1, 4),
 )
 async def test_what_is_no_event_is_dead_lettered_with_its_bytes_and_costs_no_post(
@@ -112,7 +112,7 @@ async def test_a_lone_element_that_is_no_event_is_dead_lettered_at_once(
         await eventually(lambda: dead(redis_client, queue_name))
 
 
-@fault("API", "400 because of one event among many", "the batch is bisected; one letter", keeps=(1, 2, 4))
+@fault("API", "400 because of one bad event among many", "the batch is bisected; one dead letter", keeps=(1, 2, 4))
 async def test_one_bad_event_does_not_take_its_neighbours_with_it(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
@@ -189,8 +189,8 @@ async def test_a_failing_user_does_not_slow_the_others(
 
 @fault(
     "API",
-    "one user fails and has more events than the buffer holds",
-    "they are spilled; the others flow",
+    "it fails for one user, who has more events than the buffer holds",
+    "they are spilled; the other users are served",
     keeps=(1, 2, 7),
 )
 async def test_a_failing_user_with_more_events_than_the_buffer_holds_does_not_stop_the_others(
@@ -245,7 +245,7 @@ async def test_a_user_the_api_does_not_know_is_dead_lettered_once_the_address_is
     assert {(e.reason, e.status) for e in await dead(redis_client, queue_name)} == {("rejected", str(status))}
 
 
-@fault("API", "403 for one user alone", "that user waits; nobody is halted", keeps=(1, 5))
+@fault("API", "403 for one user only", "that user waits; nothing halts", keeps=(1, 5))
 async def test_one_request_that_a_firewall_dislikes_halts_nobody(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:

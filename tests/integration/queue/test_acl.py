@@ -1,7 +1,6 @@
-"""The ACL rules that the README gives: everything works with them, and nothing in them is too much."""
+"""The ACL rules of the page about Redis: everything works with them, and no right in them is needless."""
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,16 +14,17 @@ from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import Fleet, HaltRecord, Keys, NewLetter, Place, Queue, Redis, Settlement, connect
 from forwarder.simulator import Simulator
 from tests.support.claims import owner
+from tests.support.documents import PRODUCERS, REDIS
 from tests.support.service import event, eventually, running, settings
 
-README = (Path(__file__).parents[3] / "README.md").read_text()
-PAGE = (Path(__file__).parents[3] / "deploy" / "producers.md").read_text()
+PAGE = REDIS.read_text()
+OF_PRODUCERS = PRODUCERS.read_text()
 DENIED = r"(?i)permission|can't run this command"
 
 
 def rule(name: str) -> list[str]:
-    """The words of a rule in the README, after the password."""
-    found = re.search(rf"^ACL SETUSER {name} on >\S+ (.*)$", README, re.MULTILINE)
+    """The words of a rule on the page, after the password."""
+    found = re.search(rf"^ACL SETUSER {name} on >\S+ (.*)$", PAGE, re.MULTILINE)
     assert found, name
     return found[1].split()
 
@@ -35,7 +35,7 @@ def permissions(name: str) -> list[str]:
 
 def more(what: str) -> list[str]:
     """The words that the page about producers adds to the rule, for what it says."""
-    found = re.search(rf"^ACL SETUSER producer (.*) # {what}$", PAGE, re.MULTILINE)
+    found = re.search(rf"^ACL SETUSER producer (.*) # {what}$", OF_PRODUCERS, re.MULTILINE)
     assert found, what
     return found[1].split()
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.documents import between_marks
-from tests.support.faults import fault
+from tests.support.faults import PAGE, fault
 
 pytest_plugins = ["pytester"]
 
@@ -26,7 +26,7 @@ TESTS = """
     def test_of_a_kill_for_another_promise():
         pass
 """
-README = "# t\n<!-- faults -->\n{table}<!-- /faults -->\nrest\n"
+DOCUMENT = "# t\n<!-- faults -->\n{table}<!-- /faults -->\nrest\n"
 TABLE = """
 | where | fault | what happens | 1 | 2 | 3 | 4 | 5 | 6 | 7 | result |
 |---|---|---|:-:|:-:|:-:|:-:|:-:|:-:|:-:|---|
@@ -45,7 +45,9 @@ def given(pytester: pytest.Pytester, *, outage: str = "True", kill: str = "pass"
     pytester.makeconftest('pytest_plugins = ["tests.support.faults"]')
     pytester.makeini("[pytest]\ntestpaths = .\n")
     pytester.makepyfile(TESTS.format(outage=outage, kill=kill))
-    (pytester.path / "README.md").write_text(README.format(table=table))
+    page = pytester.path / PAGE
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(DOCUMENT.format(table=table))
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
@@ -55,36 +57,36 @@ def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
 
 def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> None:
     given(pytester, table="")
-    assert run(pytester, "--fault-table=README.md").ret == 0
-    assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
+    assert run(pytester, f"--fault-table={PAGE}").ret == 0
+    assert (pytester.path / PAGE).read_text() == DOCUMENT.format(table=TABLE)
 
 
 def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester: pytest.Pytester) -> None:
     given(pytester, table="")
-    assert run(pytester, "-n", "2", "--fault-table=README.md").ret == 0
-    assert (pytester.path / "README.md").read_text() == README.format(table=TABLE)
+    assert run(pytester, "-n", "2", f"--fault-table={PAGE}").ret == 0
+    assert (pytester.path / PAGE).read_text() == DOCUMENT.format(table=TABLE)
     assert run(pytester, "-n", "2").ret == 0
     given(pytester, kill="assert worker < 2")
-    run(pytester, "-n", "2", "--fault-table=README.md")
-    assert between_marks((pytester.path / "README.md").read_text(), "faults").count("**broken**") == 1
+    run(pytester, "-n", "2", f"--fault-table={PAGE}")
+    assert between_marks((pytester.path / PAGE).read_text(), "faults").count("**broken**") == 1
 
 
 @pytest.mark.parametrize("broken", [{"outage": "False"}, {"kill": "pytest.skip()"}, {"kill": "assert worker < 2"}])
 def test_what_failed_or_was_skipped_is_not_called_kept(pytester: pytest.Pytester, broken: dict[str, str]) -> None:
     given(pytester, **broken)
-    run(pytester, "--fault-table=README.md")
-    table = between_marks((pytester.path / "README.md").read_text(), "faults")
+    run(pytester, f"--fault-table={PAGE}")
+    table = between_marks((pytester.path / PAGE).read_text(), "faults")
     assert table.count("**broken**") == 1
 
 
 def test_what_did_not_run_is_not_called_kept(pytester: pytest.Pytester) -> None:
     given(pytester)
-    run(pytester, "--collect-only", "--fault-table=README.md")
-    table = between_marks((pytester.path / "README.md").read_text(), "faults")
+    run(pytester, "--collect-only", f"--fault-table={PAGE}")
+    table = between_marks((pytester.path / PAGE).read_text(), "faults")
     assert (table.count("not run"), table.count("kept")) == (2, 0)
 
 
-def test_a_whole_run_fails_when_the_readme_says_something_else(pytester: pytest.Pytester) -> None:
+def test_a_whole_run_fails_when_the_page_has_another_table(pytester: pytest.Pytester) -> None:
     given(pytester, table=TABLE.replace("waits", "guesses"))
     result = run(pytester)
     assert result.ret == pytest.ExitCode.TESTS_FAILED

@@ -42,7 +42,7 @@ async def untouched(redis: Redis, queue: str, events: int) -> None:
     assert not any(now.imbalances.values()), now
 
 
-@fault("API", "401: the key was revoked", "halts; a new key in the file ends it", keeps=(1, 5))
+@fault("API", "401: the key was revoked", "the service halts; a new key in the file ends the halt", keeps=(1, 5))
 async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, tmp_path: Path
 ) -> None:
@@ -92,7 +92,7 @@ async def test_a_replica_with_another_key_takes_over_from_a_halted_one(
     ],
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
-@fault("API", "a portal or a wrong URL: 200, 204, 302", "halts; nothing counts as accepted", keeps=(1, 5))
+@fault("API", "a portal or a wrong URL: 200, 204, 302", "the service halts; nothing counts as accepted", keeps=(1, 5))
 async def test_what_is_not_the_api_halts_and_accepts_nothing(
     answer: Answer, reason: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
@@ -120,7 +120,7 @@ async def test_with_on_halt_exit_the_service_ends(
 @fault(
     "producer",
     "a bad deploy: every event is refused",
-    "the brake halts within a hundred letters; `resume --allow-refusals` lets some through",
+    "the brake halts the service within a hundred dead letters; `resume --allow-refusals` lets some through",
     keeps=(1, 5),
 )
 async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
@@ -149,7 +149,7 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
     assert api.ledger.accepted_events == 1_000 - 358
 
 
-@fault("producer", "it is somebody else's list", "halts; no element is touched", keeps=(1, 5))
+@fault("producer", "the list belongs to another program", "the service halts; no element is touched", keeps=(1, 5))
 async def test_a_list_of_something_else_is_left_as_it_is(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:

@@ -1,7 +1,7 @@
-"""Measures forwarder beside what one would use instead, everyone in turn and repeated, on backlogs alike.
+"""Measures forwarder beside what one would otherwise use: in turn, repeatedly, and on equal backlogs.
 
-Needs nginx, and for all contestants Go, Node and npm; who cannot run here is skipped with a line that says why.
-The whole takes about three quarters of an hour; --quick, a smoke test, a few minutes.
+It needs nginx, and Go, Node and npm for some contestants. A contestant that cannot run here is skipped, with a line
+that says why. All of it takes about three quarters of an hour; --quick, a smoke test, takes a few minutes.
 """
 
 import argparse

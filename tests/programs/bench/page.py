@@ -1,4 +1,4 @@
-"""The benchmark's figures as the README tells them."""
+"""The benchmark's figures as a part of its page, README.md beside this file."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -57,18 +57,18 @@ def _time(seconds: float) -> str:
 def _facts(figures: Figures) -> Iterator[str]:
     ratios = figures["bare_loop_cpu_over_workers"]
     if ratios:
-        told = ", ".join(f"{ratio:.2f} with {work.removeprefix('rows-')}" for work, ratio in ratios.items())
-        yield f"- CPU of the bare loop ÷ the forwarder's, by events in a POST: {told}."
+        listed = ", ".join(f"{ratio:.2f} with {work.removeprefix('rows-')}" for work, ratio in ratios.items())
+        yield f"- The bare loop's CPU ÷ the forwarder's, by events in a POST: {listed}."
     ours = {each["work"]: each for each in figures["medians"] if (each["peer"], each["rate"]) == (_OURS, 0)}
     if ours:
         most = max(each["redis_us"] for work, each in ours.items() if not work.startswith("rows-"))
         trips = figures["round_trips_per_event"]
-        yield f"- Redis takes at most {most:.1f} µs of CPU per event of these backlogs, and {trips:.4f} round trips."
+        yield f"- Redis needs at most {most:.1f} µs of CPU and {trips:.4f} round trips for an event of these backlogs."
     if ratio := figures["memory_deepest_over_shallowest"]:
         deep = {each["events"]: each["peak_bytes"] / 2**20 for work, each in ours.items() if work.startswith("deep-")}
-        told = ", ".join(f"{peak:,.0f} MiB with {events:,}" for events, peak in deep.items())
-        yield f"- Most memory, by events waiting: {told}: a ratio of {ratio:.2f}."
+        listed = ", ".join(f"{peak:,.0f} MiB with {events:,}" for events, peak in deep.items())
+        yield f"- Peak memory, by events waiting: {listed}. The ratio is {ratio:.2f}."
     idle = figures["idle_milliseconds"]
     if idle:
         bare = f"{idle['sink']:.1f} ms of it the POST itself"
-        yield f"- Idle, with `FORWARDER_LINGER=0`: {idle['forwarder']:.1f} ms from the push to the 202, {bare}."
+        yield f"- When idle, with `FORWARDER_LINGER=0`: {idle['forwarder']:.1f} ms from the push to the 202, {bare}."

@@ -12,7 +12,7 @@ from tests.programs.bench.fleet import PRODUCERS, SHARDS, FleetRun
 from tests.programs.bench.sheet import Sheet
 from tests.programs.bench.sizing import Costs
 
-_BREAKS = "Used to the full, one after the other gives out:"
+_BREAKS = "What reaches its limit, in this order, if everything is used fully:"
 _MEDIAN_OF = (
     "events",
     "fewest_posts",
@@ -107,15 +107,15 @@ class ScaleReport:
         """A row for each fleet at each rate."""
         head = (
             "lists in",
-            "POSTs/s each",
+            "limit of each, POSTs/s",
             "workers",
             "events/s",
             "POSTs ÷ fewest",
             "worker CPU µs per event",
-            "÷ one worker's",
+            "÷ that of one worker",
             "Redis CPU µs per event",
-            "its replicas'",
-            "most memory of a worker",
+            "its replicas",
+            "peak memory of a worker",
         )
         stores = [run.store for run in self.runs]
         rows = sorted(self.medians(), key=lambda each: (stores.index(each["store"]), each["rate"]))
@@ -140,9 +140,9 @@ class ScaleReport:
         """The machine, and what was drained."""
         machine = self.machine
         return (
-            f"On {machine['CPU']}, Python {machine['Python']}, {machine['Redis']} with an append-only file. "
+            f"Measured on {machine['CPU']}, Python {machine['Python']}, {machine['Redis']} with an append-only file. "
             f"Unlimited: {self.backlog.title}, on {SHARDS} lists, at best {1 / self.backlog.posts:.1f} in a POST. "
-            f"At a rate: as much for each worker, all of it for {SHARDS}. Every event arrived exactly once."
+            f"With a limit: 1/{SHARDS} of that for each worker. Every event arrived exactly once."
         )
 
     def sizes(self) -> Sheet:
@@ -151,44 +151,44 @@ class ScaleReport:
         one, many = min(self.push_us), max(self.push_us)
         rows: dict[str, Iterable[str]] = {
             f"API accounts, at {sizing.POSTS} POSTs/s": (f"{each.accounts:,}" for each in found),
-            "workers, a core each": (f"{each.workers:,}" for each in found),
+            "workers, with a core each": (f"{each.workers:,}" for each in found),
             "their memory": (f"{each.worker_gib:,.1f} GiB" for each in found),
             "queues": (f"{each.queues:,}" for each in found),
             "`FORWARDER_SHARDS` of each": (f"{each.shards:,}" for each in found),
-            f"Redis masters for their CPU, {one} event in an RPUSH": (f"{each.nodes_for_cpu:,}" for each in found),
-            f"the same, {many} events in an RPUSH": (f"{each.nodes_for_cheap_cpu:,}" for each in found),
-            "Redis masters for an hour's events": (f"{each.nodes_for_memory:,}" for each in found),
-            "an hour's events": (f"{each.outage_gib:,.0f} GiB" for each in found),
+            f"Redis masters for their CPU, with {one} event in an RPUSH": (f"{each.nodes_for_cpu:,}" for each in found),
+            f"the same, with {many} events in an RPUSH": (f"{each.nodes_for_cheap_cpu:,}" for each in found),
+            "Redis masters for the memory of an hour's events": (f"{each.nodes_for_memory:,}" for each in found),
+            "memory of an hour's events": (f"{each.outage_gib:,.0f} GiB" for each in found),
             "network of Redis": (f"{each.redis_gbit:,.2f} Gbit/s" for each in found),
-            "network to the API, bodies alone": (f"{each.api_gbit:,.2f} Gbit/s" for each in found),
+            "network to the API, bodies only": (f"{each.api_gbit:,.2f} Gbit/s" for each in found),
         }
-        head = ("what so many events a second take", *(f"{each.rate:,}" for each in found))
+        head = ("events per second", *(f"{each.rate:,}" for each in found))
         return Sheet(head, [(name, *cells) for name, cells in rows.items()])
 
     def ceilings(self) -> Sheet:
-        """What gives out, the first first."""
+        """What reaches its limit, in order."""
         rows = [(each.what, each.then, f"{each.rate:,.0f}") for each in sizing.ceilings(self.costs)]
-        return Sheet(("what gives out", "what helps", "at events/s"), rows, texts=2)
+        return Sheet(("limit", "what helps", "at events/s"), rows, texts=2)
 
     def notes(self) -> Sequence[str]:
         """What else was measured."""
         costs, element = self.costs, self.backlog.element_bytes
         pushed = ", ".join(f"{us:.1f} µs with {at_once} in an RPUSH" for at_once, us in self.push_us.items())
         return (
-            f"Being pushed by {PRODUCERS} producers at once costs Redis, per event: {pushed}.",
-            f"A waiting event takes {costs.waiting_bytes:,.0f} bytes of Redis' memory; its element is {element:,.0f}.",
-            f"On Redis' network it is {costs.redis_bytes:,.0f}, its push included; in a POST {costs.body_bytes:,.0f}.",
+            f"With {PRODUCERS} producers at once, a push costs this much CPU of Redis per event: {pushed}.",
+            f"A waiting event uses {costs.waiting_bytes:,.0f} bytes of Redis memory. Its element has {element:,.0f}.",
+            f"An event uses {costs.redis_bytes:,.0f} bytes on the network of Redis, including its push.",
+            f"In a POST it uses {costs.body_bytes:,.0f} bytes.",
         )
 
     def given(self) -> str:
-        """What the arithmetic begins with."""
+        """What the calculation begins with."""
         costs, gib = self.costs, sizing.NODE_BYTES // 2**30
         return (
-            f"The arithmetic takes the dearest of these figures: {costs.worker_us:.1f} µs of a worker's core, "
-            f"{costs.redis_us:.1f} µs of a master's and what the push costs, {costs.worker_bytes / 2**20:,.0f} MiB for "
-            f"a worker. Cores and memory are used to {sizing.USED * 100:.0f} %, a Redis has {gib} GiB. "
-            f"Accounts are counted with {sizing.EVENTS_PER_POST} events in a POST. "
-            "Each master also has a replica, which is not counted."
+            f"The calculation uses the most expensive of these figures: {costs.worker_us:.1f} µs of a worker's core, "
+            f"{costs.redis_us:.1f} µs of a master's core plus the push, and {costs.worker_bytes / 2**20:,.0f} MiB for "
+            f"a worker. It plans to use {sizing.USED * 100:.0f} % of cores and memory, with {gib} GiB for each Redis "
+            f"and {sizing.EVENTS_PER_POST} events in each POST. Each master also needs a replica, which is not counted."
         )
 
     def page(self) -> str:

@@ -1,4 +1,4 @@
-"""From what an event costs to what a rate of events takes, and what gives out first. Pure arithmetic."""
+"""Computes what a rate of events needs from what an event costs, and which limit is reached first. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +104,7 @@ def _power_of_two(least: int) -> int:
 
 @dataclass(frozen=True)
 class Ceiling:
-    """Something that gives out at a rate of events, used to the full."""
+    """Something that a rate of events uses fully."""
 
     what: str
     rate: float
@@ -112,34 +112,36 @@ class Ceiling:
 
 
 def ceilings(costs: Costs) -> Sequence[Ceiling]:
-    """What gives out, the first first."""
+    """What reaches its limit, in order."""
     return sorted((*_of_accounts(), *_of_redis(costs), *_of_workers(costs)), key=lambda each: each.rate)
 
 
 def _of_accounts() -> Sequence[Ceiling]:
     account, full = f"one account, {POSTS} POSTs/s", POSTS * EVENTS_PER_POST
     return (
-        Ceiling(f"{account}, each event another user's", POSTS, "another account"),
+        Ceiling(f"{account}, each event of another user", POSTS, "another account"),
         Ceiling(f"{account}, {EVENTS_PER_POST} events in each", full, "another account, or a higher limit"),
-        Ceiling(f"one user, answers after {ANSWER:g} s", EVENTS_PER_POST / ANSWER, "`FORWARDER_MAX_EVENTS_PER_POST`"),
+        Ceiling(
+            f"one user, if an answer takes {ANSWER:g} s", EVENTS_PER_POST / ANSWER, "`FORWARDER_MAX_EVENTS_PER_POST`"
+        ),
     )
 
 
 def _of_redis(costs: Costs) -> Sequence[Ceiling]:
-    memory, network = f"memory of one Redis, {NODE_BYTES // 2**30} GiB", f"{LINK_BITS / 1e9:g} Gbit/s"
+    memory, network = f"the memory of one Redis, {NODE_BYTES // 2**30} GiB", f"{LINK_BITS / 1e9:g} Gbit/s"
     then = "a Redis Cluster, more masters"
     return (
-        Ceiling(f"{memory}, an hour without the API", NODE_BYTES / OUTAGE / costs.waiting_bytes, then),
-        Ceiling("one Redis' thread, events pushed one at a time", 1e6 / costs.node_us, "pushing several at once"),
-        Ceiling("one Redis' thread, events pushed many at once", 1e6 / costs.cheap_node_us, then),
-        Ceiling(f"network of one Redis, {network}", LINK_BITS / 8 / costs.redis_bytes, then),
+        Ceiling(f"{memory}, after an hour without the API", NODE_BYTES / OUTAGE / costs.waiting_bytes, then),
+        Ceiling("the thread of one Redis, events pushed one at a time", 1e6 / costs.node_us, "pushing several at once"),
+        Ceiling("the thread of one Redis, events pushed many at once", 1e6 / costs.cheap_node_us, then),
+        Ceiling(f"the network of one Redis, {network}", LINK_BITS / 8 / costs.redis_bytes, then),
     )
 
 
 def _of_workers(costs: Costs) -> Sequence[Ceiling]:
     core, network = 1e6 / costs.worker_us, f"{LINK_BITS / 1e9:g} Gbit/s"
     return (
-        Ceiling("one worker's core, and so one list", core, "more lists and workers"),
-        Ceiling(f"one machine's way to the API, {network}", LINK_BITS / 8 / costs.body_bytes, "more machines"),
-        Ceiling(f"{MOST_SHARDS:,} lists, a core for each", MOST_SHARDS * core, "another queue"),
+        Ceiling("the core of one worker, and so one list", core, "more lists and workers"),
+        Ceiling(f"the network of one machine to the API, {network}", LINK_BITS / 8 / costs.body_bytes, "more machines"),
+        Ceiling(f"{MOST_SHARDS:,} lists, with a core for each", MOST_SHARDS * core, "another queue"),
     )

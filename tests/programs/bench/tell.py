@@ -1,6 +1,6 @@
 """Writes up a benchmark that was measured in parts.
 
-`python -m tests.programs.bench.tell PART.json ... --readme README.md`
+`python -m tests.programs.bench.tell PART.json ... --readme tests/programs/bench/README.md`
 """
 
 import argparse
@@ -15,7 +15,7 @@ from tests.support.documents import written
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
-    """What :func:`tell` is told."""
+    """The options of :func:`tell`."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
     parser.add_argument("--readme", type=Path, metavar="FILE", help="write the page of figures into this document")
     parser.add_argument("--charts", type=Path, metavar="FOLDER", help="draw SVGs there")

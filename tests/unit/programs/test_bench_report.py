@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import replace
-from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -12,7 +11,7 @@ from tests.programs.bench.charts import charts
 from tests.programs.bench.measure import Measurement
 from tests.programs.bench.page import page
 from tests.programs.bench.report import Idle, Killed, Report, medians
-from tests.support.documents import between_marks
+from tests.support.documents import BENCH, between_marks
 
 
 def _run(peer: str, seconds: float, *, work: str = "zipf", cpu: float = 1.0, measured: int = 1_000) -> Measurement:
@@ -84,12 +83,12 @@ def test_the_charts_are_svg_with_a_bar_for_each_and_names_escaped() -> None:
     assert "arq &lt;64&gt;" in drawn["zipf-unlimited.svg"]
 
 
-def test_the_page_tells_speed_time_cost_and_loss() -> None:
-    told = page(replace(REPORT, one_by_one=["arq"]).figures())
-    assert "| arq <64> | 25 | 8 s | 100.00 | 1 | 3 of 100, 2 twice |" in told, "1,000 events at 120 POSTs/s"
-    assert "| forwarder | 500 | - | - | 1 | - |" in told
-    assert "by events in a POST: 0.50 with 100." in told
-    assert "2.5 ms from the push to the 202, 0.5 ms of it the POST itself" in told
+def test_the_page_has_speed_time_cost_and_loss() -> None:
+    text = page(replace(REPORT, one_by_one=["arq"]).figures())
+    assert "| arq <64> | 25 | 8 s | 100.00 | 1 | 3 of 100, 2 twice |" in text, "1,000 events at 120 POSTs/s"
+    assert "| forwarder | 500 | - | - | 1 | - |" in text
+    assert "by events in a POST: 0.50 with 100." in text
+    assert "2.5 ms from the push to the 202, 0.5 ms of it the POST itself" in text
 
 
 def test_a_report_is_the_same_from_its_parts() -> None:
@@ -98,8 +97,7 @@ def test_a_report_is_the_same_from_its_parts() -> None:
     assert Report.of_parts(parts).figures() == REPORT.figures()
 
 
-def test_the_readme_tells_what_was_measured() -> None:
-    """`python -m tests.programs.bench --json … --readme README.md` writes both."""
-    root = Path(__file__).parents[3]
-    figures = json.loads((root / "tests/programs/bench/results/bench.json").read_text())
-    assert between_marks((root / "README.md").read_text(), "bench") == page(figures)
+def test_the_page_has_the_figures_that_were_measured() -> None:
+    """`python -m tests.programs.bench --json … --readme tests/programs/bench/README.md` writes both."""
+    figures = json.loads((BENCH.parent / "results" / "bench.json").read_text())
+    assert between_marks(BENCH.read_text(), "bench") == page(figures)

@@ -90,10 +90,10 @@ def test_ceilings_stand_in_the_order_in_which_they_are_met() -> None:
     found = ceilings(COSTS)
     assert [each.rate for each in found] == sorted(each.rate for each in found)
     rates = {each.what: each.rate for each in found}
-    assert rates["one account, 120 POSTs/s, each event another user's"] == 120
+    assert rates["one account, 120 POSTs/s, each event of another user"] == 120
     assert rates["one account, 120 POSTs/s, 100 events in each"] == 12_000
-    assert rates["one worker's core, and so one list"] == pytest.approx(1e6 / 6)
-    assert rates["one Redis' thread, events pushed one at a time"] == pytest.approx(1e6 / 12)
+    assert rates["the core of one worker, and so one list"] == pytest.approx(1e6 / 6)
+    assert rates["the thread of one Redis, events pushed one at a time"] == pytest.approx(1e6 / 12)
 
 
 def test_a_report_is_the_same_from_its_figures() -> None:
@@ -101,7 +101,7 @@ def test_a_report_is_the_same_from_its_figures() -> None:
     assert ScaleReport.of(figures).page() == REPORT.page()
 
 
-def test_the_page_and_the_terminal_tell_the_same_figures() -> None:
+def test_the_page_and_the_terminal_have_the_same_figures() -> None:
     page = REPORT.page()
     assert "| one Redis | unlimited | 2 | 2,000 | 1.20 | 12.0 | 1.10 | 2.0 | - | 1 MiB |" in page
     assert "at best 100.0 in a POST" in page
@@ -119,7 +119,7 @@ def test_lists_are_shared_fairly_when_nobody_has_two_more_than_another() -> None
     assert not shared_fairly(["a", "a", "b", "b"], 3), "one worker has nothing"
 
 
-def test_the_page_on_scaling_tells_what_was_measured() -> None:
+def test_the_page_on_scaling_has_the_figures_that_were_measured() -> None:
     """`python -m tests.programs.bench.scale --json … --readme deploy/scaling.md` writes both."""
     root = Path(__file__).parents[3]
     figures = json.loads((root / "tests/programs/bench/results/scale.json").read_text())
