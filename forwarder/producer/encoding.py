@@ -2,11 +2,12 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from forwarder.errors import InvalidElementError, InvalidEventError
 from forwarder.event import Event, decode_page
+from forwarder.event.dates import timestamp
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -72,13 +73,13 @@ def encoded(event: Mapping[str, object], now: datetime) -> bytes:
 def _date(value: object, now: datetime) -> object:
     """A moment in UTC as text; text as it is."""
     if value is None:
-        return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(now, "milliseconds")
     if not isinstance(value, datetime):
         return value
     if value.utcoffset() is None:
         raise InvalidElementError("date: a datetime without a time zone; say which, as in datetime.now(UTC)")
     try:
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return timestamp(value, "auto")
     except OverflowError:
         raise InvalidElementError("date: not within the years 1 to 9999 of UTC") from None
 

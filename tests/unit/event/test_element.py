@@ -5,7 +5,7 @@ import pytest
 from forwarder.api.request import BATCH_OVERHEAD, encode_batch, path_segment
 from forwarder.errors import InvalidElementError
 from forwarder.event import Event, decode, with_date
-from forwarder.event.fast_path import MAX_DEPTH
+from forwarder.event.members import MAX_DEPTH
 
 #: 2016-09-11T18:04:23.9Z in microseconds.
 STAMP = 1_473_617_063_900_000
