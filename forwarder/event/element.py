@@ -11,7 +11,8 @@ from functools import lru_cache
 import msgspec
 
 from forwarder.errors import InvalidElementError
-from forwarder.event.dates import DATE_FORM, last_part, timestamp
+from forwarder.event.dates import last_part, timestamp
+from forwarder.event.flaws import Flaw, Problem
 from forwarder.event.members import Members, members_of, object_of, text_of
 
 #: No user can be called so: percent-encoded or not, these mean a directory (WHATWG URL, section 4.1).
@@ -51,7 +52,7 @@ class Invalid(msgspec.Struct, frozen=True):
 def decode_carefully(element: bytes, number: int, stamp: int, max_bytes: int) -> Event:
     """The event in `element`, however its members are written. Raises what :func:`decode` raises."""
     if len(element) > max_bytes:
-        raise InvalidElementError(f"{len(element)} bytes: at most {max_bytes} are allowed")
+        raise InvalidElementError(Flaw(Problem.TOO_LONG, found=str(len(element)), allowed=str(max_bytes)))
     members = members_of(element)
     user = _user(members.pop("user_id", None))
     _check_name(members.get("name"))
@@ -105,22 +106,20 @@ def replaced(element: bytes, values: Mapping[str, bytes]) -> bytes:
 
 def _user(value: msgspec.Raw | None) -> str:
     if value is None:
-        raise InvalidElementError("user_id: missing")
+        raise InvalidElementError(Flaw(Problem.MISSING, "user_id"))
     user = text_of(value)
     if user is None and (raw := bytes(value)).removeprefix(b"-").isdigit():
         user = "0" if raw == b"-0" else raw.decode()
-    if not user:
-        raise InvalidElementError("user_id: must be a non-empty string, encodable as UTF-8, or an integer")
-    if user in DIRECTORIES:
-        raise InvalidElementError("user_id: . and .. cannot be sent")
+    if not user or user in DIRECTORIES:
+        raise InvalidElementError(Flaw.wrong("user_id"))
     return user
 
 
 def _check_name(value: msgspec.Raw | None) -> None:
     if value is None:
-        raise InvalidElementError("name: missing")
+        raise InvalidElementError(Flaw(Problem.MISSING, "name"))
     if not text_of(value):
-        raise InvalidElementError("name: must be a non-empty string, encodable as UTF-8")
+        raise InvalidElementError(Flaw.wrong("name"))
 
 
 def _stamp(members: Members, stamp: int) -> bool:
@@ -141,7 +140,7 @@ def _stamped(seconds: int) -> msgspec.Raw:
 def _with_offset(value: msgspec.Raw) -> msgspec.Raw:
     match last_part(text_of(value) or ""):
         case None:
-            raise InvalidElementError(f"date: not a date of the form {DATE_FORM}, or no such day or time")
+            raise InvalidElementError(Flaw.wrong("date"))
         case "offset":
             return value
         case "time":

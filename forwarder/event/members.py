@@ -12,6 +12,7 @@ from typing import NoReturn, TypeAlias
 import msgspec
 
 from forwarder.errors import InvalidElementError
+from forwarder.event.flaws import Flaw, Problem
 
 Members: TypeAlias = dict[str, msgspec.Raw]
 
@@ -43,13 +44,13 @@ def members_of(element: bytes) -> Members:
         InvalidElementError: `element` is not a JSON object in UTF-8, or it is nested too deep.
     """
     if not element.isascii() and (position := first_bad_byte(element)) is not None:
-        raise InvalidElementError(f"not UTF-8 at byte {position}")
+        raise InvalidElementError(Flaw(Problem.NOT_UTF8, found=str(position)))
     if len(element) > _SHALLOW_BYTES and not surely_shallow([element], len(element)):
         _check_depth(element)
     try:
         return _decode_members(element)
     except msgspec.ValidationError:
-        raise InvalidElementError("not an object") from None
+        raise InvalidElementError(Flaw(Problem.NOT_AN_OBJECT)) from None
     except msgspec.DecodeError as error:
         masked = _ESCAPE.sub(_masked, element)
         if masked == element:
@@ -97,12 +98,12 @@ def _check_depth(element: bytes) -> None:
         depth += 1 if bracket in b"[{" else -1
         deepest = max(deepest, depth)
     if deepest > MAX_DEPTH:
-        raise InvalidElementError(f"nested too deep: {deepest} levels, at most {MAX_DEPTH} are allowed")
+        raise InvalidElementError(Flaw(Problem.TOO_DEEP, found=str(deepest), allowed=str(MAX_DEPTH)))
 
 
 def _raise_not_json(error: msgspec.DecodeError) -> NoReturn:
     what = str(error).removeprefix("JSON is malformed: ")
-    raise InvalidElementError(f"not JSON: {what[:1].lower()}{what[1:]}") from None
+    raise InvalidElementError(Flaw(Problem.NOT_JSON, found=what[:1].lower() + what[1:])) from None
 
 
 def _masked(escape: re.Match[bytes]) -> bytes:
