@@ -9,7 +9,7 @@ from redis import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 
-HEAVY = ["aiohttp", "prometheus_client", "typer", "pydantic", "pydantic_settings", "structlog", "rich", "tenacity"]
+HEAVY = ["aiohttp", "prometheus_client", "typer", "pydantic", "structlog", "rich", "tenacity"]
 
 
 @pytest.mark.parametrize("what", ["Producer", "SyncProducer", "MaybePushedError"])
