@@ -8,9 +8,11 @@ The text says what is wrong, found and allowed, and quotes nothing of the elemen
 """
 
 import re
-from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Self
+
+import msgspec
 
 from forwarder.event.dates import DATE_FORM
 
@@ -35,8 +37,7 @@ class Problem(StrEnum):
     TOO_LONG = "too long: {found} bytes, at most {allowed} are allowed"
 
 
-@dataclass(frozen=True, slots=True)
-class Flaw:
+class Flaw(msgspec.Struct, frozen=True):
     """The first thing that is wrong with an element; ``member`` is empty if it is the element as a whole."""
 
     problem: Problem
@@ -56,10 +57,10 @@ class Flaw:
     @classmethod
     def parse(cls, text: str) -> Self | None:
         """The flaw with this text; None if the text is no flaw's. Earlier spellings are understood as well."""
-        for problem, form in _FORMS.items():
-            if match := form.fullmatch(text):
+        for problem in Problem:
+            if match := _form(problem).fullmatch(text):
                 return cls(problem, **match.groupdict())
-        if match := _EARLIER_TOO_LONG.fullmatch(text):
+        if match := re.fullmatch(_EARLIER_TOO_LONG, text):
             return cls(Problem.TOO_LONG, found=match[1], allowed=match[2])
         member, colon, _ = text.partition(": ")
         return cls.wrong(member) if colon and member in RULES else None
@@ -68,14 +69,13 @@ class Flaw:
 _OF_A_MEMBER = frozenset({Problem.MISSING, Problem.WRONG})
 _COUNTED = frozenset({Problem.NOT_UTF8, Problem.TOO_DEEP, Problem.TOO_LONG})
 # For example: 70000 bytes: at most 65536 are allowed; element: 70000 bytes, more than max_event_bytes (65536).
-_EARLIER_TOO_LONG = re.compile(r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9]{1,20})\D+")
+_EARLIER_TOO_LONG = r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9]{1,20})\D+"
 
 
+# Compiled at its first use: a producer never reads a text back, and imports this module.
+@cache
 def _form(problem: Problem) -> re.Pattern[str]:
     value = "[0-9]{1,20}" if problem in _COUNTED else ".*"
     text = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{value})", re.escape(problem))
     member = f"(?P<member>{'|'.join(RULES)}): " if problem in _OF_A_MEMBER else ""
     return re.compile(member + text, re.DOTALL)
-
-
-_FORMS = {problem: _form(problem) for problem in Problem}
