@@ -4,11 +4,10 @@ import difflib
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, ByteSize, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
 from forwarder.errors import ConfigurationError
 from forwarder.logs import setup as logs
@@ -16,11 +15,29 @@ from forwarder.queue.sharding import MOST_SHARDS, check_queue
 from forwarder.queue.wire import url as redis_url
 
 PREFIX = "FORWARDER_"
-#: Read from the environment, but no setting of the service: names the redis-server of the demo and the tests.
+#: Variables with our prefix that the service ignores: this one names the redis-server of the demo and the tests.
 _NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
-
-#: Characters of the admin token: so many cannot be guessed.
+#: An admin token of this many characters cannot be guessed.
 _LEAST_TOKEN = 16
+#: Messages show at most this many characters of a wrong value.
+_SHOWN = 40
+#: Messages never show these values: each is a secret, or a URL that may contain one.
+_HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
+#: What is wrong with a value, by the type of pydantic's error; in braces, what pydantic says of it.
+_PROBLEMS = {
+    "bool_parsing": "is neither true nor false",
+    "byte_size": "is not a number of bytes",
+    "byte_size_unit": "is not a number of bytes",
+    "finite_number": "is not a finite number",
+    "float_parsing": "is not a number",
+    "greater_than": "is not more than {gt:g}",
+    "greater_than_equal": "is below the minimum of {ge:g}",
+    "int_parsing": "is not an integer",
+    "int_parsing_size": "has too many digits",
+    "less_than_equal": "is above the maximum of {le:g}",
+    "literal_error": "is not one of {expected}",
+    "value_error": "{error}",
+}
 
 
 def _empty_is_unset(value: object) -> object:
@@ -48,7 +65,7 @@ def _redis_url(url: SecretStr) -> SecretStr:
 
 def _token(token: SecretStr | None) -> SecretStr | None:
     text = token.get_secret_value() if token is not None else None
-    # It travels in a header: nothing else goes through every browser, proxy and program unchanged.
+    # Browsers, proxies and programs pass only these characters unchanged in a header.
     if text is not None and (len(text) < _LEAST_TOKEN or not all("!" <= c <= "~" for c in text)):
         raise ValueError(f"must be at least {_LEAST_TOKEN} characters, ASCII without spaces")
     return token
@@ -59,87 +76,111 @@ def _queue(name: str) -> str:
     return name
 
 
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """All settings. Secrets are SecretStr: no repr and no log shows them."""
 
-    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, validate_default=True
+    )
 
     api_key: Annotated[SecretStr | None, _EmptyIsUnset] = Field(None, description="API key of the Carnival app.")
     api_key_file: Annotated[Path | None, _EmptyIsUnset] = Field(
-        None, description="File that holds the API key; watched while halted for credentials."
+        None, description="File that contains the API key. It is read again when the API refuses the key."
     )
     api_url: Annotated[str, AfterValidator(_api_url)] = Field(
-        "https://api.carnivalmobile.com", description="Base address of the API."
+        "https://api.carnivalmobile.com", description="Base URL of the API."
     )
-    api_version: Literal["v4", "v5", "v6"] = Field("v6", description="Version of the API.")
+    api_version: Literal["v4", "v5", "v6"] = Field("v6", description="API version: v4, v5 or v6.")
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
-        description="Redis: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
+        description="Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
     )
-    redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the Redis URL.")
-    queue: Annotated[str, AfterValidator(_queue)] = Field("events", description="Name of the Redis list.")
+    redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(
+        None, description="File that contains the Redis URL.", examples=["/run/secrets/redis-url"]
+    )
+    queue: Annotated[str, AfterValidator(_queue)] = Field(
+        "events", description="Name of the Redis list that producers push to."
+    )
     consume_from: Literal["left", "right"] = Field(
-        "left", description="Where the oldest event is: left for producers that RPUSH, right for LPUSH."
+        "left", description="Where the oldest event is: left if producers RPUSH, right if they LPUSH."
     )
     shards: int = Field(
-        1, ge=1, le=MOST_SHARDS, description="Number of lists that users are spread over; the same for all."
+        1,
+        ge=1,
+        le=MOST_SHARDS,
+        description="Number of lists that users are spread over. Use the same number everywhere.",
     )
-    max_events_per_post: int = Field(100, ge=1, description="Most events in one POST.")
-    max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Most bytes of one POST's body.")
+    max_events_per_post: int = Field(100, ge=1, description="Maximum number of events in one POST.")
+    max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Maximum bytes of the body of one POST.")
     max_event_bytes: ByteSize = Field(
-        ByteSize(65_536), ge=100, description="Longest element in bytes; a longer one is dead-lettered."
+        ByteSize(65_536), ge=100, description="Maximum bytes of one element. A longer one becomes a dead letter."
     )
-    linger: float = Field(0.25, ge=0, description="Seconds a group waits for companions when the queue is shallow.")
-    max_buffered_events: int = Field(100_000, ge=1, description="Most claimed events in memory.")
+    linger: float = Field(
+        0.25,
+        ge=0,
+        description="Seconds that a user's events wait for more before they are sent, if the queue is short.",
+    )
+    max_buffered_events: int = Field(100_000, ge=1, description="Maximum number of claimed events in memory.")
     max_buffered_bytes: ByteSize = Field(
-        ByteSize(128 * 1024 * 1024), ge=1_000, description="Most bytes of claimed events in memory."
+        ByteSize(128 * 1024 * 1024), ge=1_000, description="Maximum bytes of claimed events in memory."
     )
-    concurrency: int = Field(64, ge=1, description="Most POSTs in flight.")
-    rate_limit: float = Field(120, ge=0, description="Most POSTs a second, of the whole fleet; 0 is no limit.")
-    request_timeout: float = Field(10, gt=0, description="Seconds a POST may take.")
-    retry_initial: float = Field(0.5, gt=0, description="Longest first backoff in seconds; it doubles.")
-    retry_max: float = Field(60, gt=0, description="Longest backoff in seconds.")
+    concurrency: int = Field(64, ge=1, description="Maximum number of POSTs in flight.")
+    rate_limit: float = Field(
+        120, ge=0, description="Maximum POSTs per second of all workers together; 0 means no limit."
+    )
+    request_timeout: float = Field(10, gt=0, description="Maximum seconds that a POST may take.")
+    retry_initial: float = Field(
+        0.5, gt=0, description="Maximum seconds of the first backoff. Each further attempt doubles it."
+    )
+    retry_max: float = Field(60, gt=0, description="Maximum seconds of any backoff.")
     max_attempts: int = Field(
-        10, ge=1, description="Attempts, while others are accepted, before a batch may be exhausted."
+        10, ge=1, description="Failed attempts before a batch may be exhausted, not counting those in an outage."
     )
-    max_retry_age: float = Field(3600, ge=0, description="Seconds a batch is tried before it may be exhausted.")
-    bisect: bool = Field(default=True, description="Whether a refused batch is halved to find the bad event.")
+    max_retry_age: float = Field(
+        3600, ge=0, description="Seconds that a batch is retried, at least, before it may be exhausted."
+    )
+    bisect: bool = Field(
+        default=True, description="Whether a refused batch is split in half to find the invalid event."
+    )
     dead_letter_brake: int = Field(
-        100, ge=0, description="Halt when 80 % of so many decided events were refused; 0 is off."
+        100, ge=0, description="Halt when 80 % of this many decided events were refused; 0 turns this off."
     )
-    lease_ttl: float = Field(30, ge=1, description="Seconds a lease lasts; must exceed the request timeout.")
-    shutdown_timeout: float = Field(20, gt=0, description="Seconds that POSTs in flight get when stopping.")
-    on_halt: Literal["wait", "exit"] = Field("wait", description="Whether a halt waits for a person or exits 77.")
+    lease_ttl: float = Field(
+        30, ge=1, description="Seconds that a lease lasts unless it is renewed. Must be more than the request timeout."
+    )
+    shutdown_timeout: float = Field(
+        20, gt=0, description="Maximum seconds that POSTs in flight may take when the process stops."
+    )
+    on_halt: Literal["wait", "exit"] = Field(
+        "wait", description="During a halt, wait for a person, or exit with code 77."
+    )
     admin_host: str = Field("127.0.0.1", description="Address of the status page, /metrics, /livez and /readyz.")
-    admin_port: int = Field(9464, ge=0, le=65535, description="Port of the same; 0 takes a free one.")
+    admin_port: int = Field(9464, ge=0, le=65535, description="Port of the status page; 0 picks a free port.")
     admin_token: Annotated[SecretStr | None, _EmptyIsUnset, AfterValidator(_token)] = Field(
-        None, description="Lets who knows it resume, replay and see users' data on the status page; without, nobody."
+        None,
+        description="Anyone who has this token may resume, replay and see user data on the status page. "
+        "If it is unset, nobody can.",
+        examples=["the output of `openssl rand -hex 16`"],
     )
-    admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(None, description="File that holds the token.")
-    log_format: logs.Format = Field("json", description="One JSON object a line, or for eyes.")
-    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Least level that is logged.")
-
-    @classmethod
-    def settings_customise_sources(  # noqa: D102
-        cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003 - a hook of pydantic-settings
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        # Only what `load` hands over: it reads the environment itself, so that tests can hand over another.
-        return (init_settings,)
+    admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(
+        None, description="File that contains the admin token.", examples=["/run/secrets/admin-token"]
+    )
+    log_format: logs.Format = Field(
+        "json", description="json writes one JSON object per line; console is human-readable."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def problems(self) -> Iterator[str]:
-        """What is wrong between settings that are each right by themselves."""
+        """Conflicts between settings that are valid by themselves, one line each."""
         if self.lease_ttl <= self.request_timeout:
             limit = f"FORWARDER_REQUEST_TIMEOUT ({self.request_timeout:g} s)"
-            yield f"LEASE_TTL: must exceed {limit}, is {self.lease_ttl:g}"
+            yield f"LEASE_TTL: {self.lease_ttl:g} is not more than {limit}; example: {3 * self.request_timeout:g}"
         if self.max_event_bytes > self.max_body_bytes:
-            yield f"MAX_EVENT_BYTES: must not exceed FORWARDER_MAX_BODY_BYTES ({int(self.max_body_bytes)})"
+            size, limit = int(self.max_event_bytes), f"FORWARDER_MAX_BODY_BYTES ({int(self.max_body_bytes)})"
+            yield f"MAX_EVENT_BYTES: {size} is more than {limit}; example: {int(self.max_body_bytes)}"
         if self.retry_initial > self.retry_max:
-            yield f"RETRY_INITIAL: must not exceed FORWARDER_RETRY_MAX ({self.retry_max:g} s)"
+            limit = f"FORWARDER_RETRY_MAX ({self.retry_max:g} s)"
+            yield f"RETRY_INITIAL: {self.retry_initial:g} is more than {limit}; example: {min(0.5, self.retry_max):g}"
         if self.api_key is not None and self.api_key_file is not None:
             yield "API_KEY: set this or FORWARDER_API_KEY_FILE, not both"
 
@@ -147,13 +188,13 @@ class Settings(BaseSettings):
     def from_values(cls, values: Mapping[str, object]) -> Self:
         """Settings by their names in lower case. Raises ConfigurationError with every problem at once."""
         try:
-            settings = cls(**values)  # type: ignore[arg-type]
+            settings = cls.model_validate(values)
         except ValidationError as error:
-            wrong = {str(e["loc"][0]): _sentence(e["msg"].removeprefix("Value error, ")) for e in error.errors()}
-            rest = cls(**{name: value for name, value in values.items() if name not in wrong})  # type: ignore[arg-type]
-            # What is wrong between settings is told too, unless it may come from a default in a wrong one's place.
+            wrong = {str(each["loc"][0]): each for each in error.errors()}
+            rest = cls.model_validate({name: value for name, value in values.items() if name not in wrong})
+            # Conflicts are listed too, except those that the default in place of a wrong value may cause.
             between = [each for each in rest.problems() if not any(name.upper() in each for name in wrong)]
-            alone = [f"{name.upper()}: {message}" for name, message in wrong.items()]
+            alone = [f"{name.upper()}: {_problem(name, each)}" for name, each in wrong.items()]
             raise ConfigurationError([PREFIX + problem for problem in alone + between]) from None
         problems = [PREFIX + problem for problem in settings.problems()]
         if problems:
@@ -161,19 +202,43 @@ class Settings(BaseSettings):
         return settings
 
 
-def _sentence(message: str) -> str:
-    return message[:1].lower() + message[1:]
+def _problem(name: str, error: Mapping[str, Any]) -> str:
+    """The value unless it is hidden, what is wrong with it, and an example of a valid value."""
+    context = error.get("ctx", {})
+    wording = _PROBLEMS.get(error["type"])
+    what = wording.format(**context) if wording else error["msg"]
+    given = str(error["input"])
+    shown = repr(given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…")
+    return f"{'' if name in _HIDDEN else shown + ' '}{what}; example: {_example(name)}"
+
+
+def _example(name: str) -> str:
+    examples = Settings.model_fields[name].examples
+    return examples[0] if examples else _default(name)
+
+
+def _default(name: str) -> str:
+    """The default of a setting as a person would write it; empty if there is none."""
+    default = Settings.model_fields[name].default
+    match default:
+        case None:
+            return ""
+        case SecretStr():
+            return default.get_secret_value()
+        case bool():
+            return str(default).lower()
+    return str(default)
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Settings from the environment.
 
     Args:
-        environ: instead of the process' own.
-        overrides: by name, in lower case; they win.
+        environ: used instead of the environment of the process.
+        overrides: values by name, in lower case. They win over the environment.
 
     Raises:
-        ConfigurationError: with one line for each problem; no line holds a secret.
+        ConfigurationError: with one line for each problem. No line contains a secret.
     """
     given = os.environ if environ is None else environ
     values: dict[str, object] = {}
@@ -198,8 +263,8 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings
 
 
-def named(file: object) -> str:
-    """A secret's file, as a message may name it: people also set …_FILE to the secret itself."""
+def shown_file(file: object) -> str:
+    """The name of a secret's file, for messages. A relative path is not shown: it may be the secret, set by mistake."""
     return str(file) if Path(str(file)).is_absolute() else "the file (not an absolute path, so it is not shown)"
 
 
@@ -210,24 +275,26 @@ def _unknown(name: str) -> str:
 
 
 def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
-    """Sets a secret that is given by the name of its file."""
+    """Sets a secret from the file that is named for it; yields what is wrong with that file."""
     name, file = PREFIX + field.upper(), values.get(f"{field}_file")
     if not file:
         return
     if values.get(field):
         yield f"{name}: set this or {name}_FILE, not both"
         return
+    example = f"; example: {_example(f'{field}_file')}"
     try:
         values[field] = Path(str(file)).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        yield f"{name}_FILE: cannot read {named(file)}: {getattr(error, 'strerror', None) or 'not UTF-8'}"
+        why = getattr(error, "strerror", None) or "not UTF-8"
+        yield f"{name}_FILE: cannot read {shown_file(file)}: {why}{example}"
         return
     if not values[field]:
-        yield f"{name}_FILE: {named(file)} is empty"
+        yield f"{name}_FILE: {shown_file(file)} is empty{example}"
 
 
 def secrets(settings: Settings) -> Iterator[str]:
-    """Every text that must never show: the key, the token, and the password within the Redis URL."""
+    """Every text that must never be shown: the key, the token, the Redis URL and the passwords in it."""
     if settings.api_key is not None:
         yield settings.api_key.get_secret_value()
     if settings.admin_token is not None:
@@ -239,11 +306,7 @@ def secrets(settings: Settings) -> Iterator[str]:
 
 def documented() -> list[tuple[str, str, str]]:
     """(environment variable, default, description) of every setting, for tables."""
-    rows = []
-    for name, field in Settings.model_fields.items():
-        default = field.default
-        if isinstance(default, SecretStr):
-            default = default.get_secret_value()
-        text = "" if default is None else str(default).lower() if isinstance(default, bool) else str(default)
-        rows.append((PREFIX + name.upper(), text, field.description or ""))
-    return rows
+    return [
+        (PREFIX + name.upper(), _default(name), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]

@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import Self
 
-from forwarder.config import Settings, named
+from forwarder.config import Settings, shown_file
 from forwarder.errors import ConfigurationError
 from forwarder.logs.redaction import hide
 
@@ -54,10 +54,10 @@ class Credentials:
             key = self._file.read_text(encoding="utf-8").strip() if self._file is not None else ""
         except (OSError, UnicodeDecodeError) as error:
             why = getattr(error, "strerror", None) or "not UTF-8"
-            self.problem = f"FORWARDER_API_KEY_FILE: cannot read {named(self._file)}: {why}"
+            self.problem = f"FORWARDER_API_KEY_FILE: cannot read {shown_file(self._file)}: {why}"
             return None
         if not key or not key.isprintable():
-            self.problem = f"FORWARDER_API_KEY_FILE: {named(self._file)} holds no key"
+            self.problem = f"FORWARDER_API_KEY_FILE: {shown_file(self._file)} holds no key"
             return None
         return key
 

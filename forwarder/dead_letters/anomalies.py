@@ -1,6 +1,6 @@
-"""What is unusual about an event, next to what the API documents. Pure, and it never raises, whatever the bytes.
+"""What is unusual about an event, compared with what the API documents. Pure, and never raises, whatever the bytes.
 
-Values are never quoted, only names of members.
+An anomaly names members but never quotes a value.
 """
 
 import json
@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-#: From here on it is unusual. The API names no limit at all, so these are far above what events are like.
+#: More than this is unusual. The API names no limits, so these are far above what real events have.
 _LONG_NAME, _LONG_STRING, _MANY_MEMBERS, _MANY_BYTES, _DEEP = 100, 4_000, 100, 32_768, 3
-#: Below this every JSON reader keeps a whole number exactly (RFC 8259, section 6).
-_GREATEST = 2**53
+#: Below this, every JSON reader keeps an integer exactly (RFC 8259, section 6).
+_INEXACT_FROM = 2**53
 
 _DOCUMENTED_DATE = re.compile(r"\d{4}-\d\d-\d\d(?:T\d\d:\d\d:[0-5]\dZ)?", re.ASCII)
 _DATE = re.compile(
@@ -24,23 +24,23 @@ _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class Number(str):
-    """The text of a JSON number: its digits may be too many for an int."""
+    """The text of a JSON number, which may have too many digits for an int."""
 
     __slots__ = ()
 
 
 class Members(list[tuple[str, Any]]):
-    """An object's members, in order, repeated ones too."""
+    """An object's members, in order, including repeated ones."""
 
     __slots__ = ()
 
     def value(self, name: str) -> Any:
-        """The last of that name, which is the one that counts; None if there is none."""
+        """The last value with this name, which is the one that counts; None if there is none."""
         return next((value for key, value in reversed(self) if key == name), None)
 
 
 def parsed(element: bytes) -> Any:
-    """The JSON value, objects as Members and numbers as Number; None if it is no JSON."""
+    """The JSON value, with objects as Members and numbers as Number; None if it is not JSON."""
     try:
         return json.loads(
             element, object_pairs_hook=Members, parse_int=Number, parse_float=Number, parse_constant=Number
@@ -50,17 +50,17 @@ def parsed(element: bytes) -> Any:
 
 
 def label(name: str) -> str:
-    """A member's name as it can be shown: short, and nothing in it moves a cursor."""
+    """A member's name for people: short, and without control characters."""
     shown = "".join(char if char.isprintable() and char != "`" else "?" for char in name[:40])
     return f"`{shown}{'…' if len(name) > 40 else ''}`"
 
 
-def oddities(element: bytes, claimed_at: int = 0) -> Iterator[str]:
-    """Each oddity as half a sentence, the likeliest culprits first; none of what is no object.
+def anomalies(element: bytes, claimed_at: int = 0) -> Iterator[str]:
+    """Each anomaly as half a sentence, the likeliest cause of a refusal first.
 
     Args:
-        element: of a valid event; others do no harm.
-        claimed_at: in microseconds; 0 if it is not known.
+        element: a valid event. An element that is not an object has no anomalies.
+        claimed_at: when the event was claimed, in microseconds; 0 if that is not known.
     """
     members = parsed(element)
     if not isinstance(members, Members):
@@ -85,9 +85,9 @@ def _of_the_name(name: str) -> Iterator[str]:
     if len(name) > _LONG_NAME:
         yield f"`name` is {len(name):,} characters long"
     if name != name.strip():
-        yield "`name` begins or ends with a blank"
+        yield "`name` begins or ends with white space"
     if _UNSEEN.search(name):
-        yield "`name` holds control characters"
+        yield "`name` contains control characters"
 
 
 def _far_off(date: str, claimed_at: int) -> Iterator[str]:
@@ -111,9 +111,9 @@ def _of_the_form(date: str) -> Iterator[str]:
         return
     if found["offset"] not in {None, "Z"}:
         odd = int(found["offset"][1:3]) > 14 or ":" not in found["offset"]
-        yield f"`date` has {'an odd offset' if odd else 'an offset'}, {found['offset']}, where the API documents Z"
+        yield f"`date` has {'an unusual offset' if odd else 'an offset'}, {found['offset']}, where the API documents Z"
     if found["between"] == " ":
-        yield "`date` has a blank where the API documents a T"
+        yield "`date` has a space where the API documents a T"
     if not found["seconds"]:
         yield "`date` has no seconds"
     if found["seconds"] == ":60":
@@ -126,14 +126,14 @@ def _of_the_keys(members: Members, within: str) -> Iterator[str]:
     seen: set[str] = set()
     for key, _ in members:
         if key in seen:
-            yield f"{label(key)} stands there twice{within}"
+            yield f"{label(key)} occurs twice{within}"
         seen.add(key)
         if not key:
             yield f"the name of a member{within} is empty"
         elif len(key) > _LONG_NAME:
             yield f"the name of the member {label(key)}{within} is {len(key):,} characters long"
         elif _UNSEEN.search(key) or key != key.strip() or key.startswith("$") or "." in key:
-            yield f"the name of the member {label(key)}{within} has an odd character"
+            yield f"the name of the member {label(key)}{within} has an unusual character"
 
 
 def _of_a_value(where: str, value: Any, depth: int) -> Iterator[str]:
@@ -161,8 +161,8 @@ def _of_a_value(where: str, value: Any, depth: int) -> Iterator[str]:
 def _of_a_number(where: str, number: str) -> Iterator[str]:
     value = abs(float(number))
     if not value < float("inf"):  # NaN too
-        yield f"{where} is a number that no double holds"
-    elif value >= _GREATEST:
+        yield f"{where} is a number that a double cannot hold"
+    elif value >= _INEXACT_FROM:
         yield f"{where} is a number of 2^53 or more"
 
 
@@ -172,4 +172,4 @@ def _of_a_string(where: str, text: str) -> Iterator[str]:
     if len(text) > _LONG_STRING:
         yield f"{where} is {len(text):,} characters long"
     if _UNSEEN.search(text):
-        yield f"{where} holds control characters or half of an emoji"
+        yield f"{where} contains control characters or half of an emoji"

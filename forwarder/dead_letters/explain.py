@@ -1,20 +1,20 @@
-"""Why an event is a dead letter, in plain sentences. Pure, and it never raises, whatever the bytes.
+"""Why an event is a dead letter, in plain sentences. Pure, and never raises, whatever the bytes.
 
-The API says ``{}`` to whatever it refuses, so for that the event is compared with what the API documents. Values are
-never quoted, only names of members: what explains a letter may stand where payloads may not.
+The API answers a refused POST with ``{}`` and no reason, so the event is compared with what the API documents.
+A sentence names members but never quotes a value, because payloads must not appear everywhere that a letter may.
 """
 
-import re
 from itertools import islice
 from typing import Any
 
-from forwarder.dead_letters.anomalies import Members, Number, label, oddities, parsed
+from forwarder.dead_letters.anomalies import Members, Number, anomalies, label, parsed
+from forwarder.event.flaws import RULES, Flaw, Problem
 from forwarder.outcome import LetterReason
 
-#: So many oddities are told.
+#: An explanation lists at most this many anomalies.
 _MOST = 3
 
-#: What bytes that are not JSON begin with, and what that is.
+#: How other formats begin.
 _FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "gzip-compressed data"),
     (b"\xef\xbb\xbf", "JSON behind a byte order mark"),
@@ -25,41 +25,37 @@ _FORMATS: tuple[tuple[bytes, str], ...] = (
     (b"'", "text with a shell's quotes around it"),
 )
 _ADDRESS = {
-    "404": "it does not know the address of this user. Is the user id right?",
+    "404": "it does not know the address of this user. Is the user ID right?",
     "405": "this address takes no POST. Is something else in front of the API?",
-    "410": "this user is gone for good.",
+    "410": "this user no longer exists.",
     "415": "this address takes no JSON. Is something else in front of the API?",
 }
-#: What producers call the members that every event needs.
+#: Other names that producers give to the members that every event needs.
 _OTHER_NAMES = {
     "user_id": {"user", "userid", "uid", "id", "user-id", "customer_id", "customerid"},
     "name": {"event", "event_name", "eventname", "event-name", "type", "title"},
-}
-_RULES = {
-    "user_id": "a non-empty string, but not . or .., or an integer",
-    "name": "a non-empty string",
-    "date": "a string of the form YYYY-MM-DD[Thh:mm[:ss[.fraction]][Z|±hh:mm]], and a day and time that exist",
 }
 _CAUSES = {
     "timeout": "the last POST was not answered in time",
     "reset": "the connection of the last POST was cut",
     "refused": "the last connection was refused",
-    "dns": "the name of the API could not be resolved",
-    "tls": "no safe connection to the API could be made",
+    "dns": "the host name of the API could not be resolved",
+    "tls": "no secure connection to the API could be made",
     "429": "the last answer was 429, too many requests",
 }
-_ONE_OBJECT = "One element is one JSON object in UTF-8."
+_ONE_OBJECT = "An element is one JSON object in UTF-8."
 
 
-def explain(reason: str, status: str, detail: str, element: bytes, *, claimed_at: int = 0) -> str:
-    """One to three sentences: what is likely wrong, and against which rule.
+def explain(reason: str, status: str, detail: str, element: bytes, *, claimed_at: int = 0, attempts: int = 0) -> str:
+    """One to three sentences: what is probably wrong, and which rule the event breaks.
 
     Args:
-        reason: of the letter.
-        status: of the letter: the answer's status, or why there was none.
-        detail: of the letter.
-        element: what was pushed.
-        claimed_at: of the letter, in microseconds; 0 if it is not known.
+        reason: the letter's.
+        status: the letter's: the status of the answer, or why there was no answer.
+        detail: the letter's.
+        element: the bytes that were pushed.
+        claimed_at: the letter's, in microseconds; 0 if it is not known.
+        attempts: the letter's; 0 if it is not known.
     """
     match reason:
         case LetterReason.INVALID:
@@ -67,20 +63,20 @@ def explain(reason: str, status: str, detail: str, element: bytes, *, claimed_at
         case LetterReason.REJECTED if status in _ADDRESS:
             return f"The API answered {status}: {_ADDRESS[status]}"
         case LetterReason.REJECTED:
-            return _rejected(status, list(islice(dict.fromkeys(oddities(element, claimed_at)), _MOST + 1)))
+            return _rejected(status, list(islice(dict.fromkeys(anomalies(element, claimed_at)), _MOST + 1)))
         case LetterReason.TOO_LARGE:
             return _too_large(status, element)
         case LetterReason.EXHAUSTED:
-            return _exhausted(status, detail)
-    return f"The reason {reason!r} is not known here."
+            return _exhausted(status, attempts)
+    return f"This version does not know the reason {reason!r}."
 
 
 def _rejected(status: str, odd: list[str]) -> str:
-    said = f"The API answered {status or 'a refusal'} and says no more."
+    answer = f"The API answered {status or 'a refusal'} and gave no reason."
     if not odd:
-        return f"{said} Nothing unusual is seen in the event: try the curl."
+        return f"{answer} Nothing in the event looks unusual: try the curl."
     more = ", and more is unusual" if len(odd) > _MOST else ""
-    return f"{said} Likely because {', or because '.join(odd[:_MOST])}{more}."
+    return f"{answer} Likely because {', or because '.join(odd[:_MOST])}{more}."
 
 
 def _too_large(status: str, element: bytes) -> str:
@@ -92,41 +88,39 @@ def _too_large(status: str, element: bytes) -> str:
     return f"{size} The API names no limit. Most of it is {label(largest[0])}: send less of that."
 
 
-def _exhausted(status: str, detail: str) -> str:
+def _exhausted(status: str, attempts: int) -> str:
     last = _CAUSES.get(status) or f"the last answer was {status or 'not kept'}"
     if status.startswith("5"):
         last += ", an error of the API's own"
-    times = re.match(r"\d+ attempts", detail)
+    tries = f"{attempts:,} attempts" if attempts else "attempts"
     return (
-        f"{times[0] if times else 'Its attempts'} failed while events of other users were accepted; {last}. "
-        "The event itself may be right: replay it when the API serves this user again."
+        f"None of its {tries} was accepted, while events of other users were; {last}. "
+        "The event itself may be valid: replay it when the API serves this user again."
     )
 
 
 def _invalid(detail: str, element: bytes) -> str:
-    member, colon, _ = detail.partition(": ")
-    if colon and member in _RULES:
-        return _wrong_member(member, parsed(element))
-    if detail.startswith("not an object"):
-        return _no_object(parsed(element))
-    if detail.startswith(("not UTF-8", "not JSON")):
-        return _no_json(detail, element)
-    sizes = re.search(r"(\d{1,20}) bytes\D+(\d{1,20})", detail)
-    if sizes:
-        long, most = int(sizes[1]), int(sizes[2])
-        return f"It is too long: {long:,} bytes, where FORWARDER_MAX_EVENT_BYTES allows {most:,}."
-    return f"It is no event: {detail}." if detail else "It is no event."
+    match Flaw.parse(detail):
+        case Flaw(member=member) if member:
+            return _wrong_member(member, parsed(element))
+        case Flaw(problem=Problem.NOT_AN_OBJECT):
+            return _not_an_object(parsed(element))
+        case Flaw(problem=Problem.NOT_JSON | Problem.NOT_UTF8) as flaw:
+            return _not_json(str(flaw), element)
+        case Flaw(problem=Problem.TOO_LONG, found=found, allowed=allowed):
+            return f"It is too long: {int(found):,} bytes, but FORWARDER_MAX_EVENT_BYTES allows {int(allowed):,}."
+    return f"It is not an event: {detail}." if detail else "It is not an event."
 
 
 def _wrong_member(member: str, members: Any) -> str:
-    rule = f"{'If it is there, it' if member == 'date' else 'It'} must be {_RULES[member]}."
+    rule = f"{'If it is there, it' if member == 'date' else 'It'} must be {RULES[member]}."
     if not isinstance(members, Members):
         return f"The member `{member}` is wrong. {rule}"
     if any(key == member for key, _ in members):
         return f"The member `{member}` is {_kind(members.value(member), member)}. {rule}"
     others = _OTHER_NAMES.get(member, set())
     meant = [key for key, _ in members if key.lower() in others or key.strip().lower() == member]
-    hint = f" There is {label(meant[0])}: is it that?" if meant else ""
+    hint = f" There is {label(meant[0])}: should it be `{member}`?" if meant else ""
     return f"The member `{member}` is missing.{hint} {rule}"
 
 
@@ -147,24 +141,24 @@ def _kind(value: Any, member: str) -> str:
     return "an array"
 
 
-def _no_object(value: Any) -> str:
+def _not_an_object(value: Any) -> str:
     match value:
         case Members():
-            return f"It is no event. {_ONE_OBJECT}"
+            return f"It is not an event. {_ONE_OBJECT}"
         case list():
-            return f"It is an array. {_ONE_OBJECT} Several events are several elements of the list."
+            return f"It is an array. {_ONE_OBJECT} Push each event as an element of its own."
         case str() if isinstance(parsed(value.encode(errors="replace")), Members):
-            return f"It is a string that holds JSON: the producer has encoded it twice. {_ONE_OBJECT}"
-    return f"It is JSON, but no object. {_ONE_OBJECT}"
+            return f"It is a string that holds JSON: the producer encoded the event twice. {_ONE_OBJECT}"
+    return f"It is JSON, but not an object. {_ONE_OBJECT}"
 
 
-def _no_json(detail: str, element: bytes) -> str:
+def _not_json(what: str, element: bytes) -> str:
     start = element.lstrip()
-    known = next((what for magic, what in _FORMATS if start.startswith(magic)), "")
+    known = next((form for magic, form in _FORMATS if start.startswith(magic)), "")
     if known:
-        return f"It is {detail}: it looks like {known}. {_ONE_OBJECT}"
+        return f"It is {what}: it looks like {known}. {_ONE_OBJECT}"
     if not start:
         return f"It is empty. {_ONE_OBJECT}"
     if start.startswith(b"{") and not start.rstrip().endswith(b"}"):
-        return f"It is {detail}: it looks cut off, at {len(element):,} bytes. {_ONE_OBJECT}"
-    return f"It is {detail}. {_ONE_OBJECT}"
+        return f"It is {what}: it looks cut off, at {len(element):,} bytes. {_ONE_OBJECT}"
+    return f"It is {what}. {_ONE_OBJECT}"

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from forwarder.event import decode, name_of, one_line, with_date
+from forwarder.event.dates import timestamp
 from forwarder.queue import DeadLetter
 
 
@@ -30,10 +31,9 @@ def count_of(letters: int) -> str:
 
 def _moment(seconds: float) -> str:
     try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):  # an id that somebody made up
+        return timestamp(datetime.fromtimestamp(seconds, UTC))
+    except (ValueError, OverflowError, OSError):  # an ID that somebody made up
         return ""
-    return moment.isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def claimed_at(letter: DeadLetter) -> str:

@@ -77,7 +77,14 @@ def _hidden(letter: DeadLetter, length: int, explained: bool) -> dict[str, objec
 
 def _explanation(letter: DeadLetter) -> str:
     """It names members, and quotes no value."""
-    return explain(letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at)
+    return explain(
+        letter.reason,
+        letter.status,
+        letter.detail,
+        letter.element,
+        claimed_at=letter.claimed_at,
+        attempts=letter.attempts,
+    )
 
 
 def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:

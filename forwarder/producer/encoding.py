@@ -1,12 +1,13 @@
-"""What a producer pushes: events as list elements, checked by the rule that the worker has. Pure."""
+"""Events as list elements, checked by the worker's own rules. Pure."""
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from forwarder.errors import InvalidElementError, InvalidEventError
 from forwarder.event import Event, decode_page
+from forwarder.event.dates import timestamp
 
 _json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -20,10 +21,10 @@ class Outgoing(NamedTuple):
 
 
 def checked(events: Sequence[Mapping[str, object] | bytes], *, now: datetime, max_bytes: int) -> list[Outgoing]:
-    """All of them, in order; bytes as they are.
+    """The events in order, ready to be pushed. Bytes are pushed as they are.
 
     Raises:
-        InvalidEventError: some are no events; it names every one of them.
+        InvalidEventError: at least one is not an event. The error names each of those.
     """
     elements, problems = _elements(events, now)
     valid: list[Event] = []
@@ -49,10 +50,10 @@ def _elements(
 
 
 def encoded(event: Mapping[str, object], now: datetime) -> bytes:
-    """The element of an event: the user first, which the worker reads fastest, and always with a date.
+    """The element of an event. The user comes first, which the worker reads fastest, and there is always a date.
 
     Raises:
-        InvalidElementError: a member cannot be written, or the date is no moment.
+        InvalidElementError: a member cannot be written as JSON, or the date has no time zone.
     """
     if not isinstance(event, Mapping):
         raise InvalidElementError(f"neither a mapping nor bytes, but {type(event).__name__}")
@@ -65,20 +66,20 @@ def encoded(event: Mapping[str, object], now: datetime) -> bytes:
         text = _json(members)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidElementError(f"{_culprit(members)}: cannot be written as JSON: {error}") from error
-    # JSON writes the half of a surrogate pair just as this does.
+    # Backslashreplace writes half of a surrogate pair exactly as JSON escapes it.
     return text.encode(errors="backslashreplace")
 
 
 def _date(value: object, now: datetime) -> object:
-    """A moment in UTC as text; text as it is."""
+    """A datetime in UTC as text; any other value as it is."""
     if value is None:
-        return now.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return timestamp(now, "milliseconds")
     if not isinstance(value, datetime):
         return value
     if value.utcoffset() is None:
-        raise InvalidElementError("date: a datetime without a time zone; say which, as in datetime.now(UTC)")
+        raise InvalidElementError("date: a datetime without a time zone; give it one, as in datetime.now(UTC)")
     try:
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        return timestamp(value, "auto")
     except OverflowError:
         raise InvalidElementError("date: not within the years 1 to 9999 of UTC") from None
 

@@ -1,4 +1,4 @@
-"""Pushing events from a backend service, each once or with an error that says what is known.
+"""Pushes events from a backend service: each once, or with an error that says what is known.
 
 ::
 
@@ -6,8 +6,8 @@
         await producer.push("u-1", "purchase", vars={"cds": 2})
         await producer.push_many([{"user_id": "u-1", "name": "visit"}, {"user_id": "u-2", "name": "visit"}])
 
-:class:`SyncProducer` is the same without ``async`` and ``await``. Nothing is ever sent twice: whether a push that
-got no reply may be repeated, and so perhaps doubled, is for its caller to decide.
+:class:`SyncProducer` is the same without ``async`` and ``await``. Nothing is ever sent twice. If a push got no reply,
+repeating it may double its events, so that decision is left to the caller.
 """
 
 import asyncio
@@ -27,56 +27,30 @@ from forwarder.queue.wire.connection import ANSWER_TIMEOUT, connect, connect_blo
 from forwarder.queue.wire.exchange import exchange, exchange_blocking
 from forwarder.queue.wire.replies import Command, Reply
 
-#: Pushes under way at a time, each on a connection of its own; further ones wait for their turn.
+#: At most this many pushes run at once, each on its own connection. Further ones wait for their turn.
 _CONNECTIONS = 16
 
 _Steps = Generator[list[Command], list[Reply], None]
 
 
-class _Pushing:
-    """What both producers have in common: everything but sending."""
+class _Pushes:
+    """What pushes need besides sending: the checks, the round trips, and what their replies mean."""
 
-    def __init__(
-        self,
-        url: str = "redis://127.0.0.1:6379/0",
-        *,
-        queue: str = "events",
-        shards: int = 1,
-        consume_from: Side = "left",
-        max_event_bytes: int = 65_536,
-        max_waiting: int | None = None,
-        durability: Durability | None = None,
-    ) -> None:
-        """Says where to push and on what conditions; connects to nothing yet.
-
-        Args:
-            url: Redis, as for the workers: ``redis://``, ``rediss://``, ``unix://`` or ``redis+sentinel://``.
-            queue: the name of the list.
-            shards: how many lists there are; the number that the workers have.
-            consume_from: where the workers take the oldest event; with ``left`` events are pushed at the right.
-            max_event_bytes: the longest element that the workers take.
-            max_waiting: how many events may wait in a list; None for any number. Exact, by a script.
-            durability: where an event must be before its push counts as done; None: in the memory of Redis.
-
-        Raises:
-            ConfigurationError: an argument that cannot work.
-        """
-        durability = durability or Durability()
-        self._target = Target(queue, shards, consume_from, max_waiting, durability)
-        self._max_event_bytes = max_event_bytes
-        problems = [*_problems(url, max_event_bytes), *self._target.problems()]
+    def __init__(self, url: str, target: Target, max_event_bytes: int) -> None:
+        """Raises ConfigurationError for an argument that cannot work."""
+        problems = [*_problems(url, max_event_bytes), *target.problems()]
         if problems:
             raise ConfigurationError(problems)
-        self._asked = self._closed = False
-        # A reply that waits for replicas must not be taken for a lost one.
-        self._open(url, ANSWER_TIMEOUT + durability.within)
+        self._target = target
+        self._max_event_bytes = max_event_bytes
+        self._asked = False
+        self.closed = False
+        #: Seconds after which a reply counts as lost. Redis may wait for replicas before it replies.
+        self.answer_timeout = ANSWER_TIMEOUT + target.durability.within
 
-    def _open(self, url: str, answer_timeout: float) -> None:
-        raise NotImplementedError
-
-    def _steps(self, events: Sequence[Mapping[str, object] | bytes]) -> _Steps:
+    def steps(self, events: Sequence[Mapping[str, object] | bytes]) -> _Steps:
         """The round trips of one push: yields commands, is sent their replies, and raises what went wrong."""
-        if self._closed:
+        if self.closed:
             raise RuntimeError("the producer is closed")
         push = Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
         if not self._asked:
@@ -90,16 +64,47 @@ class _Pushing:
         push.finish()
 
 
-class Producer(_Pushing):
-    """Pushes events, in asyncio. It connects at the first push; make one, and use it for all.
+class Producer:
+    """Pushes events, in asyncio. It connects at the first push. Make one producer and use it everywhere.
 
     - Order: concurrent pushes may overtake each other. To keep the order of a user's events, await one push before
       the next, or push them together.
-    - Cancellation: a task that is cancelled in the middle of a push, also by a timeout, leaves open whether its events
+    - Cancellation: if a task is cancelled during a push, for example by a timeout, nobody knows whether its events
       were pushed. The connection is closed and not used again.
-    - Fork: a producer belongs to one event loop. A child makes its own.
-    - Closing: ``async with``, or :meth:`aclose`, when no push is under way.
+    - Fork: a producer belongs to one event loop. A child process makes its own.
+    - Closing: ``async with``, or :meth:`aclose`, while no push is running.
     """
+
+    def __init__(
+        self,
+        url: str = "redis://127.0.0.1:6379/0",
+        *,
+        queue: str = "events",
+        shards: int = 1,
+        consume_from: Side = "left",
+        max_event_bytes: int = 65_536,
+        max_waiting: int | None = None,
+        durability: Durability | None = None,
+    ) -> None:
+        """Says where to push and on what conditions. It does not connect yet.
+
+        Args:
+            url: Redis, as for the workers: ``redis://``, ``rediss://``, ``unix://``, ``redis+sentinel://`` or
+                ``redis+cluster://``.
+            queue: the name of the list.
+            shards: the number of lists; the same as for the workers.
+            consume_from: where the workers take the oldest event; with ``left``, events are pushed at the right.
+            max_event_bytes: the longest element that the workers take.
+            max_waiting: how many events may wait in one list; None means no limit. A script keeps the limit exactly.
+            durability: where an event must be before its push counts as done; None means in the memory of Redis.
+
+        Raises:
+            ConfigurationError: an argument cannot work.
+        """
+        target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
+        self._pushes = _Pushes(url, target, max_event_bytes)
+        self._redis = connect(url, answer_timeout=self._pushes.answer_timeout)
+        self._slots = asyncio.Semaphore(_CONNECTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -110,36 +115,32 @@ class Producer(_Pushing):
     async def push(
         self, /, user_id: str | int, name: str, date: datetime | str | None = None, **members: object
     ) -> None:
-        """Pushes one event; without a date it happened now. Raises what :meth:`push_many` raises."""
+        """Pushes one event. Without a date, it gets the present moment. Raises what :meth:`push_many` raises."""
         await self._run([{"user_id": user_id, "name": name, "date": date, **members}])
 
     async def push_many(self, events: Iterable[Mapping[str, object] | bytes]) -> None:
-        """Pushes events, those of each user in this order, in as few round trips as that takes.
+        """Pushes events in as few round trips as possible. The events of each user are pushed in this order.
 
         Args:
             events: mappings with the members of an event, or JSON objects as bytes, which are pushed as they are.
                 A mapping without a date gets the present moment.
 
         Raises:
-            InvalidEventError: not all are events; nothing was pushed.
-            NotPushedError: Redis was not reached or refused, is full, or too many events wait.
+            InvalidEventError: at least one is not an event. Nothing was pushed.
+            NotPushedError: Redis was not reached, refused, or is full, or too many events wait.
             MaybePushedError: there was no reply.
-            NotDurableError: pushed, but not known to be as durable as asked.
-            ConfigurationError: this producer can never push here; nothing was pushed.
+            NotDurableError: the events were pushed, but may not be as durable as requested.
+            ConfigurationError: this producer can never push here. Nothing was pushed.
         """
         await self._run(list(events))
 
     async def aclose(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
-        self._closed = True
+        self._pushes.closed = True
         await self._redis.aclose()
 
-    def _open(self, url: str, answer_timeout: float) -> None:
-        self._redis = connect(url, answer_timeout=answer_timeout)
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
-
     async def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
-        steps = self._steps(events)
+        steps = self._pushes.steps(events)
         async with self._slots:
             with suppress(StopIteration):
                 commands = next(steps)
@@ -147,13 +148,30 @@ class Producer(_Pushing):
                     commands = steps.send(await exchange(self._redis, commands))
 
 
-class SyncProducer(_Pushing):
-    """Pushes events without asyncio: :class:`Producer` for threads. Any number of them may share one.
+class SyncProducer:
+    """Pushes events without asyncio. Any number of threads may share one producer.
 
-    - Order, and being interrupted (here by a signal, such as Ctrl-C): as with :class:`Producer`.
-    - Fork: a child makes connections of its own by itself. Fork while no thread pushes.
-    - Closing: ``with``, or :meth:`close`, when no push is under way.
+    - Order, and interruption (here by a signal, such as Ctrl-C): as with :class:`Producer`.
+    - Fork: a child process opens its own connections automatically. Fork while no thread pushes.
+    - Closing: ``with``, or :meth:`close`, while no push is running.
     """
+
+    def __init__(
+        self,
+        url: str = "redis://127.0.0.1:6379/0",
+        *,
+        queue: str = "events",
+        shards: int = 1,
+        consume_from: Side = "left",
+        max_event_bytes: int = 65_536,
+        max_waiting: int | None = None,
+        durability: Durability | None = None,
+    ) -> None:
+        """Takes the same arguments as :class:`Producer`, and raises the same."""
+        target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
+        self._pushes = _Pushes(url, target, max_event_bytes)
+        self._redis = connect_blocking(url, answer_timeout=self._pushes.answer_timeout)
+        self._slots = threading.Semaphore(_CONNECTIONS)
 
     def __enter__(self) -> Self:
         return self
@@ -162,7 +180,7 @@ class SyncProducer(_Pushing):
         self.close()
 
     def push(self, /, user_id: str | int, name: str, date: datetime | str | None = None, **members: object) -> None:
-        """Pushes one event; without a date it happened now. Raises what :meth:`push_many` raises."""
+        """Pushes one event. Without a date, it gets the present moment. Raises what :meth:`push_many` raises."""
         self._run([{"user_id": user_id, "name": name, "date": date, **members}])
 
     def push_many(self, events: Iterable[Mapping[str, object] | bytes]) -> None:
@@ -171,15 +189,11 @@ class SyncProducer(_Pushing):
 
     def close(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
-        self._closed = True
+        self._pushes.closed = True
         self._redis.close()
 
-    def _open(self, url: str, answer_timeout: float) -> None:
-        self._redis = connect_blocking(url, answer_timeout=answer_timeout)
-        self._slots = threading.Semaphore(_CONNECTIONS)
-
     def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
-        steps = self._steps(events)
+        steps = self._pushes.steps(events)
         with self._slots, suppress(StopIteration):
             commands = next(steps)
             while True:

@@ -1,8 +1,8 @@
-"""One push under way: what goes in which round trip, and what became of each event. Pure."""
+"""One push: which events go in which round trip, and the result for each event. Pure."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
+from typing import NamedTuple
 
 from forwarder.errors import (
     MaybePushedError,
@@ -16,11 +16,11 @@ from forwarder.producer.encoding import Outgoing
 from forwarder.producer.target import Fate, PushEnding
 from forwarder.queue.sharding import shard_of
 
-#: Events and bytes of one command: Redis does nothing else meanwhile.
+#: At most this many events and bytes go in one command, because Redis serves nobody else while it runs.
 _MOST_EVENTS = 1_000
 _MOST_BYTES = 4 * 1024 * 1024
 
-#: The gravest first.
+#: The error for each ending, the most serious first.
 _ERRORS: dict[PushEnding, type[PushError]] = {
     PushEnding.LOST: MaybePushedError,
     PushEnding.REDIS_FULL: RedisFullError,
@@ -30,24 +30,22 @@ _ERRORS: dict[PushEnding, type[PushError]] = {
 _GRAVITY = [*_ERRORS.values(), NotDurableError]
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """Events of one list that go in one command: they are pushed in this order, without others in between."""
+class Portion(NamedTuple):
+    """Events of one list that go in one command. They are pushed in this order, without others in between."""
 
     shard: int
     events: Sequence[Outgoing]
 
     @property
     def elements(self) -> list[bytes]:
-        """What is pushed."""
         return [event.element for event in self.events]
 
 
 class Push:
-    """Round trips that each carry one portion of every list, and the sums.
+    """Round trips that each carry one portion of every list, and the results of all of them.
 
-    What follows a portion that was not pushed in full must stay behind, or events of a user change places. So
-    no round trip is begun before the one before it is known to have gone well.
+    If a portion was not pushed in full, the portions after it must not be pushed, or events of a user would change
+    places. So a round trip starts only once the one before it has succeeded.
     """
 
     def __init__(self, events: Sequence[Outgoing], shards: int) -> None:
@@ -61,14 +59,14 @@ class Push:
         self._failures: list[tuple[type[PushError], str]] = []
 
     def rounds(self) -> Iterator[list[Portion]]:
-        """What to send next, until all is sent or something went wrong."""
+        """Yields what to send next, until all is sent or something has failed."""
         for portions in self._rounds:
             if self._failures:
                 return
             yield [portion for portion in portions if portion is not None]
 
     def record(self, portions: Sequence[Portion], fates: Sequence[Fate], shortfall: str | None) -> None:
-        """What became of a round trip; `shortfall` says why what was pushed may not be durable."""
+        """Takes the results of a round trip; `shortfall` says why the events may not be durable."""
         for portion, fate in zip(portions, fates, strict=True):
             positions = [event.position for event in portion.events]
             self._pushed += positions[: fate.pushed]
@@ -80,11 +78,11 @@ class Push:
             self._failures.append((NotDurableError, shortfall))
 
     def refuse(self, why: str) -> None:
-        """Nothing may be pushed."""
+        """Records that nothing can be pushed, and why."""
         self._failures.append((NotPushedError, why))
 
     def finish(self) -> None:
-        """Raises the gravest of what went wrong, if anything did."""
+        """Raises the most serious error of those that happened, if any, with the result for each event."""
         if not self._failures:
             return
         error, why = min(self._failures, key=lambda failure: _GRAVITY.index(failure[0]))

@@ -1,8 +1,9 @@
-"""The producers' side of the lists: what is sent, and what its reply says was done."""
+"""The lists as a producer sees them: the commands that push, and what their replies mean."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from forwarder.errors import ConfigurationError
 from forwarder.queue.keys import QueueKeys, Side
@@ -13,12 +14,13 @@ from forwarder.queue.wire.scripts import source
 
 @dataclass(frozen=True, slots=True)
 class Durability:
-    """Where an event must be before its push counts as done; else :exc:`NotDurableError`.
+    """Where an event must be before its push counts as done. If it is not, :exc:`NotDurableError` is raised.
 
     Attributes:
         replicas: how many replicas must have it (``WAIT``).
-        aof: it must be in the append-only file, fsynced, here and on the replicas (``WAITAOF``: Redis 7.2, Valkey).
-        within: seconds to wait for that. With ``appendfsync everysec`` an fsync alone may take more than one.
+        aof: whether the master and these replicas must have it in their append-only file, fsynced (``WAITAOF``:
+            Redis 7.2 or Valkey).
+        within: seconds to wait for that. With ``appendfsync everysec``, an fsync alone may take more than one.
     """
 
     replicas: int = 0
@@ -27,7 +29,15 @@ class Durability:
 
 
 class PushEnding(StrEnum):
-    """How a command that pushes ended."""
+    """How one push command ended.
+
+    Attributes:
+        DONE: all of its events were pushed.
+        QUEUE_FULL: the list has reached ``max_waiting``. Only the first events were pushed, perhaps none.
+        REDIS_FULL: Redis has no memory left. No event was pushed.
+        REFUSED: Redis answered with another error. No event was pushed.
+        LOST: there was no reply. Nobody knows which events were pushed.
+    """
 
     DONE = "done"
     QUEUE_FULL = "queue full"
@@ -36,17 +46,19 @@ class PushEnding(StrEnum):
     LOST = "lost"
 
 
-@dataclass(frozen=True, slots=True)
-class Fate:
-    """What became of the events of one command: so many, the first ones, were pushed; unless it is lost, no others."""
+class Fate(NamedTuple):
+    """The result of one push command.
+
+    The first `pushed` events are in the list; the rest are not, unless the reply was lost. `why` is empty if all were
+    pushed.
+    """
 
     ending: PushEnding
     pushed: int = 0
     why: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """Where a producer pushes, and on what conditions."""
 
     queue: str
@@ -56,7 +68,7 @@ class Target:
     durability: Durability
 
     def problems(self) -> Iterator[str]:
-        """What cannot work, one line each."""
+        """What cannot work, one line for each argument."""
         try:
             check_queue(self.queue)
         except ValueError as error:
@@ -71,39 +83,41 @@ class Target:
             yield "durability: replicas must not be negative, and within must be 0.001 to 60 seconds"
 
     def questions(self) -> list[Command]:
-        """What to ask before the first push."""
+        """The commands that must be answered before the first push."""
         asked: list[Command] = [("GET", QueueKeys(self.queue).shards)]
-        # Before any write it waits for nothing, and tells whether it could.
+        # Before any write, WAITAOF returns at once; it fails if this Redis cannot do it.
         return [*asked, ("WAITAOF", 1, 0, 1)] if self.durability.aof else asked
 
     def objection(self, replies: Sequence[Reply]) -> str | None:
-        """Why nothing can be pushed now, from the replies to the questions; None if nothing speaks against it.
+        """Why nothing can be pushed now, from the replies to the questions; None if events can be pushed.
 
         Raises:
             ConfigurationError: this producer can never push here.
         """
         shards, *aof = replies
         if isinstance(shards, (Refusal, Lost)):
-            return f"cannot read {QueueKeys(self.queue).shards}, which says how many lists there are: {shards.why}"
+            return f"cannot read {{{self.queue}}}:shards, which says how many lists there are: {shards.why}"
         if shards is not None and shards != b"%d" % self.shards:
             raise ConfigurationError([self._other_shards(bytes(shards).decode(errors="replace"))])
         for reply in aof:
             if isinstance(reply, Refusal):
-                raise ConfigurationError([f"durability with aof=True cannot be had from this Redis: {reply.why}"])
+                raise ConfigurationError([f"this Redis does not support durability with aof=True: {reply.why}"])
             if isinstance(reply, Lost):
                 return reply.why
         return None
 
     def _other_shards(self, number: str) -> str:
         if not number.isdecimal():
-            return f"the queue {self.queue!r} is being resharded ({number}): start with the new number afterwards"
+            return (
+                f"the queue {self.queue!r} is being resharded ({number}): start with the new number when that is done"
+            )
         return (
-            f"this producer has shards={self.shards}, but Redis key {QueueKeys(self.queue).shards} says {number}: "
-            "give the producer the number that the workers have"
+            f"this producer has shards={self.shards}, but the Redis key {QueueKeys(self.queue).shards} says {number}: "
+            f"set shards={number}, as for the workers"
         )
 
     def commands(self, portions: Sequence[tuple[int, Sequence[bytes]]]) -> list[Command]:
-        """One command for each list and its elements; then, if asked for, one that waits until they are durable."""
+        """One command for each list and its elements, then the one that waits for the durability, if any."""
         verb = "RPUSH" if self.side == "left" else "LPUSH"
         pushes = [self._push(verb, list_name(self.queue, shard, self.shards), elements) for shard, elements in portions]
         return pushes + self._wait()
@@ -120,7 +134,12 @@ class Target:
         return [("WAIT", replicas, milliseconds)] if replicas else []
 
     def fates(self, counts: Sequence[int], replies: Sequence[Reply]) -> tuple[list[Fate], str | None]:
-        """What became of commands with so many elements each, and why what was pushed may not be durable."""
+        """The result of each command, and why the events that were pushed may not be durable; None if they are.
+
+        Args:
+            counts: the number of elements in each command.
+            replies: to the commands, and to the one that waits for the durability.
+        """
         fates = [self._fate(count, reply) for count, reply in zip(counts, replies, strict=False)]
         wait = replies[len(counts) :]
         return fates, self._shortfall(wait[0]) if wait and any(fate.pushed for fate in fates) else None
@@ -133,7 +152,9 @@ class Target:
                 return Fate(PushEnding.REDIS_FULL if full else PushEnding.REFUSED, 0, why)
             case int(pushed) if self.max_waiting is not None and pushed < count:
                 return Fate(
-                    PushEnding.QUEUE_FULL, pushed, f"{self.max_waiting:,} events wait in a list, and no more may"
+                    PushEnding.QUEUE_FULL,
+                    pushed,
+                    f"{self.max_waiting:,} events wait in a list, and max_waiting allows no more",
                 )
         return Fate(PushEnding.DONE, count)
 
@@ -141,7 +162,7 @@ class Target:
         wanted = self.durability
         match reply:
             case Lost(why) | Refusal(why):
-                return f"whether they are durable is not known: {why}"
+                return f"it is not known whether they are durable: {why}"
             case [int(here), int(replicas)] if not here:
                 return f"not in the append-only file within {wanted.within:g} s, and on {replicas} replicas"
             case [_, int(replicas)] | int(replicas) if replicas < wanted.replicas:

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import structlog
 
 from forwarder.api.credentials import Credentials
+from forwarder.event.dates import timestamp
 from forwarder.outcome import Halt
 from forwarder.pipeline.availability import Availability
 from forwarder.queue import HaltRecord, Queue
@@ -14,8 +15,7 @@ log = structlog.get_logger()
 
 def record(halt: Halt) -> HaltRecord:
     """The halt to write down, as of now."""
-    since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    return HaltRecord(halt.reason, halt.detail, since, halt.fingerprint)
+    return HaltRecord(halt.reason, halt.detail, timestamp(datetime.now(UTC)), halt.fingerprint)
 
 
 class Halts:

@@ -98,7 +98,7 @@ async def test_a_push_with_another_number_of_shards_is_a_matter_of_configuration
     given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
     code, out, err = await command("push", "-", environment=given, stdin=event("u", 1))
     assert (code, out, err.count("\n")) == (78, "", 1)
-    assert "says 4: give the producer the number that the workers have" in err
+    assert "says 4: set shards=4, as for the workers" in err
     assert await redis_client.exists(queue_name) == 0
 
 

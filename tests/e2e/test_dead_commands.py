@@ -174,7 +174,7 @@ async def test_show_says_what_is_likely_wrong_and_how_to_see_it(
     code, out, _ = await command("dead", "show", letter.id, environment=where)
     assert code == 0
     assert "Likely because" in out
-    assert "`x` holds control characters" in out
+    assert "`x` contains control characters" in out
     assert "curl -i --http1.1 'https://api.carnivalmobile.com/v6/users/u%2F1/events'" in out
     assert "it'\\''s" in out
     assert "s3cr3t" not in out
@@ -184,7 +184,11 @@ async def test_show_says_what_is_likely_wrong_and_how_to_see_it(
     assert found["explanation"].startswith("The API answered 400")
     assert (found["name"], found["element"]) == ("test", bad.decode())
     code, out, _ = await command("dead", "show", none.id, environment=where)
-    assert (code, "There is `userId`: is it that?" in out, "It cannot be sent at all" in out) == (0, True, True)
+    assert (code, "There is `userId`: should it be `user_id`?" in out, "It cannot be sent at all" in out) == (
+        0,
+        True,
+        True,
+    )
     code, out, _ = await command("dead", "show", none.id, "--json", environment=where)
     assert (code, json.loads(out)["curl"]) == (0, None)
 

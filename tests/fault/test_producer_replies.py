@@ -95,7 +95,7 @@ async def test_what_was_replied_before_the_connection_was_lost_is_known(server: 
         with pytest.raises((NotDurableError, MaybePushedError)) as raised:
             await pushing
         if isinstance(raised.value, NotDurableError):
-            assert str(raised.value).startswith("1 pushed: whether they are durable is not known: ")
+            assert str(raised.value).startswith("1 pushed: it is not known whether they are durable: ")
         assert await redis.llen("events") == 1
 
 

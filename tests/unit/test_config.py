@@ -78,6 +78,96 @@ def test_a_wrong_value_is_one_line_that_names_its_variable(name: str, value: str
     assert "\n" not in problem
 
 
+#: For each setting a wrong value, and the line that says so.
+WRONG = {
+    "API_URL": (
+        f"https://user:{SECRET}@host",
+        (
+            "must be http:// or https:// with a host, without user, query or fragment; "
+            "example: https://api.carnivalmobile.com"
+        ),
+    ),
+    "API_VERSION": ("v7", "'v7' is not one of 'v4', 'v5' or 'v6'; example: v6"),
+    "REDIS_URL": (
+        f"redis://:{SECRET}@host:port/0",
+        (
+            "must be redis://host:port/db, rediss://…, unix:///path, redis+sentinel://host:port,host:port/name/db or "
+            "redis+cluster://host:port,host:port; example: redis://127.0.0.1:6379/0"
+        ),
+    ),
+    "REDIS_URL_FILE": (
+        "/no/such/file",
+        "cannot read /no/such/file: No such file or directory; example: /run/secrets/redis-url",
+    ),
+    "QUEUE": ("a b", "'a b' must be printable, without spaces or braces, and not empty; example: events"),
+    "CONSUME_FROM": ("middle", "'middle' is not one of 'left' or 'right'; example: left"),
+    "SHARDS": ("1025", "'1025' is above the maximum of 1024; example: 1"),
+    "MAX_EVENTS_PER_POST": ("1.5", "'1.5' is not an integer; example: 100"),
+    "MAX_BODY_BYTES": ("lots", "'lots' is not a number of bytes; example: 500000"),
+    "MAX_EVENT_BYTES": ("5 parsecs", "'5 parsecs' is not a number of bytes; example: 65536"),
+    "LINGER": ("-0.1", "'-0.1' is below the minimum of 0; example: 0.25"),
+    "MAX_BUFFERED_EVENTS": ("9" * 5_000, f"'{'9' * 40}…' has too many digits; example: 100000"),
+    "MAX_BUFFERED_BYTES": ("999", "'999' is below the minimum of 1000; example: 134217728"),
+    "CONCURRENCY": ("", "'' is not an integer; example: 64"),
+    "RATE_LIMIT": ("ten", "'ten' is not a number; example: 120"),
+    "REQUEST_TIMEOUT": ("0", "'0' is not more than 0; example: 10"),
+    "RETRY_INITIAL": ("61", "61 is more than FORWARDER_RETRY_MAX (60 s); example: 0.5"),
+    "RETRY_MAX": ("inf", "'inf' is not a finite number; example: 60"),
+    "MAX_ATTEMPTS": ("0", "'0' is below the minimum of 1; example: 10"),
+    "MAX_RETRY_AGE": ("1h", "'1h' is not a number; example: 3600"),
+    "BISECT": ("perhaps", "'perhaps' is neither true nor false; example: true"),
+    "DEAD_LETTER_BRAKE": ("-1", "'-1' is below the minimum of 0; example: 100"),
+    "LEASE_TTL": ("9", "9 is not more than FORWARDER_REQUEST_TIMEOUT (10 s); example: 30"),
+    "SHUTDOWN_TIMEOUT": ("nan", "'nan' is not a finite number; example: 20"),
+    "ON_HALT": ("panic\n", "'panic\\n' is not one of 'wait' or 'exit'; example: wait"),
+    "ADMIN_PORT": ("65536", "'65536' is above the maximum of 65535; example: 9464"),
+    "ADMIN_TOKEN": (
+        SECRET,
+        "must be at least 16 characters, ASCII without spaces; example: the output of `openssl rand -hex 16`",
+    ),
+    "ADMIN_TOKEN_FILE": (
+        SECRET,
+        (
+            "cannot read the file (not an absolute path, so it is not shown): No such file or directory; "
+            "example: /run/secrets/admin-token"
+        ),
+    ),
+    "LOG_FORMAT": ("xml", "'xml' is not one of 'json' or 'console'; example: json"),
+    "LOG_LEVEL": ("loud", "'loud' is not one of 'debug', 'info', 'warning' or 'error'; example: info"),
+}
+#: Any text is a key, the name of a file or of a host: what is wrong with it shows when it is used.
+ANY_TEXT = {"API_KEY", "API_KEY_FILE", "ADMIN_HOST"}
+
+
+def test_for_every_setting_there_is_a_wrong_value_here() -> None:
+    assert {name.upper() for name in config.Settings.model_fields} == WRONG.keys() | ANY_TEXT
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_value_is_named_with_what_is_wrong_and_an_example(name: str) -> None:
+    value, line = WRONG[name]
+    assert problems(**{name: value}) == (f"FORWARDER_{name}: {line}",)
+
+
+@pytest.mark.parametrize("name", sorted(WRONG.keys() - {"REDIS_URL_FILE", "ADMIN_TOKEN_FILE", "ADMIN_TOKEN"}))
+def test_the_example_is_a_valid_value(name: str) -> None:
+    example = WRONG[name][1].rpartition("; example: ")[2]
+    config.load({f"FORWARDER_{name}": example})
+
+
+@pytest.mark.parametrize("name", sorted(ANY_TEXT))
+def test_any_text_is_taken_where_only_its_use_can_tell(name: str) -> None:
+    config.load({f"FORWARDER_{name}": SECRET})
+
+
+def test_the_example_of_a_conflict_ends_the_conflict() -> None:
+    given = {"REQUEST_TIMEOUT": "50", "MAX_BODY_BYTES": "2000", "RETRY_MAX": "0.1", "MAX_EVENT_BYTES": "3000"}
+    for problem in problems(**given):
+        name, _, said = problem.removeprefix("FORWARDER_").partition(": ")
+        given[name] = said.rpartition("; example: ")[2]
+    config.load({f"FORWARDER_{name}": value for name, value in given.items()})
+
+
 def test_all_problems_are_told_at_once() -> None:
     found = problems(CONCURRENCY="0", API_URL="ftp://x", LINGERS="1", REDIS_URL="x", LOG_LEVEL="loud")
     assert {problem.partition(":")[0] for problem in found} == {
@@ -140,7 +230,10 @@ def test_every_setting_is_documented() -> None:
 )
 def test_a_token_that_no_header_carries_well_or_that_can_be_guessed_is_refused(token: str) -> None:
     (problem,) = problems(ADMIN_TOKEN=token)
-    assert problem == "FORWARDER_ADMIN_TOKEN: must be at least 16 characters, ASCII without spaces"
+    assert problem == (
+        "FORWARDER_ADMIN_TOKEN: must be at least 16 characters, ASCII without spaces; "
+        "example: the output of `openssl rand -hex 16`"
+    )
     assert token not in problem
 
 
@@ -157,7 +250,9 @@ def test_a_token_file_that_is_no_token_is_told(tmp_path: Path) -> None:
     file = tmp_path / "token"
     assert "cannot read" in problems(ADMIN_TOKEN_FILE=str(file))[0]
     file.write_text("\n")
-    assert problems(ADMIN_TOKEN_FILE=str(file)) == (f"FORWARDER_ADMIN_TOKEN_FILE: {file} is empty",)
+    assert problems(ADMIN_TOKEN_FILE=str(file)) == (
+        f"FORWARDER_ADMIN_TOKEN_FILE: {file} is empty; example: /run/secrets/admin-token",
+    )
     file.write_text("short")
     assert "at least 16" in problems(ADMIN_TOKEN_FILE=str(file))[0]
     both = problems(ADMIN_TOKEN_FILE=str(file), ADMIN_TOKEN="x" * 16)

@@ -71,7 +71,14 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         if letter is None:
             show.problem(f"no dead letter {letter_id}")
             return EXIT_FAILURE
-        why = explain(letter.reason, letter.status, letter.detail, letter.element, claimed_at=letter.claimed_at)
+        why = explain(
+            letter.reason,
+            letter.status,
+            letter.detail,
+            letter.element,
+            claimed_at=letter.claimed_at,
+            attempts=letter.attempts,
+        )
         command: bytes | str
         try:
             command = curl(letter, settings)

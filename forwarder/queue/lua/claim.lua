@@ -75,7 +75,7 @@ for i = 1, #elements do
   if #element > most_of_one then
     refused = refused + 1
     redis.call('XADD', dead, '*', 'element', element, 'reason', 'invalid', 'status', '',
-      'detail', 'element: ' .. #element .. ' bytes, more than max_event_bytes (' .. most_of_one .. ')',
+      'detail', 'too long: ' .. #element .. ' bytes, at most ' .. most_of_one .. ' are allowed', -- event/flaws.py
       'user_id', '', 'claimed_at', stamp, 'attempts', '0')
     reply[4 + i] = false
   else

@@ -92,7 +92,9 @@ async def test_another_number_of_shards_is_refused_before_anything_is_pushed(
     key = f"{{{queue_name}}}:shards"
     await redis_client.set(key, "4")
     async with kind(redis_url, queue=queue_name) as producer:
-        with pytest.raises(ConfigurationError, match=r"has shards=1, but Redis key .* says 4: give the producer"):
+        with pytest.raises(
+            ConfigurationError, match=r"has shards=1, but the Redis key .* says 4: set shards=4, as for the workers"
+        ):
             await producer.push("u", "n")
         assert await redis_client.keys(f"*{queue_name}*") == [key.encode()]
         await redis_client.set(key, "1")

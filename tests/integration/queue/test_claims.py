@@ -77,7 +77,7 @@ async def test_too_long_an_element_becomes_a_dead_letter_without_travelling(redi
             b"element": too_long,
             b"reason": b"invalid",
             b"status": b"",
-            b"detail": b"element: 101 bytes, more than max_event_bytes (100)",
+            b"detail": b"too long: 101 bytes, at most 100 are allowed",
             b"user_id": b"",
             b"claimed_at": str(claimed.stamp).encode(),
             b"attempts": b"0",

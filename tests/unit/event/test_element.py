@@ -5,7 +5,7 @@ import pytest
 from forwarder.api.request import BATCH_OVERHEAD, encode_batch, path_segment
 from forwarder.errors import InvalidElementError
 from forwarder.event import Event, decode, with_date
-from forwarder.event.fast_path import MAX_DEPTH
+from forwarder.event.members import MAX_DEPTH
 
 #: 2016-09-11T18:04:23.9Z in microseconds.
 STAMP = 1_473_617_063_900_000
@@ -195,11 +195,11 @@ def test_a_lone_surrogate_elsewhere_is_kept_as_it_came() -> None:
 def test_an_element_has_a_longest_length() -> None:
     element = b'{"user_id":"u","name":"n"}'
     assert decoded(element, max_bytes=len(element)).user == "u"
-    assert refusal(element, max_bytes=len(element) - 1) == "26 bytes: at most 25 are allowed"
+    assert refusal(element, max_bytes=len(element) - 1) == "too long: 26 bytes, at most 25 are allowed"
 
 
 def test_ten_megabytes_are_refused_without_being_read() -> None:
-    assert refusal(b"[" * 10_000_000).startswith("10000000 bytes")
+    assert refusal(b"[" * 10_000_000).startswith("too long: 10000000 bytes")
 
 
 @pytest.mark.parametrize("brackets", ["[]", "{}"])

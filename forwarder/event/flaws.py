@@ -1,0 +1,81 @@
+"""What makes an element invalid: a value, its text in a dead letter's ``detail``, and the way back. Pure.
+
+The text says what is wrong, found and allowed, and quotes nothing of the element::
+
+    user_id: missing
+    name: must be a non-empty string, encodable as UTF-8
+    too long: 70000 bytes, at most 65536 are allowed
+"""
+
+import re
+from enum import StrEnum
+from functools import cache
+from typing import Self
+
+import msgspec
+
+from forwarder.event.dates import DATE_FORM
+
+#: What each member must be.
+RULES = {
+    "user_id": "a non-empty string, encodable as UTF-8 and other than . and .., or an integer",
+    "name": "a non-empty string, encodable as UTF-8",
+    "date": f"a string of the form {DATE_FORM}, and a day and time that exist",
+}
+
+
+class Problem(StrEnum):
+    """What can be wrong. Each value is the text of its flaws, with the fields of :class:`Flaw` in braces."""
+
+    MISSING = "missing"
+    WRONG = "must be {allowed}"
+    NOT_AN_OBJECT = "not an object"
+    NOT_JSON = "not JSON: {found}"
+    NOT_UTF8 = "not UTF-8 at byte {found}"
+    TOO_DEEP = "nested too deep: {found} levels, at most {allowed} are allowed"
+    # Redis writes this one too (queue/lua/claim.lua).
+    TOO_LONG = "too long: {found} bytes, at most {allowed} are allowed"
+
+
+class Flaw(msgspec.Struct, frozen=True):
+    """The first thing that is wrong with an element; ``member`` is empty if it is the element as a whole."""
+
+    problem: Problem
+    member: str = ""
+    found: str = ""
+    allowed: str = ""
+
+    def __str__(self) -> str:
+        text = self.problem.format(found=self.found, allowed=self.allowed)
+        return f"{self.member}: {text}" if self.member else text
+
+    @classmethod
+    def wrong(cls, member: str) -> Self:
+        """The flaw of a member that is there, but is not what it must be."""
+        return cls(Problem.WRONG, member, allowed=RULES[member])
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """The flaw with this text; None if the text is no flaw's. Earlier spellings are understood as well."""
+        for problem in Problem:
+            if match := _form(problem).fullmatch(text):
+                return cls(problem, **match.groupdict())
+        if match := re.fullmatch(_EARLIER_TOO_LONG, text):
+            return cls(Problem.TOO_LONG, found=match[1], allowed=match[2])
+        member, colon, _ = text.partition(": ")
+        return cls.wrong(member) if colon and member in RULES else None
+
+
+_OF_A_MEMBER = frozenset({Problem.MISSING, Problem.WRONG})
+_COUNTED = frozenset({Problem.NOT_UTF8, Problem.TOO_DEEP, Problem.TOO_LONG})
+# For example: 70000 bytes: at most 65536 are allowed; element: 70000 bytes, more than max_event_bytes (65536).
+_EARLIER_TOO_LONG = r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9]{1,20})\D+"
+
+
+# Compiled at its first use: a producer never reads a text back, and imports this module.
+@cache
+def _form(problem: Problem) -> re.Pattern[str]:
+    value = "[0-9]{1,20}" if problem in _COUNTED else ".*"
+    text = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{value})", re.escape(problem))
+    member = f"(?P<member>{'|'.join(RULES)}): " if problem in _OF_A_MEMBER else ""
+    return re.compile(member + text, re.DOTALL)
