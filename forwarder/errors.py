@@ -11,6 +11,7 @@
     ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
     ├── QueueError           Redis did not do what was asked
     │   ├── UnreachableError     no answer, or Redis cannot serve now: the command may or may not have run
+    │   │   └── DeniedError          Redis wants another password, or more rights: it did not run
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
@@ -83,6 +84,10 @@ class QueueError(ForwarderError):
 
 class UnreachableError(QueueError):
     """Redis gave no answer, or cannot serve now. What was asked may or may not have been done."""
+
+
+class DeniedError(UnreachableError):
+    """Redis refused the command for want of a password or of a right. Only a person can change that."""
 
 
 class LeaseLostError(QueueError):

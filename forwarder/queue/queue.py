@@ -105,13 +105,11 @@ class Queue:
         """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
         return await halts.end(self._redis, self._keys, halt)
 
-    async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
-        """Ends the halt in force and returns it. Lets `allow_refusals` through the brake, spread over the lists."""
-        if allow_refusals and await self.halt() is not None:
-            each, rest = divmod(allow_refusals, len(self.lists))
-            for shard, one in enumerate(self.lists):
-                await one.allow(each + (shard < rest))
-        return await self.end_halt()
+    async def allow(self, refusals: int) -> None:
+        """Lets the next owners of the lists pass this many refusals, in all, through the dead-letter brake."""
+        each, rest = divmod(refusals, len(self.lists))
+        for shard, one in enumerate(self.lists):
+            await one.allow(each + (shard < rest))
 
     async def workers(self) -> dict[str, str]:
         """The names of the running workers by their IDs, in the order in which they came."""
