@@ -28,7 +28,6 @@
 A POST never raises: whatever happens to it is an answer, a value (see :mod:`forwarder.outcome`).
 """
 
-import re
 from collections.abc import Sequence
 
 
@@ -52,18 +51,10 @@ class WrongTypeError(ConfigurationError):
 
 
 class ShardsDisagreeError(ConfigurationError):
-    """The queue has another number of lists than we were told; ``agreed`` is what Redis says of it."""
+    """The queue has another number of lists than FORWARDER_SHARDS, or is being resharded."""
 
-    def __init__(self, queue: str, agreed: str, told: int) -> None:
-        if agreed.isdecimal():
-            advice = f"set FORWARDER_SHARDS={agreed}, or stop every worker and run `forwarder reshard {told}`"
-            problem = f"FORWARDER_SHARDS is {told}, but the queue {queue!r} has {agreed} shards: {advice}"
-        else:
-            towards = re.match(r"\d+ to (\d+) ", agreed)
-            command = f"forwarder reshard {towards[1]} --move" if towards else "forwarder reshard"
-            problem = f"the queue {queue!r} is being resharded ({agreed}): run `{command}` to finish it"
+    def __init__(self, problem: str) -> None:
         super().__init__([problem])
-        self.agreed = agreed
 
 
 class ReshardError(ForwarderError):

@@ -6,44 +6,20 @@ id and takes over from the one before: it writes the id down, takes every lease,
 there. A run that was overtaken has lost its leases, and so changes nothing any more.
 """
 
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import MOVER, Content, Keys, Queue, QueueKeys, Redis, Side, contents, holder
+from forwarder.queue import MOVER, Content, Keys, Queue, Redis, Side, contents, holder
 from forwarder.queue.queue import lists_of_a_queue, possible_lists
-from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.queue.shard_count import Mark, foreign, is_count
 from forwarder.retry import patiently
 
-_NUMBER = r"[1-9]\d{0,3}"
-_MARK = re.compile(rf"(?P<before>{_NUMBER}) to (?P<after>{_NUMBER}) (?P<id>[0-9a-f]+)(?P<tidy> tidy)?")
 #: Lists that a refusal names one by one.
 _NAMED = 5
 _AGAIN = "nothing is lost: run the same command again to finish it"
-
-
-class Mark(NamedTuple):
-    """What ``{events}:shards`` says during a resharding."""
-
-    before: int
-    after: int
-    id: str
-    tidying: bool = False
-
-    @property
-    def text(self) -> str:
-        """As it is written."""
-        return f"{self.before} to {self.after} {self.id}" + (" tidy" if self.tidying else "")
-
-    @classmethod
-    def read(cls, text: str) -> Self | None:
-        """The mark that a text is, if it is one."""
-        found = _MARK.fullmatch(text)
-        return found and cls(int(found["before"]), int(found["after"]), found["id"], bool(found["tidy"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +77,8 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
     """
     present = await patiently(Queue(redis, queue, after).shards)
     mark = Mark.read(present) if present is not None else None
-    if mark is None and present is not None and not _is_number(present):
-        raise ReshardError(f"{QueueKeys(queue).shards} holds {present[:40]!r}, which is no number of lists")
+    if mark is None and present is not None and not is_count(present):
+        raise ReshardError(foreign(queue, present))
     if mark is not None and mark.after != after:
         way = f"from {mark.before} to {mark.after} lists"
         first = f"forwarder reshard {mark.after} --move"
@@ -115,10 +91,6 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
     strays = [keys for keys in others if lists[keys] and not lists[keys].strange]
     meant = {keys: lists[keys] for keys in [*ours.values(), *strays]}
     return Plan(queue, before, after, present, mark, meant, strays)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(_NUMBER, text) is not None and int(text) <= MOST_SHARDS
 
 
 async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:

@@ -5,7 +5,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.errors import ShardsDisagreeError
 from forwarder.queue import census, halts
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
@@ -14,6 +13,7 @@ from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.lease import Lease
 from forwarder.queue.letters import ListLetters
+from forwarder.queue.shard_count import disagreement
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
@@ -145,7 +145,7 @@ class Queue:
         """
         agreed = await self.shards()
         if agreed is not None and agreed != str(len(self.lists)):
-            raise ShardsDisagreeError(self.name, agreed, len(self.lists))
+            raise disagreement(self.name, agreed, len(self.lists))
 
     async def strays(self) -> dict[str, Content]:
         """The lists that hold something and that nobody drains, because they belong to another number of lists."""
