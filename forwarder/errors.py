@@ -11,6 +11,7 @@
     ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
     ├── QueueError           Redis did not do what was asked
     │   ├── UnreachableError     no answer, or Redis cannot serve now: the command may or may not have run
+    │   │   └── DeniedError          Redis wants another password, or more rights: it did not run
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
@@ -27,7 +28,6 @@
 A POST never raises: whatever happens to it is an answer, a value (see :mod:`forwarder.outcome`).
 """
 
-import re
 from collections.abc import Sequence
 
 
@@ -51,18 +51,10 @@ class WrongTypeError(ConfigurationError):
 
 
 class ShardsDisagreeError(ConfigurationError):
-    """The queue has another number of lists than we were told; ``agreed`` is what Redis says of it."""
+    """The queue has another number of lists than FORWARDER_SHARDS, or is being resharded."""
 
-    def __init__(self, queue: str, agreed: str, told: int) -> None:
-        if agreed.isdecimal():
-            advice = f"set FORWARDER_SHARDS={agreed}, or stop every worker and run `forwarder reshard {told}`"
-            problem = f"FORWARDER_SHARDS is {told}, but the queue {queue!r} has {agreed} shards: {advice}"
-        else:
-            towards = re.match(r"\d+ to (\d+) ", agreed)
-            command = f"forwarder reshard {towards[1]} --move" if towards else "forwarder reshard"
-            problem = f"the queue {queue!r} is being resharded ({agreed}): run `{command}` to finish it"
+    def __init__(self, problem: str) -> None:
         super().__init__([problem])
-        self.agreed = agreed
 
 
 class ReshardError(ForwarderError):
@@ -83,6 +75,10 @@ class QueueError(ForwarderError):
 
 class UnreachableError(QueueError):
     """Redis gave no answer, or cannot serve now. What was asked may or may not have been done."""
+
+
+class DeniedError(UnreachableError):
+    """Redis refused the command for want of a password or of a right. Only a person can change that."""
 
 
 class LeaseLostError(QueueError):

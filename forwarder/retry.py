@@ -16,17 +16,21 @@ Full jitter: https://aws.amazon.com/blogs/architecture/exponential-backoff-and-j
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_never, wait_random_exponential
 
-from forwarder.errors import UnreachableError
+from forwarder.errors import DeniedError, UnreachableError
 
 T = TypeVar("T")
 
 Sleep = Callable[[float], Awaitable[None]]
+
+#: Seconds for which an operator's command is repeated while Redis gives no answer.
+_PATIENCE = 5.0
 
 
 class Backoff:
@@ -95,6 +99,33 @@ async def until_reachable(
 
     retrying = AsyncRetrying(retry=again, wait=jitter, stop=stop_never, sleep=sleep, reraise=True)
     return await retrying(attempt)
+
+
+async def patiently(
+    command: Callable[[], Awaitable[T]],
+    *,
+    sleep: Sleep = asyncio.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> T:
+    """Repeats an operator's Redis command for up to five seconds, so that one lost packet does not fail it.
+
+    A command that was denied is not repeated: only a person can change that.
+
+    Args:
+        command: safe to send again.
+        sleep: how to wait between two tries.
+        clock: seconds, monotonic.
+
+    Raises:
+        UnreachableError: Redis has not answered for five seconds; or DeniedError, at once.
+    """
+    deadline = clock() + _PATIENCE
+
+    def failed(error: UnreachableError) -> None:
+        if isinstance(error, DeniedError) or clock() > deadline:
+            raise error
+
+    return await until_reachable(command, failed=failed, maximum=0.5, sleep=sleep)
 
 
 async def wait_at_most(event: asyncio.Event, seconds: float | None) -> bool:

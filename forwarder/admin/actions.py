@@ -12,6 +12,7 @@ from forwarder.dead_letters.letter import count_of
 from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.dead_letters.replay import Report, Terms
 from forwarder.errors import UnreachableError
+from forwarder.operations.resume import end_halt
 from forwarder.outcome import LetterReason
 from forwarder.queue import Queue
 
@@ -52,7 +53,7 @@ class Done(msgspec.Struct):
 
 async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
     """Ends the halt in force. Raises UnreachableError."""
-    ended = await queue.resume(allow_refusals=wanted.allow_refusals)
+    ended = await end_halt(queue, allow_refusals=wanted.allow_refusals)
     if ended is None:
         return Done("It was not halted.")
     log.warning("resumed from the status page", reason=ended.reason, allow_refusals=wanted.allow_refusals)

@@ -35,8 +35,10 @@ from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
 from forwarder.monitor.systemd import Systemd
+from forwarder.operations.resume import end_halt
 from forwarder.operations.status import check, survey
 from forwarder.producer import Producer
+from forwarder.retry import patiently
 from forwarder.service import Service
 
 #: Objects made and not freed that call for a collection; with Python's 700 a worker spends a fifth of its time on it.
@@ -126,7 +128,7 @@ def audit(*, as_json: Json = False) -> None:
 
     async def work() -> int:
         async with lists_of(settings) as lists:
-            found = dict(zip(lists.names, await lists.censuses(), strict=True))
+            found = dict(zip(lists.names, await patiently(lists.censuses), strict=True))
         show.audit(found, settings.queue, as_json=as_json)
         return EXIT_FAILURE if any(census.imbalance for census in found.values()) else 0
 
@@ -163,7 +165,7 @@ def resume(
 
     async def work() -> None:
         async with lists_of(settings) as lists:
-            show.resumed(await lists.resume(allow_refusals=allow_refusals))
+            show.resumed(await end_halt(lists, allow_refusals=allow_refusals))
 
     run_to_end(work())
 

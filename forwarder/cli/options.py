@@ -10,6 +10,7 @@ import typer
 
 from forwarder.config import Settings
 from forwarder.queue import Queue, connect
+from forwarder.retry import patiently
 
 T = TypeVar("T")
 
@@ -50,7 +51,7 @@ async def lists_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[Q
     async with connect(settings.redis_url.get_secret_value()) as redis:
         lists = Queue(redis, settings.queue, settings.shards)
         if agree:
-            await lists.agree()
+            await patiently(lists.agree)
         yield lists
 
 

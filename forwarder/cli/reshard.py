@@ -11,6 +11,7 @@ from forwarder.config import Settings
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import Queue, connect
 from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.retry import patiently
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]
 Move = Annotated[bool, typer.Option("--move", help="Move what waits and what is claimed; all workers are stopped.")]
@@ -45,6 +46,6 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
                 max_event_bytes=int(settings.max_event_bytes),
                 progress=progress,
             )
-        late = await Queue(redis, settings.queue, shards).strays()
+        late = await patiently(Queue(redis, settings.queue, shards).strays)
     show.resharded(plan, moved, late)
     return EXIT_FAILURE if late else 0

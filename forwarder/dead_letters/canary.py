@@ -88,10 +88,10 @@ class Canary:
         """Whether it has all its letters."""
         return len(self._numbers) >= self._size
 
-    def pushed(self, letter: DeadLetter, element: bytes, number: int) -> None:
-        """One of its letters was pushed, to have this sequence number; not known, another letter counts instead."""
+    def pushed(self, letter: DeadLetter, element: bytes, number: int | None) -> None:
+        """Adds a letter that was pushed under this sequence number. If that is unknown, it does not count as one."""
         self._was[element] = letter.id
-        if number > 0:
+        if number is not None:
             self._numbers.append((letter.shard, number))
 
     async def findings(self) -> Findings:

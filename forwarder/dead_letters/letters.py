@@ -5,23 +5,16 @@ walks over the letters of all lists and finds one by its id.
 """
 
 import heapq
-import time
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from forwarder.dead_letters.letter import id_in_list, named, order
-from forwarder.errors import UnreachableError
 from forwarder.event import decode, name_of
 from forwarder.queue import DeadLetter, HaltRecord, ListLetters, Queue, Side, Undecided
 from forwarder.queue.sharding import shard_of
-from forwarder.retry import until_reachable
+from forwarder.retry import patiently
 
-T = TypeVar("T")
-
-#: Seconds that a command keeps trying when Redis does not answer.
-_PATIENCE = 5.0
 #: Letters read in one round trip.
 _PAGE = 100
 
@@ -79,8 +72,31 @@ class Selection:
         return sum(self.reasons.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """The event waits again, and will be claimed under this sequence number."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Nothing was pushed: somebody else replayed or deleted the letter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Uncertain:
+    """The letter is gone, and a reply was lost: most likely this call pushed its event."""
+
+
+#: The result of replaying one letter.
+Replayed = Pushed | Taken | Uncertain
+
+
 class Letters:
-    """The dead letters of a queue. Every method raises UnreachableError when Redis has not served for five seconds.
+    """The dead letters of a queue.
+
+    Every method raises UnreachableError when Redis has not answered for five seconds.
 
     Args:
         queue: whose letters they are.
@@ -177,21 +193,19 @@ class Letters:
         """The letters that were made at this time, in milliseconds, or later."""
         return self._pages(str(moment), "+")
 
-    async def replay(self, letter: DeadLetter, element: bytes) -> int:
-        """Pushes `element` as the newest event and deletes the letter, both or neither, however often it is asked.
-
-        Returns the sequence number under which it will be claimed, and 0 if somebody else took the letter. -1 means
-        that a reply was lost, and that the letter is gone now: most likely that was this call.
-        """
+    async def replay(self, letter: DeadLetter, element: bytes) -> Replayed:
+        """Pushes `element` as the newest event and deletes the letter, both or neither, and at most once."""
         asked = 0
 
-        async def push() -> int:
+        async def push() -> int | None:
             nonlocal asked
             asked += 1
             return await self._lists[letter.shard].replay(id_in_list(letter.id), element, side=self._side)
 
         number = await patiently(push)
-        return -1 if number == 0 and asked > 1 else number
+        if number is not None:
+            return Pushed(number)
+        return Taken() if asked == 1 else Uncertain()
 
     async def delete(self, letter: DeadLetter) -> bool:
         """Deletes a letter for good; False if somebody else took it, as far as no reply was lost."""
@@ -237,14 +251,3 @@ class Letters:
     async def now(self) -> int:
         """Redis' time, in milliseconds: that of the letters' ids."""
         return await patiently(self._queue.now)
-
-
-async def patiently(command: Callable[[], Awaitable[T]]) -> T:
-    """A Redis command's result; tried again for five seconds, so it must be safe to repeat."""
-    deadline = time.monotonic() + _PATIENCE
-
-    def failed(error: UnreachableError) -> None:
-        if time.monotonic() > deadline:
-            raise error
-
-    return await until_reachable(command, failed=failed, maximum=0.5)

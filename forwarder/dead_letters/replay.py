@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from forwarder.dead_letters.canary import Canary, Findings
 from forwarder.dead_letters.edit import Edit
-from forwarder.dead_letters.letters import Letters, Selection
+from forwarder.dead_letters.letters import Letters, Pushed, Selection, Taken, Uncertain
 from forwarder.errors import InvalidElementError
 from forwarder.event import one_line, with_date
 from forwarder.queue import DeadLetter
@@ -131,13 +131,17 @@ class Replay:
             self.report.replayed += 1
             return
         await self._pause()
-        number = await self._letters.replay(letter, element)
-        if number == 0:
-            self.report.taken += 1
-            return
+        match await self._letters.replay(letter, element):
+            case Taken():
+                self.report.taken += 1
+                return
+            case Pushed(number):
+                known: int | None = number
+            case Uncertain():
+                known = None
         self.report.replayed += 1
         if self._canary is not None and not self._canary.complete:
-            self._canary.pushed(letter, element, number)
+            self._canary.pushed(letter, element, known)
 
     def _keep(self, letter: DeadLetter, why: str) -> None:
         if letter.user_id:

@@ -6,43 +6,20 @@ id and takes over from the one before: it writes the id down, takes every lease,
 there. A run that was overtaken has lost its leases, and so changes nothing any more.
 """
 
-import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Self
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import MOVER, Content, Keys, Queue, QueueKeys, Redis, Side, contents, holder
+from forwarder.queue import MOVER, Content, Keys, Queue, Redis, Side, contents, holder
 from forwarder.queue.queue import lists_of_a_queue, possible_lists
-from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.queue.shard_count import Mark, foreign, is_count
+from forwarder.retry import patiently
 
-_NUMBER = r"[1-9]\d{0,3}"
-_MARK = re.compile(rf"(?P<before>{_NUMBER}) to (?P<after>{_NUMBER}) (?P<id>[0-9a-f]+)(?P<tidy> tidy)?")
 #: Lists that a refusal names one by one.
 _NAMED = 5
 _AGAIN = "nothing is lost: run the same command again to finish it"
-
-
-class Mark(NamedTuple):
-    """What ``{events}:shards`` says during a resharding."""
-
-    before: int
-    after: int
-    id: str
-    tidying: bool = False
-
-    @property
-    def text(self) -> str:
-        """As it is written."""
-        return f"{self.before} to {self.after} {self.id}" + (" tidy" if self.tidying else "")
-
-    @classmethod
-    def read(cls, text: str) -> Self | None:
-        """The mark that a text is, if it is one."""
-        found = _MARK.fullmatch(text)
-        return found and cls(int(found["before"]), int(found["after"]), found["id"], bool(found["tidy"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +75,10 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
         ReshardError: another resharding has to be finished first, or a key holds what we did not write.
         UnreachableError: Redis gave no answer.
     """
-    present = await Queue(redis, queue, after).shards()
+    present = await patiently(Queue(redis, queue, after).shards)
     mark = Mark.read(present) if present is not None else None
-    if mark is None and present is not None and not _is_number(present):
-        raise ReshardError(f"{QueueKeys(queue).shards} holds {present[:40]!r}, which is no number of lists")
+    if mark is None and present is not None and not is_count(present):
+        raise ReshardError(foreign(queue, present))
     if mark is not None and mark.after != after:
         way = f"from {mark.before} to {mark.after} lists"
         first = f"forwarder reshard {mark.after} --move"
@@ -109,15 +86,11 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
     before = mark.before if mark else int(present or told)
     ours = {keys.list: keys for number in (before, after) for keys in lists_of_a_queue(queue, number)}
     others = [keys for keys in possible_lists(queue) if keys.list not in ours]
-    found = await contents(redis, [*ours.values(), *others])
+    found = await patiently(lambda: contents(redis, [*ours.values(), *others]))
     lists = dict(zip([*ours.values(), *others], found, strict=True))
     strays = [keys for keys in others if lists[keys] and not lists[keys].strange]
     meant = {keys: lists[keys] for keys in [*ours.values(), *strays]}
     return Plan(queue, before, after, present, mark, meant, strays)
-
-
-def _is_number(text: str) -> bool:
-    return re.fullmatch(_NUMBER, text) is not None and int(text) <= MOST_SHARDS
 
 
 async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
@@ -130,7 +103,7 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     for keys, content in plan.lists.items():
         if content.strange:
             raise ReshardError(f"{keys.list} {content.strange}")
-    workers = await Queue(redis, plan.queue, plan.after).workers()
+    workers = await patiently(Queue(redis, plan.queue, plan.after).workers)
     if workers:
         names = ", ".join(workers.values())
         advice = "stop all workers; one that was killed is forgotten after FORWARDER_LEASE_TTL"
@@ -145,7 +118,7 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
 
 
 async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
-    held = await holder(redis, keys)
+    held = await patiently(lambda: holder(redis, keys))
     if held is not None and not held[0].startswith(MOVER):
         owner = "a worker that no longer says that it is at work"
         raise ReshardError(
@@ -204,7 +177,7 @@ async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
     owned = await steps.own()
     if owned is not None:
         raise ReshardError(f"a worker has taken {owned} meanwhile, and gives it back when it sees this: {_AGAIN}")
-    if await queue.shards() != mark.text:
+    if await patiently(queue.shards) != mark.text:
         await steps.release()
         raise LeaseLostError("another one has written its id")
     if not mark.tidying:

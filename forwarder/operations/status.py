@@ -12,6 +12,7 @@ from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.errors import ShardsDisagreeError, UnreachableError
 from forwarder.queue import Census, Queue
+from forwarder.retry import patiently
 
 #: A user that is never created: the request that names it has no events, which the API refuses with a 400.
 _NOBODY = "forwarder-check"
@@ -33,9 +34,9 @@ class Finding:
 
 async def survey(queue: Queue) -> dict[str, object]:
     """Everything countable of a queue, who owns its lists, and its halt, as one JSON-ready object."""
-    halt = await queue.halt()
-    workers = await queue.workers()
-    found = await queue.censuses()
+    halt = await patiently(queue.halt)
+    workers = await patiently(queue.workers)
+    found = await patiently(queue.censuses)
     return {
         **reduce(operator.add, found).counts,
         "lists": [
@@ -65,9 +66,9 @@ async def check(settings: Settings, queue: Queue, api: Api | None) -> AsyncItera
     """
     yield Finding("settings", "ok", "valid")
     try:
-        info = await queue.server()
-        await queue.agree()
-        found = await queue.censuses()
+        info = await patiently(queue.server)
+        await patiently(queue.agree)
+        found = await patiently(queue.censuses)
     except UnreachableError as error:
         yield Finding("redis", "failure", str(error))
     except ShardsDisagreeError as error:
@@ -79,7 +80,7 @@ async def check(settings: Settings, queue: Queue, api: Api | None) -> AsyncItera
             yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
         async for finding in _strays(queue):
             yield finding
-        halt = await queue.halt()
+        halt = await patiently(queue.halt)
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
     for finding in _in_the_clear(settings.api_url):
@@ -92,7 +93,7 @@ async def check(settings: Settings, queue: Queue, api: Api | None) -> AsyncItera
 
 async def _strays(queue: Queue) -> AsyncIterator[Finding]:
     try:
-        found = await queue.strays()
+        found = await patiently(queue.strays)
     except UnreachableError as error:  # such as without the right to look at other lists
         yield Finding("strays", "warning", f"cannot look for lists that nobody drains: {error}")
         return

@@ -3,6 +3,7 @@
 keys          the names of the keys
 sharding      which list holds a user's events
 lease         one acquisition of one list; every fenced script runs through it
+shard_count   what Redis holds as a queue's number of lists
 claims        the owner's side of a list: claim, adopt, settle, wait for events
 claim_ids     (sequence number, stamp) of claimed events, 16 bytes each
 census        the counts of one list

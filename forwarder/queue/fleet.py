@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from forwarder.errors import RolledBackError, ShardsDisagreeError, WrongTypeError
+from forwarder.errors import RolledBackError, WrongTypeError
 from forwarder.queue.keys import QueueKeys
+from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
@@ -62,7 +63,7 @@ class Fleet:
         except RolledBackError as error:
             raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
         if verdict == b"shards":
-            raise ShardsDisagreeError(self._keys.queue, told.decode(errors="replace"), self._shards)
+            raise disagreement(self._keys.queue, told.decode(errors="replace"), self._shards)
         self._came = told.decode()
         ids = workers[::2]
         return Place(ids.index(self.id.encode()), len(ids))

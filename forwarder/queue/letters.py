@@ -88,13 +88,13 @@ class ListLetters:
         ]
         return LatestLetters(tuple(letters), Counter(reason.decode(errors="replace") for reason in reasons))
 
-    async def replay(self, letter_id: str, element: bytes, *, side: Side) -> int:
+    async def replay(self, letter_id: str, element: bytes, *, side: Side) -> int | None:
         """Pushes `element` and deletes the letter, both or neither.
 
-        Returns the sequence number under which the event will be claimed; 0 if there is no such letter.
+        Returns the sequence number under which the event will be claimed; None if there is no such letter.
         """
         keys = [self._keys.list, self._keys.dead, self._keys.replayed, self._keys.sequence]
-        return int(await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side]))
+        return int(await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side])) or None
 
     async def delete(self, letter_id: str) -> bool:
         """Deletes the letter for good and counts that, both or neither. False if there is no such letter."""

@@ -5,7 +5,6 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.errors import ShardsDisagreeError
 from forwarder.queue import census, halts
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
@@ -14,6 +13,7 @@ from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.lease import Lease
 from forwarder.queue.letters import ListLetters
+from forwarder.queue.shard_count import disagreement
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
@@ -105,13 +105,11 @@ class Queue:
         """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
         return await halts.end(self._redis, self._keys, halt)
 
-    async def resume(self, *, allow_refusals: int = 0) -> HaltRecord | None:
-        """Ends the halt in force and returns it. Lets `allow_refusals` through the brake, spread over the lists."""
-        if allow_refusals and await self.halt() is not None:
-            each, rest = divmod(allow_refusals, len(self.lists))
-            for shard, one in enumerate(self.lists):
-                await one.allow(each + (shard < rest))
-        return await self.end_halt()
+    async def allow(self, refusals: int) -> None:
+        """Lets the next owners of the lists pass this many refusals, in all, through the dead-letter brake."""
+        each, rest = divmod(refusals, len(self.lists))
+        for shard, one in enumerate(self.lists):
+            await one.allow(each + (shard < rest))
 
     async def workers(self) -> dict[str, str]:
         """The names of the running workers by their IDs, in the order in which they came."""
@@ -147,7 +145,7 @@ class Queue:
         """
         agreed = await self.shards()
         if agreed is not None and agreed != str(len(self.lists)):
-            raise ShardsDisagreeError(self.name, agreed, len(self.lists))
+            raise disagreement(self.name, agreed, len(self.lists))
 
     async def strays(self) -> dict[str, Content]:
         """The lists that hold something and that nobody drains, because they belong to another number of lists."""

@@ -107,7 +107,7 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     assert await queue.halt() == HALT
     assert await queue.end_halt(HALT)
     await queue.write_halt(HALT)
-    assert await queue.resume() == HALT
+    assert await queue.end_halt() == HALT
     assert await queue.lists[0].take_allowance() == 0
 
 

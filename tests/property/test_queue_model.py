@@ -73,7 +73,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         index = data.draw(st.integers(0, len(found) - 1))
         for there in (True, False):
             number = self.do(self.list.letters.replay(*found[index], side=self.side))
-            assert number == (self.model.sequence + len(self.model.waiting) + 1 if there else 0)
+            assert number == (self.model.sequence + len(self.model.waiting) + 1 if there else None)
         self.model.waiting.append(self.model.letters.pop(index)[0])
         self.replayed += 1
 

@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
-from forwarder.errors import LeaseLostError, UnreachableError
-from forwarder.retry import Backoff, until_reachable
+from forwarder.errors import DeniedError, LeaseLostError, UnreachableError
+from forwarder.retry import Backoff, patiently, until_reachable
 
 #: The table in the module's docstring: the longest backoff after each failure in a row.
 CEILINGS = [0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0, 60.0]
@@ -127,3 +127,41 @@ async def test_every_other_error_of_a_command_is_raised_at_once() -> None:
     with pytest.raises(LeaseLostError):
         await until_reachable(command, failed=told.append, sleep=Naps())
     assert told == []
+
+
+class Clock:
+    """Turned by whoever sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    async def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+async def test_an_operators_command_is_repeated_for_five_seconds_and_then_fails(seed: int) -> None:
+    attempts, clock = list[int](), Clock()
+    with pytest.raises(UnreachableError, match="failure"):
+        await patiently(failing(times=10_000, attempts=attempts), sleep=clock.sleep, clock=clock)
+    assert 5.0 < clock.now < 5.5
+    assert len(attempts) > 10
+
+
+async def test_an_operators_command_survives_some_failures(seed: int) -> None:
+    clock = Clock()
+    assert await patiently(failing(times=5, attempts=[]), sleep=clock.sleep, clock=clock) == "reply"
+    assert clock.now < 2.5
+
+
+async def test_an_operators_command_that_is_denied_fails_at_once() -> None:
+    naps = Naps()
+
+    async def command() -> None:
+        raise DeniedError("NOPERM")
+
+    with pytest.raises(DeniedError):
+        await patiently(command, sleep=naps)
+    assert naps.taken == []

@@ -14,9 +14,15 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import Connection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    NoPermissionError,
+    RedisClusterException,
+    RedisError,
+)
 
-from forwarder.errors import ConfigurationError, UnreachableError
+from forwarder.errors import ConfigurationError, DeniedError, UnreachableError
 from forwarder.logs.redaction import hide
 from forwarder.queue.wire import sentinels
 from forwarder.queue.wire.replies import said
@@ -24,6 +30,8 @@ from forwarder.queue.wire.url import Cluster, Sentinels, hosts, passwords
 
 #: Seconds without an answer after which a command is given up. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
+
+_DENIALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 
 def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
@@ -173,9 +181,10 @@ def translated() -> Iterator[None]:
     """Turns every redis-py error within into :exc:`UnreachableError`.
 
     An error reply (``LOADING``, ``MISCONF``, ``READONLY``, ``OOM``, ``NOAUTH`` …) counts as unreachable too:
-    Redis cannot serve now, a person may mend it, and the service goes on by itself when that is done.
+    Redis cannot serve now, a person may fix it, and the service goes on by itself when that is done.
 
     Raises:
+        UnreachableError: any error of redis-py; :exc:`DeniedError` if a password or a right is missing.
         asyncio.CancelledError: the task was cancelled meanwhile, even if redis-py swallowed that. It awaits
             by ``asyncio.wait_for``, which before Python 3.12 loses a cancellation that meets its result
             (https://github.com/python/cpython/issues/86296); the task would then never end.
@@ -184,7 +193,8 @@ def translated() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         _be_cancelled()
-        raise UnreachableError(said(error)) from error
+        kind = DeniedError if isinstance(error, _DENIALS) else UnreachableError
+        raise kind(said(error)) from error
     except asyncio.CancelledError as error:
         # Tasks that wait for the same connection to close wait for one future (StreamWriter.wait_closed): when one
         # of them is cancelled, so are all. A task group would take this one for cancelled and say nothing.

@@ -205,7 +205,7 @@ async def test_a_letter_stays_when_its_replay_cannot_be_counted(redis_client: Re
 async def test_half_an_id_replays_nothing(redis_client: Redis, queue_name: str) -> None:
     keys = Keys(queue_name)
     await redis_client.xadd(keys.dead, {"element": b"x"}, id="5-3")
-    assert await ListLetters(redis_client, keys).replay("5", b"x", side="left") == 0
+    assert await ListLetters(redis_client, keys).replay("5", b"x", side="left") is None
     assert await redis_client.exists(queue_name) == 0
 
 

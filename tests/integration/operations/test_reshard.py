@@ -234,7 +234,7 @@ async def test_a_number_of_lists_that_is_none_is_said_so(
     redis_url: str, redis_client: Redis, queue_name: str, text: str
 ) -> None:
     await redis_client.set(QueueKeys(queue_name).shards, text)
-    with pytest.raises(ReshardError, match="no number of lists") as refused:
+    with pytest.raises(ReshardError, match="not a number of lists") as refused:
         await reshard(redis_url, queue_name, 4)
     assert len(str(refused.value)) < 200
 

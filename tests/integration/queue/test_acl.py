@@ -98,13 +98,14 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     latest = await one.letters.latest(full=1, most=9, most_bytes=9_999, cut=100)
     assert latest.by_reason == {"invalid": 1, "rejected": 1}
     number = await one.letters.replay(letters[1].id, letters[1].element, side="left")
+    assert number is not None
     assert (await one.still_claimed([number])).waiting == 1
     assert await queue.now()
     assert await one.letters.delete(letters[0].id)
     await queue.write_halt(HaltRecord("credentials", "", "", ""))
     assert await queue.halt()
     await one.allow(3)
-    assert await queue.resume()
+    assert await queue.end_halt()
     assert await one.take_allowance() == 3
     fleet = Fleet(redis, keys.queue, 1, name="one", remembered=5.0)
     assert await fleet.attend() == Place(0, 1)

@@ -8,6 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.operations.resume import end_halt
 from forwarder.queue import HaltRecord, Queue, QueueKeys, connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -62,13 +63,13 @@ async def test_ending_a_halt_ends_that_one_alone(queue: Queue) -> None:
 
 async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redis, queue_name: str) -> None:
     queue = Queue(redis, queue_name, 3)
-    assert await queue.resume(allow_refusals=7) is None
+    assert await end_halt(queue, allow_refusals=7) is None
     assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0], (
         "where nothing was halted nothing is allowed"
     )
     await queue.write_halt(HALT)
     assert await Queue(redis, queue_name, 1).halt() == HALT, "a halt is the whole queue's"
-    assert await queue.resume(allow_refusals=7) == HALT
+    assert await end_halt(queue, allow_refusals=7) == HALT
     assert await queue.halt() is None
     assert [await each.take_allowance() for each in queue.lists] == [3, 2, 2]
     assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0]
@@ -84,5 +85,5 @@ async def test_a_halt_that_a_person_wrote_halts_and_can_be_ended(
     assert found.reason == "unknown"
     assert await queue.write_halt(HALT) == HALT, "and a halt with a cause replaces it"
     await redis.set(keys.halt, text)
-    assert await queue.resume() == found
+    assert await end_halt(queue) == found
     assert await queue.halt() is None

@@ -7,6 +7,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import ExitOnHaltError
+from forwarder.operations.resume import end_halt
 from forwarder.queue import Census, Queue, QueueKeys
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
@@ -102,7 +103,7 @@ async def test_what_is_not_the_api_halts_and_accepts_nothing(
         assert (await halted(service))["reason"] == reason
         await untouched(redis_client, queue_name, 200)
         api.faults = Faults()
-        assert await Queue(redis_client, queue_name, 1).resume() is not None
+        assert await end_halt(Queue(redis_client, queue_name, 1)) is not None
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 200
 
@@ -135,7 +136,7 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
         assert now.waiting + now.claimed == 921
 
         queue = Queue(redis_client, queue_name, 1)
-        await queue.resume(allow_refusals=200)
+        await end_halt(queue, allow_refusals=200)
 
         async def again() -> bool:
             now = await census(redis_client, queue_name)
@@ -144,7 +145,7 @@ async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
         await eventually(again, what="two hundred pass uncounted, and it trips again")
         await eventually(queue.halt)
         api.faults = Faults()
-        await queue.resume()
+        await end_halt(queue)
         await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 1_000 - 358
 
@@ -159,7 +160,7 @@ async def test_a_list_of_something_else_is_left_as_it_is(
         found = await halted(service)
         assert (found["reason"], "FORWARDER_QUEUE" in found["detail"]) == ("misdirected", True)
         await untouched(redis_client, queue_name, 500)
-        await Queue(redis_client, queue_name, 1).resume()
+        await end_halt(Queue(redis_client, queue_name, 1))
         now = await settled(redis_client, queue_name)
         assert now.letters == 500, "a person has looked: now they are what they are"
     assert api.posts.total() == 0

@@ -607,7 +607,7 @@ CATALOGUE = (
         3,
         "a resharding that was overtaken does not look at its mark",
         "forwarder/operations/reshard.py",
-        "if await queue.shards() != mark.text:",
+        "if await patiently(queue.shards) != mark.text:",
         "if mark is None:",
         (_RESHARD_KILLED,),
     ),

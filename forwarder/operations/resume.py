@@ -1,0 +1,30 @@
+"""Ending a halt."""
+
+from forwarder.queue import HaltRecord, Queue
+from forwarder.retry import patiently
+
+
+async def end_halt(queue: Queue, *, allow_refusals: int = 0) -> HaltRecord | None:
+    """Ends the halt in force and returns it; None if there is none.
+
+    Args:
+        queue: the queue to resume.
+        allow_refusals: refusals that the dead-letter brake then lets through.
+
+    Raises:
+        UnreachableError: Redis gave no answer. The halt may have ended.
+    """
+    halt = await patiently(queue.halt)
+    if halt is None:
+        return None
+    if allow_refusals:
+        # Before the halt ends: a worker takes its allowance as soon as it owns a list again.
+        await patiently(lambda: queue.allow(allow_refusals))
+
+    async def end() -> None:
+        # If the reply to the first try was lost, a halt in force now is a new one, and stays.
+        if await queue.halt() == halt:
+            await queue.end_halt()
+
+    await patiently(end)
+    return halt
