@@ -1,12 +1,21 @@
 """The command line: one module per command, each with its output.
 
-app           the commands, their exit codes, and the entry point
+app           the commands, and what an error means for the exit code
+run           `forwarder run`
+push          `forwarder push`
+ndjson        reads NDJSON and pushes it
+status        `forwarder status`
+check         `forwarder check`
+audit         `forwarder audit`
+resume        `forwarder resume`
+dead          `forwarder dead …`
 reshard       `forwarder reshard`
 simulate      `forwarder simulate`
-ndjson        reads NDJSON and pushes it, for `forwarder push`
-dead          `forwarder dead …`
-output        what a person reads in a terminal
-options       what commands share: options, and how a command runs
+demo          `forwarder demo`
+options       what commands share: options, exit codes
+running       what commands share: the event loop, the settings' queue
+output        what commands share: printing
+progress      what commands share: the progress bar
 """
 
 from forwarder.cli.app import main

@@ -9,14 +9,9 @@ from typing import Annotated
 import typer
 
 from forwarder import config
-from forwarder.cli import output as show
-from forwarder.cli.dead import output as dead_view
-from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, checked, checked_id, letters_of, possible
-from forwarder.cli.dead.replay import dead_replay
-from forwarder.cli.options import (
-    EXIT_FAILURE,
-    DryRun,
-    Json,
+from forwarder.cli.dead.filters import (
+    Every,
+    Ids,
     Limit,
     Name,
     Newer,
@@ -24,11 +19,22 @@ from forwarder.cli.options import (
     Reason,
     Status,
     User,
-    run_to_end,
+    Yes,
+    agreed,
+    checked,
+    checked_id,
+    letters_of,
+    possible,
 )
+from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
+from forwarder.cli.dead.replay import dead_replay
+from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
+from forwarder.cli.output import as_line, out, problem, written
+from forwarder.cli.progress import bar
+from forwarder.cli.running import run_to_end
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
-from forwarder.dead_letters.letter import line
+from forwarder.dead_letters.letter import count_of, line
 from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.errors import InvalidElementError
 
@@ -54,7 +60,7 @@ def dead_list(
 
     async def work() -> None:
         async with letters_of(settings) as letters:
-            await dead_view.listed(letters.select(which), as_json=as_json)
+            await print_list(letters.select(which), as_json=as_json)
 
     run_to_end(work())
 
@@ -69,7 +75,7 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         async with letters_of(settings) as letters:
             letter = await letters.one(letter_id)
         if letter is None:
-            show.problem(f"no dead letter {letter_id}")
+            problem(f"no dead letter {letter_id}")
             return EXIT_FAILURE
         why = explain(
             letter.reason,
@@ -84,7 +90,7 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
             command = curl(letter, settings)
         except InvalidElementError as error:
             command = str(error)
-        dead_view.letter(letter, why, command, as_json=as_json)
+        print_letter(letter, why, command, as_json=as_json)
         return 0
 
     raise typer.Exit(run_to_end(work()))
@@ -110,9 +116,9 @@ def dead_export(
     async def work() -> int:
         async with letters_of(settings) as letters:
             selection = await letters.selection(letter_ids, which)
-            with show.written():
+            with written():
                 left_out = await _export(letters, selection, int(settings.max_event_bytes))
-        dead_view.unknown(selection.missing)
+        print_missing(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
     raise typer.Exit(run_to_end(work()))
@@ -121,15 +127,15 @@ def dead_export(
 async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
     """Writes what can be pushed and names what cannot; returns how many those are."""
     found = left_out = 0
-    with dead_view.bar("exporting", selection.count, hidden=sys.stdout.isatty()) as bar:
+    with bar("exporting", selection.count, hidden=sys.stdout.isatty()) as progress:
         async for letter in letters.each(selection):
             found += 1
             try:
                 sys.stdout.buffer.write(line(letter, max_bytes) + b"\n")
             except InvalidElementError as error:
                 left_out += 1
-                show.problem(f"{letter.id} left out: {error}")
-            bar.done(found)
+                problem(f"{letter.id} left out: {error}")
+            progress.reach(found)
     return left_out
 
 
@@ -159,13 +165,17 @@ def dead_delete(
             selection = await letters.selection(letter_ids, which)
             deleted = selection.count if dry_run else 0
             if selection.count and not dry_run:
-                if not agreed(dead_view.question("Delete for good", selection), yes=yes):
+                if not agreed(question("Delete for good", selection), yes=yes):
                     return EXIT_FAILURE
-                with dead_view.bar("deleting", selection.count) as bar:
+                with bar("deleting", selection.count) as progress:
                     async for letter in letters.each(selection):
                         deleted += await letters.delete(letter)
-                        bar.done(deleted)
-        dead_view.deleted(deleted, selection.missing, dry_run=dry_run, as_json=as_json)
+                        progress.reach(deleted)
+        if as_json:
+            as_line({"deleted": deleted, "missing": selection.missing, "dry_run": dry_run})
+        else:
+            out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(deleted)}")
+            print_missing(selection.missing)
         return EXIT_FAILURE if selection.missing else 0
 
     raise typer.Exit(run_to_end(work()))

@@ -8,7 +8,8 @@ from typing import Annotated
 
 import typer
 
-from forwarder.cli.options import lists_of
+from forwarder.cli.options import duration
+from forwarder.cli.running import lists_of
 from forwarder.config import Settings
 from forwarder.dead_letters.letters import Filter, Letters
 from forwarder.outcome import LetterReason
@@ -18,6 +19,18 @@ _ID = re.compile(r"((0|[1-9]\d{0,3})/)?(0|[1-9]\d{0,18})-(0|[1-9]\d{0,18})", re.
 Ids = Annotated[list[str] | None, typer.Argument(metavar="[ID]...")]
 Every = Annotated[bool, typer.Option("--all", help="All letters, or all that match the filters.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+Reason = Annotated[str | None, typer.Option(help="Only this reason: invalid, rejected, too_large, exhausted.")]
+Status = Annotated[str | None, typer.Option(help="Only this status of the API's answer.")]
+User = Annotated[str | None, typer.Option(help="Only events of this user.")]
+Name = Annotated[str | None, typer.Option(help="Only events of this name.")]
+Older = Annotated[
+    float | None, typer.Option(parser=duration, metavar="TIME", help="Dead letters for longer than that: 90s, 2h, 7d.")
+]
+Newer = Annotated[
+    float | None, typer.Option(parser=duration, metavar="TIME", help="Dead letters for at most that long: 90s, 2h, 7d.")
+]
+Limit = Annotated[int | None, typer.Option(min=1, help="At most so many, oldest first.")]
 
 
 @asynccontextmanager
