@@ -1,7 +1,4 @@
-"""`forwarder dead ...`, but for the replay.
-
-typer reads a command's options from its signature: so each command lists the filters, and is long for that.
-"""
+"""`forwarder dead list`, `show`, `export` and `delete`."""
 
 import sys
 from typing import Annotated
@@ -12,19 +9,13 @@ from forwarder import config
 from forwarder.cli.dead.filters import (
     Every,
     Ids,
-    Limit,
-    Name,
-    Newer,
-    Older,
-    Reason,
-    Status,
-    User,
     Yes,
     agreed,
-    checked,
-    checked_id,
     letters_of,
-    possible,
+    must_be_clear,
+    must_be_id,
+    must_be_possible,
+    with_filter,
 )
 from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
 from forwarder.cli.dead.replay import dead_replay
@@ -43,19 +34,14 @@ app.command("replay")(dead_replay)
 
 
 @app.command("list")
+@with_filter
 def dead_list(
     *,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     as_json: Json = False,
 ) -> None:
     """List dead letters, oldest first; with --json one object a line."""
-    which = possible(Filter(reason, status, user, name, older, newer, limit))
+    must_be_possible(which)
     settings = config.load()
 
     async def work() -> None:
@@ -68,7 +54,7 @@ def dead_list(
 @app.command("show")
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
     """Show one dead letter in full, what is likely wrong with it, and the curl that reproduces it."""
-    checked_id(letter_id)
+    must_be_id(letter_id)
     settings = config.load()
 
     async def work() -> int:
@@ -97,20 +83,15 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
 
 
 @app.command("export")
+@with_filter
 def dead_export(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
 ) -> None:
     """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -140,23 +121,18 @@ async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int
 
 
 @app.command("delete")
+@with_filter
 def dead_delete(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
     """Delete dead letters for good; asks before it does."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
     async def work() -> int:

@@ -1,4 +1,4 @@
-"""`forwarder dead replay`. Long for its options: typer reads them from the signature."""
+"""`forwarder dead replay`."""
 
 import asyncio
 import math
@@ -8,21 +8,7 @@ from typing import Annotated
 import typer
 
 from forwarder import config
-from forwarder.cli.dead.filters import (
-    Every,
-    Ids,
-    Limit,
-    Name,
-    Newer,
-    Older,
-    Reason,
-    Status,
-    User,
-    Yes,
-    agreed,
-    checked,
-    letters_of,
-)
+from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, letters_of, must_be_clear, with_filter
 from forwarder.cli.dead.output import question
 from forwarder.cli.dead.report import print_json, print_report, print_unfinished, state_of
 from forwarder.cli.options import EXIT_FAILURE, EXIT_HALTED, DryRun, Json, duration
@@ -58,17 +44,12 @@ Program = Annotated[
 ]
 
 
+@with_filter
 def dead_replay(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     canary: CanarySize = None,
     canary_timeout: CanaryTimeout = None,
     rate: Rate = 0.0,
@@ -79,7 +60,7 @@ def dead_replay(
     as_json: Json = False,
 ) -> None:
     """Push dead letters again, oldest first, as the newest events of their list; asks before it does."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
         raise typer.BadParameter("--rate must be a number")
     settings = config.load()
