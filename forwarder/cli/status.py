@@ -1,6 +1,7 @@
 """`forwarder status`."""
 
-from typing import Any, cast
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import typer
 from rich.table import Table
@@ -11,58 +12,82 @@ from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
 from forwarder.cli.running import lists_of, run_to_end
 from forwarder.logs.printable import visible
-from forwarder.operations.status import survey
+from forwarder.operations.status import ListStatus, Owner, Status, survey
+
+#: The counts that are shown of the whole queue, and of each list.
+_OF_ALL = ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")
+_OF_EACH = ("waiting", "claimed", "letters")
 
 
 def status(*, as_json: Json = False) -> None:
     """Show what waits, what is claimed, who owns the list, and whether it is halted (then exit 77)."""
     settings = config.load()
 
-    async def work() -> int:
+    async def work() -> Status:
         async with lists_of(settings) as lists:
-            found = await survey(lists)
-        if as_json:
-            as_line({"queue": settings.queue, **found})
-        else:
-            _print(found, settings.queue)
-        return EXIT_HALTED if found["halt"] else 0
+            return await survey(lists)
 
-    raise typer.Exit(run_to_end(work()))
-
-
-def _print(found: dict[str, object], queue: str) -> None:
-    lists = cast("list[dict[str, Any]]", found["lists"])
-    table = Table.grid(padding=(0, 2))
-    halt, owned = cast("dict[str, str] | None", found["halt"]), sum(each["owner"] is not None for each in lists)
-    if halt:
-        table.add_row("state", Text(visible(f"halted: {halt['reason']} since {halt['since']}"), "bold red"))
-        table.add_row("", visible(halt["detail"]))
-    elif owned == len(lists):
-        table.add_row("state", Text("at work", "green"))
-    elif owned:
-        table.add_row("state", Text(f"{len(lists) - owned} of {len(lists)} lists have no owner", "yellow"))
+    found = run_to_end(work())
+    if as_json:
+        as_line(_json(found))
     else:
-        whose = "the list" if len(lists) == 1 else "the lists"
-        table.add_row("state", Text(f"nobody owns {whose}: no worker is running", "yellow"))
-    for name in ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted"):
-        table.add_row(name.replace("_", " "), f"{found[name]:,}")
-    out.print(Text(queue, "bold"))
+        _print(found)
+    raise typer.Exit(EXIT_HALTED if found.halt else 0)
+
+
+def _json(found: Status) -> dict[str, object]:
+    halt = found.halt
+    return {
+        "queue": found.queue,
+        **found.total.counts,
+        "lists": [
+            {"shard": shard, "list": each.name, **each.census.counts, "owner": each.owner and asdict(each.owner)}
+            for shard, each in enumerate(found.lists)
+        ],
+        "workers": found.workers,
+        "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
+        "balanced": found.balanced,
+    }
+
+
+def _print(found: Status) -> None:
+    table = Table.grid(padding=(0, 2))
+    table.add_row("state", _state(found))
+    if found.halt:
+        table.add_row("", visible(found.halt.detail))
+    counts = found.total.counts
+    for name in _OF_ALL:
+        table.add_row(name.replace("_", " "), f"{counts[name]:,}")
+    out.print(Text(found.queue, "bold"))
     out.print(table)
-    out.print(_owners(lists))
+    out.print(_owners(found.lists))
 
 
-def _owners(lists: list[dict[str, Any]]) -> Table:
+def _state(found: Status) -> Text:
+    if found.halt:
+        return Text(visible(f"halted: {found.halt.reason} since {found.halt.since}"), "bold red")
+    without = sum(each.owner is None for each in found.lists)
+    if not without:
+        return Text("at work", "green")
+    if without < len(found.lists):
+        return Text(f"{without} of {len(found.lists)} lists have no owner", "yellow")
+    whose = "the list" if len(found.lists) == 1 else "the lists"
+    return Text(f"nobody owns {whose}: no worker is running", "yellow")
+
+
+def _owners(lists: Sequence[ListStatus]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("list")
-    for number in ("waiting", "claimed", "letters"):
-        table.add_column(number, justify="right")
+    for name in _OF_EACH:
+        table.add_column(name, justify="right")
     table.add_column("owner")
     for each in lists:
-        owner = each["owner"]
-        told = (
-            Text(f"{visible(owner['worker'])}, for {owner['lease_seconds']:.0f} s more")
-            if owner
-            else Text("nobody", "yellow")
-        )
-        table.add_row(each["list"], f"{each['waiting']:,}", f"{each['claimed']:,}", f"{each['letters']:,}", told)
+        counts = each.census.counts
+        table.add_row(each.name, *(f"{counts[name]:,}" for name in _OF_EACH), _named(each.owner))
     return table
+
+
+def _named(owner: Owner | None) -> Text:
+    if owner is None:
+        return Text("nobody", "yellow")
+    return Text(f"{visible(owner.worker)}, for {owner.lease_seconds:.0f} s more")
