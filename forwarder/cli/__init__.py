@@ -12,10 +12,11 @@ dead          `forwarder dead …`
 reshard       `forwarder reshard`
 simulate      `forwarder simulate`
 demo          `forwarder demo`
-options       what commands share: options, exit codes
-running       what commands share: the event loop, the settings' queue
-output        what commands share: printing
-progress      what commands share: the progress bar
+lazy          imports a command when it runs
+options       options and exit codes that commands share
+connection    opens the settings' queue
+output        prints for people and scripts
+progress      the progress bar
 """
 
 from forwarder.cli.app import main

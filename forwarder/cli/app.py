@@ -11,32 +11,42 @@ import typer
 from typer.exceptions import TyperException
 
 from forwarder import __version__
-from forwarder.cli.audit import audit
-from forwarder.cli.check import check
-from forwarder.cli.dead import commands as dead
-from forwarder.cli.demo import demo
+from forwarder.cli.lazy import lazy_group
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_HALTED, EXIT_USAGE
-from forwarder.cli.output import problem
-from forwarder.cli.push import push
-from forwarder.cli.reshard import reshard
-from forwarder.cli.resume import resume
-from forwarder.cli.run import run
-from forwarder.cli.simulate import simulate
-from forwarder.cli.status import status
 from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError
-from forwarder.logs import setup as logs
+from forwarder.logs.stream import hide_in_tracebacks
 
+_COMMANDS = {
+    "run": ("forwarder.cli.run:run", "Run the service until SIGTERM or SIGINT."),
+    "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
+    "status": ("forwarder.cli.status:status", "Show what waits, who owns the lists, and any halt."),
+    "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),
+    "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
+    "resume": ("forwarder.cli.resume:resume", "End a halt."),
+    "dead": None,
+    "reshard": ("forwarder.cli.reshard:reshard", "Change how many lists the queue has."),
+    "simulate": ("forwarder.cli.simulate:simulate", "Stand in for the Carnival API."),
+    "demo": ("forwarder.cli.demo:demo", "Forward a shop's purchases, and check every event."),
+}
+_DEAD_COMMANDS = {
+    "list": ("forwarder.cli.dead.commands:dead_list", "List dead letters, oldest first."),
+    "show": ("forwarder.cli.dead.commands:dead_show", "Show one dead letter, and what is likely wrong with it."),
+    "replay": ("forwarder.cli.dead.replay:dead_replay", "Push dead letters again, oldest first."),
+    "export": ("forwarder.cli.dead.commands:dead_export", "Write dead letters as NDJSON, to standard output."),
+    "delete": ("forwarder.cli.dead.commands:dead_delete", "Delete dead letters for good."),
+}
 app = typer.Typer(
     name="forwarder",
+    cls=lazy_group(_COMMANDS),
     help="Drains user events from a Redis list into batched POSTs to the Carnival API.\n\n"
     "Settings are FORWARDER_… environment variables: see deploy/reference.md.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
 )
-for command in (run, push, status, check, audit, resume, reshard, simulate, demo):
-    app.command()(command)
-app.add_typer(dead.app, name="dead")
+app.add_typer(
+    typer.Typer(cls=lazy_group(_DEAD_COMMANDS), help="List, explain, replay and delete dead letters."), name="dead"
+)
 
 
 def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
@@ -63,7 +73,9 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _explained(error: BaseException) -> int:
-    """Says what a person can fix, and returns the exit code; raises anything else again."""
+    """Prints what a person can fix, and returns the exit code; raises anything else again."""
+    from forwarder.cli.output import problem  # noqa: PLC0415 - loads rich, which --help and --version do not need
+
     match error:
         case TyperException():
             problem(error.format_message())
@@ -96,6 +108,6 @@ def main() -> None:
     try:
         code = app(standalone_mode=False)
     except BaseException as error:  # noqa: BLE001 - what is not explained is raised again
-        logs.hide_in_tracebacks()  # not before: typer sets a hook of its own
+        hide_in_tracebacks()  # not before: typer sets a hook of its own
         code = _explained(_only(error))
     sys.exit(code)

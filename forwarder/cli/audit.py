@@ -1,5 +1,6 @@
 """`forwarder audit`."""
 
+import asyncio
 import operator
 from collections.abc import Mapping
 from functools import reduce
@@ -8,24 +9,27 @@ import typer
 from rich.text import Text
 
 from forwarder import config
+from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, out
-from forwarder.cli.running import lists_of, run_to_end
 from forwarder.queue import Census
 from forwarder.retry import patiently
 
 
 def audit(*, as_json: Json = False) -> None:
-    """Check from Redis alone that every event that was ever claimed is accounted for (else exit 1)."""
+    """Check that every claimed event is accounted for.
+
+    Compares counts in Redis. The exit code is 1 if they do not add up.
+    """
     settings = config.load()
 
     async def work() -> int:
-        async with lists_of(settings) as lists:
-            found = dict(zip(lists.names, await patiently(lists.censuses), strict=True))
+        async with queue_of(settings) as queue:
+            found = dict(zip(queue.names, await patiently(queue.censuses), strict=True))
         (_print_json if as_json else _print)(found, settings.queue)
         return EXIT_FAILURE if any(census.imbalance for census in found.values()) else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 def _print_json(found: Mapping[str, Census], queue: str) -> None:

@@ -14,5 +14,8 @@ def demo(
     faults: Annotated[bool, typer.Option("--faults", help="With an API that fails, and bad events.")] = False,
     keep: Annotated[bool, typer.Option("--keep", help="Leave it running afterwards, until Ctrl-C.")] = False,
 ) -> None:
-    """Send a shop's real purchases through an embedded Redis and the stand-in API, and check every one."""
+    """Forward a shop's purchases, and check every event.
+
+    Starts a private Redis, the stand-in API and a worker, and removes them at the end.
+    """
     raise typer.Exit(asyncio.run(run(events=events, faults=faults, keep=keep)))

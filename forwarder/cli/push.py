@@ -1,5 +1,6 @@
 """`forwarder push`."""
 
+import asyncio
 import gzip
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,6 @@ from forwarder.cli.ndjson import Lines, Pushed, push_lines
 from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import Problems, out, problem
 from forwarder.cli.progress import bar
-from forwarder.cli.running import run_to_end
 from forwarder.errors import ConfigurationError
 from forwarder.producer import Producer
 
@@ -22,7 +22,10 @@ from forwarder.producer import Producer
 def push(
     file: Annotated[Path, typer.Argument(help="NDJSON, also gzipped; - is standard input.")] = Path("-"),
 ) -> None:
-    """Push events, one JSON object a line. Lines that are no events are named and skipped (exit 1)."""
+    """Push events, one JSON object per line.
+
+    A line that is not an event is skipped, and printed with what is wrong with it. The exit code is then 1.
+    """
     settings = config.load()
     wrong = Problems(and_more="more lines are wrong: only counted from here on")
 
@@ -39,7 +42,7 @@ def push(
             return 128 + lines.signal if lines.signal else EXIT_FAILURE  # as a shell says it of a signal
         return EXIT_FAILURE if pushed.wrong else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 def _producer(settings: config.Settings) -> Producer:

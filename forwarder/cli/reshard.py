@@ -1,5 +1,6 @@
 """`forwarder reshard`."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -9,7 +10,6 @@ from forwarder import config
 from forwarder.cli.options import EXIT_FAILURE, DryRun
 from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
-from forwarder.cli.running import run_to_end
 from forwarder.config import Settings
 from forwarder.dead_letters.letter import count_of
 from forwarder.operations.redistribute import Moved
@@ -23,10 +23,13 @@ Move = Annotated[bool, typer.Option("--move", help="Move what waits and what is 
 
 
 def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> None:
-    """Change how many lists the queue has (FORWARDER_SHARDS). Stop all workers and producers first."""
+    """Change how many lists the queue has.
+
+    Stop all workers and producers first. Start them with the new number in FORWARDER_SHARDS.
+    """
     settings = config.load()
     try:
-        code = run_to_end(_reshard(settings, shards, move=move, dry_run=dry_run))
+        code = asyncio.run(_reshard(settings, shards, move=move, dry_run=dry_run))
     except KeyboardInterrupt:
         problem("interrupted. If it had begun, nothing is lost: run the same command again to finish it")
         raise

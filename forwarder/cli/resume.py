@@ -1,12 +1,13 @@
 """`forwarder resume`."""
 
+import asyncio
 from typing import Annotated
 
 import typer
 
 from forwarder import config
+from forwarder.cli.connection import queue_of
 from forwarder.cli.output import out
-from forwarder.cli.running import lists_of, run_to_end
 from forwarder.logs.printable import visible
 from forwarder.operations.resume import end_halt
 from forwarder.queue import HaltRecord
@@ -18,14 +19,17 @@ def resume(
         int, typer.Option(min=0, help="Let so many refusals through before the dead-letter brake counts again.")
     ] = 0,
 ) -> None:
-    """End a halt: workers go on within seconds."""
+    """End a halt.
+
+    Workers continue within seconds.
+    """
     settings = config.load()
 
     async def work() -> HaltRecord | None:
-        async with lists_of(settings) as lists:
-            return await end_halt(lists, allow_refusals=allow_refusals)
+        async with queue_of(settings) as queue:
+            return await end_halt(queue, allow_refusals=allow_refusals)
 
-    halt = run_to_end(work())
+    halt = asyncio.run(work())
     if halt is None:
         out.print("nothing was halted")
     else:

@@ -1,5 +1,6 @@
 """`forwarder run`."""
 
+import asyncio
 import gc
 import os
 from typing import Annotated
@@ -7,7 +8,7 @@ from typing import Annotated
 import typer
 
 from forwarder import config
-from forwarder.cli.running import run_to_end
+from forwarder.logs import Format
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
 from forwarder.monitor.systemd import Systemd
@@ -20,7 +21,7 @@ _GARBAGE = 20_000
 
 def run(
     log_format: Annotated[
-        logs.Format | None, typer.Option(help="json, or console for eyes; without it FORWARDER_LOG_FORMAT decides.")
+        Format | None, typer.Option(help="json, or console for eyes; without it FORWARDER_LOG_FORMAT decides.")
     ] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
@@ -29,7 +30,7 @@ def run(
     for secret in config.secrets(settings):
         hide(secret)
     _collect_rarely()
-    run_to_end(Service(settings, systemd=Systemd(os.environ)).run())
+    asyncio.run(Service(settings, systemd=Systemd(os.environ)).run())
 
 
 def _collect_rarely() -> None:

@@ -24,7 +24,10 @@ def simulate(
     seed: Annotated[int, typer.Option(help="Of the dice that faults throw.")] = 0,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
-    """Stand in for the Carnival API: strict, with a ledger (GET /ledger) and scripted faults."""
+    """Stand in for the Carnival API.
+
+    Checks requests strictly, records accepted events (GET /ledger), and fails as scripted (PUT /faults).
+    """
     simulator = Simulator(api_key, faults=_load(faults), seed=seed, keep_requests=False)
     asyncio.run(_serve(simulator, host, port, until_stdin_ends=until_stdin_ends))
 

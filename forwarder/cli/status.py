@@ -1,5 +1,6 @@
 """`forwarder status`."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,9 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder import config
+from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
-from forwarder.cli.running import lists_of, run_to_end
 from forwarder.logs.printable import visible
 from forwarder.operations.status import ListStatus, Owner, Status, survey
 
@@ -20,14 +21,17 @@ _OF_EACH = ("waiting", "claimed", "letters")
 
 
 def status(*, as_json: Json = False) -> None:
-    """Show what waits, what is claimed, who owns the list, and whether it is halted (then exit 77)."""
+    """Show what waits, who owns the lists, and any halt.
+
+    The exit code is 77 while the service is halted.
+    """
     settings = config.load()
 
     async def work() -> Status:
-        async with lists_of(settings) as lists:
-            return await survey(lists)
+        async with queue_of(settings) as queue:
+            return await survey(queue)
 
-    found = run_to_end(work())
+    found = asyncio.run(work())
     if as_json:
         as_line(_json(found))
     else:

@@ -2,28 +2,15 @@
 
 import logging
 import sys
-import traceback
-from contextlib import suppress
-from types import TracebackType
-from typing import Literal, TextIO, cast
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from forwarder.logs import Format
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
-
-#: One JSON object a line, or for eyes.
-Format = Literal["json", "console"]
-
-
-def hide_in_tracebacks() -> None:
-    """Also what nobody has caught, which Python prints as it ends, is printed without secrets."""
-    sys.excepthook = _print_hidden
-
-
-def _print_hidden(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    _Unfailing(sys.stderr).write(hidden("".join(traceback.format_exception(error))))
+from forwarder.logs.stream import Unfailing
 
 
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -42,31 +29,10 @@ def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-class _Unfailing:
-    """A stream whose trouble is nobody else's: a full disk or a reader that is gone costs lines, never events."""
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):  # ValueError: closed
-            if self._stream is not None:
-                self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            if self._stream is not None:
-                self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream is not None and not self._stream.closed and self._stream.isatty()
-
-
 def configure(log_format: Format, level: str, stream: TextIO | None = None) -> None:
     """Sets up structlog, and the standard library's logging (aiohttp's, asyncio's) from warnings on."""
     # A process may be started without a standard error: Python then has None.
-    unfailing = _Unfailing(stream or sys.stderr)
+    unfailing = Unfailing(stream or sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

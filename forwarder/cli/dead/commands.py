@@ -1,5 +1,6 @@
 """`forwarder dead list`, `show`, `export` and `delete`."""
 
+import asyncio
 import sys
 from typing import Annotated
 
@@ -18,29 +19,26 @@ from forwarder.cli.dead.filters import (
     with_filter,
 )
 from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
-from forwarder.cli.dead.replay import dead_replay
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
 from forwarder.cli.output import as_line, out, problem, written
 from forwarder.cli.progress import bar
-from forwarder.cli.running import run_to_end
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import count_of, line
 from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.errors import InvalidElementError
 
-app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
-app.command("replay")(dead_replay)
 
-
-@app.command("list")
 @with_filter
 def dead_list(
     *,
     which: Filter,
     as_json: Json = False,
 ) -> None:
-    """List dead letters, oldest first; with --json one object a line."""
+    """List dead letters, oldest first.
+
+    With --json, each is one JSON object on a line of its own.
+    """
     must_be_possible(which)
     settings = config.load()
 
@@ -48,12 +46,14 @@ def dead_list(
         async with letters_of(settings) as letters:
             await print_list(letters.select(which), as_json=as_json)
 
-    run_to_end(work())
+    asyncio.run(work())
 
 
-@app.command("show")
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
-    """Show one dead letter in full, what is likely wrong with it, and the curl that reproduces it."""
+    """Show one dead letter, and what is likely wrong with it.
+
+    Also prints the curl command that sends the same request.
+    """
     must_be_id(letter_id)
     settings = config.load()
 
@@ -79,10 +79,9 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         print_letter(letter, why, command, as_json=as_json)
         return 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
-@app.command("export")
 @with_filter
 def dead_export(
     letter_ids: Ids = None,
@@ -90,7 +89,10 @@ def dead_export(
     every: Every = False,
     which: Filter,
 ) -> None:
-    """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
+    """Write dead letters as NDJSON, to standard output.
+
+    `forwarder push` takes this format. Elements that are not events are left out; the exit code is then 1.
+    """
     must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
@@ -102,7 +104,7 @@ def dead_export(
         print_missing(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
@@ -120,7 +122,6 @@ async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int
     return left_out
 
 
-@app.command("delete")
 @with_filter
 def dead_delete(
     letter_ids: Ids = None,
@@ -131,7 +132,10 @@ def dead_delete(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete dead letters for good; asks before it does."""
+    """Delete dead letters for good.
+
+    Asks first, unless --yes is given.
+    """
     must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
@@ -154,4 +158,4 @@ def dead_delete(
             print_missing(selection.missing)
         return EXIT_FAILURE if selection.missing else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from forwarder.cli.connection import queue_of
 from forwarder.cli.options import duration
-from forwarder.cli.running import lists_of
 from forwarder.config import Settings
 from forwarder.dead_letters.letters import Filter, Letters
 from forwarder.outcome import LetterReason
@@ -64,7 +64,7 @@ def with_filter(command: Callable[..., None]) -> Callable[..., None]:
 @asynccontextmanager
 async def letters_of(settings: Settings) -> AsyncIterator[Letters]:
     """The dead letters of the settings' queue."""
-    async with lists_of(settings) as queue:
+    async with queue_of(settings) as queue:
         yield Letters(queue, side=settings.consume_from)
 
 

@@ -14,7 +14,6 @@ from forwarder.cli.dead.report import print_json, print_report, print_unfinished
 from forwarder.cli.options import EXIT_FAILURE, EXIT_HALTED, DryRun, Json, duration
 from forwarder.cli.output import Problems
 from forwarder.cli.progress import Bar, bar
-from forwarder.cli.running import run_to_end
 from forwarder.dead_letters.canary import Canary
 from forwarder.dead_letters.edit import Edit, program, setting
 from forwarder.dead_letters.letters import Filter, Letters, Selection
@@ -59,7 +58,10 @@ def dead_replay(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Push dead letters again, oldest first, as the newest events of their list; asks before it does."""
+    """Push dead letters again, oldest first.
+
+    They become the newest events of their list. Asks first, unless --yes is given.
+    """
     must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
         raise typer.BadParameter("--rate must be a number")
@@ -86,7 +88,7 @@ def dead_replay(
             print_report(replay, selection, edited=terms.edit is not None, dry_run=dry_run)
         return _exit_code(replay.report, selection)
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:
