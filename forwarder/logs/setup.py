@@ -1,7 +1,8 @@
-"""Logging: structlog, one JSON object a line, or for eyes; and no secret, whatever is logged or goes wrong."""
+"""Logging: structlog writes one JSON object per line, or human-readable lines, and never a secret."""
 
 import logging
 import sys
+import time
 from typing import TextIO, cast
 
 import structlog
@@ -10,7 +11,13 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from forwarder.logs import Format
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
+from forwarder.logs.repeats import Repeats
 from forwarder.logs.stream import Unfailing
+
+log = structlog.get_logger()
+
+#: Of this process; a new one with each :func:`configure`.
+_repeats = Repeats(time.monotonic)
 
 
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -21,8 +28,8 @@ def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Leaves nothing in it that moves a cursor; JSON escapes that by itself."""
+def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escapes what would move the cursor of a terminal. JSON does so by itself."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = visible_lines(value)
@@ -30,8 +37,10 @@ def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
 
 
 def configure(log_format: Format, level: str, stream: TextIO | None = None) -> None:
-    """Sets up structlog, and the standard library's logging (aiohttp's, asyncio's) from warnings on."""
-    # A process may be started without a standard error: Python then has None.
+    """Sets up structlog, and the standard library's logging (of aiohttp and asyncio) from warnings on."""
+    global _repeats  # noqa: PLW0603 - structlog's own configuration is global, and this belongs to it
+    _repeats = Repeats(time.monotonic)
+    # Python's standard error is None if the process was started without one.
     unfailing = Unfailing(stream or sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -44,12 +53,12 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
         else [
             structlog.processors.format_exc_info,
             _scrub,
-            _for_eyes,
+            _escape,
             structlog.dev.ConsoleRenderer(colors=unfailing.isatty()),
         ]
     )
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[_repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", unfailing)),
         cache_logger_on_first_use=False,
@@ -62,3 +71,9 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def write_repeated(*, at_once: bool = False) -> None:
+    """Writes how often lines were dropped as repetitions. Call it every second, and with `at_once` at the end."""
+    for each in _repeats.pending(at_once=at_once):
+        getattr(log, each.level)(**each.fields)
