@@ -33,6 +33,8 @@ Backend services import :class:`Producer`, :class:`SyncProducer` and their error
 aiohttp nor prometheus-client nor the settings.
 """
 
+from importlib import import_module
+
 from forwarder.errors import (
     ConfigurationError,
     ForwarderError,
@@ -44,7 +46,6 @@ from forwarder.errors import (
     QueueFullError,
     RedisFullError,
 )
-from forwarder.producer import Durability, Producer, SyncProducer
 
 __all__ = [
     "ConfigurationError",
@@ -62,3 +63,12 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Every command imports this package; only those that push need the producers, and redis for them.
+    # `__init__.pyi` shows type checkers the same names as plain imports.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = globals()[name] = getattr(import_module("forwarder.producer"), name)
+    return found

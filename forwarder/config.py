@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
 from forwarder.errors import ConfigurationError
-from forwarder.logs import setup as logs
+from forwarder.logs import Format
 from forwarder.queue.sharding import MOST_SHARDS, check_queue
 from forwarder.queue.wire import url as redis_url
 
@@ -165,9 +165,7 @@ class Settings(BaseModel):
     admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(
         None, description="File that contains the admin token.", examples=["/run/secrets/admin-token"]
     )
-    log_format: logs.Format = Field(
-        "json", description="json writes one JSON object per line; console is human-readable."
-    )
+    log_format: Format = Field("json", description="json writes one JSON object per line; console is human-readable.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     def problems(self) -> Iterator[str]:

@@ -1,12 +1,22 @@
 """The command line: one module per command, each with its output.
 
-app           the commands, their exit codes, and the entry point
+app           the commands, and what an error means for the exit code
+run           `forwarder run`
+push          `forwarder push`
+ndjson        reads NDJSON and pushes it
+status        `forwarder status`
+check         `forwarder check`
+audit         `forwarder audit`
+resume        `forwarder resume`
+dead          `forwarder dead …`
 reshard       `forwarder reshard`
 simulate      `forwarder simulate`
-ndjson        reads NDJSON and pushes it, for `forwarder push`
-dead          `forwarder dead …`
-output        what a person reads in a terminal
-options       what commands share: options, and how a command runs
+demo          `forwarder demo`
+lazy          imports a command when it runs
+options       options and exit codes that commands share
+connection    opens the settings' queue
+output        prints for people and scripts
+progress      the progress bar
 """
 
 from forwarder.cli.app import main

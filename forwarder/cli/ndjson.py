@@ -83,7 +83,7 @@ class Lines:
         return line
 
 
-async def push(
+async def push_lines(
     lines: Iterable[bytes],
     producer: Producer,
     *,
@@ -107,12 +107,12 @@ async def push(
     numbered = enumerate(lines, 1)
     while batch := list(islice(numbered, _BATCH)):
         events = [(number, element) for number, line in batch if (element := line.strip())]
-        pushed.events += len(await _push(events, producer, pushed, wrong))
+        pushed.events += len(await _push_batch(events, producer, pushed, wrong))
         progress(sum(len(line) for _, line in batch))
     return pushed
 
 
-async def _push(
+async def _push_batch(
     events: list[tuple[int, bytes]], producer: Producer, pushed: Pushed, wrong: Callable[[int, str], None]
 ) -> list[tuple[int, bytes]]:
     """Those that were pushed: all but the wrong ones."""

@@ -1,15 +1,20 @@
 """`forwarder reshard`."""
 
+import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
 from forwarder import config
-from forwarder.cli import output as show
-from forwarder.cli.options import EXIT_FAILURE, DryRun, run_to_end
+from forwarder.cli.options import EXIT_FAILURE, DryRun
+from forwarder.cli.output import out, problem
+from forwarder.cli.progress import bar
 from forwarder.config import Settings
-from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import Queue, connect
+from forwarder.dead_letters.letter import count_of
+from forwarder.operations.redistribute import Moved
+from forwarder.operations.reshard import Plan, carry_out, make_plan, refuse
+from forwarder.queue import Content, Queue, connect
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.retry import patiently
 
@@ -18,12 +23,15 @@ Move = Annotated[bool, typer.Option("--move", help="Move what waits and what is 
 
 
 def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> None:
-    """Change how many lists the queue has (FORWARDER_SHARDS). Stop all workers and producers first."""
+    """Change how many lists the queue has.
+
+    Stop all workers and producers first. Start them with the new number in FORWARDER_SHARDS.
+    """
     settings = config.load()
     try:
-        code = run_to_end(_reshard(settings, shards, move=move, dry_run=dry_run))
+        code = asyncio.run(_reshard(settings, shards, move=move, dry_run=dry_run))
     except KeyboardInterrupt:
-        show.problem("interrupted. If it had begun, nothing is lost: run the same command again to finish it")
+        problem("interrupted. If it had begun, nothing is lost: run the same command again to finish it")
         raise
     raise typer.Exit(code)
 
@@ -32,20 +40,49 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
     async with connect(settings.redis_url.get_secret_value()) as redis:
         plan = await make_plan(redis, settings.queue, shards, told=settings.shards)
         if plan.done:
-            show.not_resharded(plan)
+            out.print(f"{plan.queue} has {_lists(plan.after)} already: nothing to do", soft_wrap=True)
             return 0
         await refuse(redis, plan, move=move)
-        show.resharding(plan, dry_run=dry_run)
+        _print_plan(plan, dry_run=dry_run)
         if dry_run:
             return 0
-        with show.moving(plan) as progress:
+        with bar("moving", plan.waiting + plan.claimed) as progress:
             moved = await carry_out(
                 redis,
                 plan,
                 side=settings.consume_from,
                 max_event_bytes=int(settings.max_event_bytes),
-                progress=progress,
+                progress=progress.advance,
             )
         late = await patiently(Queue(redis, settings.queue, shards).strays)
-    show.resharded(plan, moved, late)
+    _print_moved(plan, moved, late)
     return EXIT_FAILURE if late else 0
+
+
+def _lists(number: int) -> str:
+    return f"{number:,} list{'' if number == 1 else 's'}"
+
+
+def _print_plan(plan: Plan, *, dry_run: bool) -> None:
+    held = f"{plan.waiting:,} events waiting, {plan.claimed:,} claimed, {count_of(plan.letters)}"
+    way = f"from {plan.before:,} to {_lists(plan.after)}"
+    doing = "would finish resharding" if plan.mark else "would reshard"
+    if not dry_run:
+        doing = "finishing to reshard" if plan.mark else "resharding"
+    out.print(f"{doing} {plan.queue} {way}: {held}", soft_wrap=True)
+    if plan.strays:
+        names = ", ".join(keys.list for keys in plan.strays)
+        out.print(f"also what nobody drains, as it belongs to another number of lists: {names}", soft_wrap=True)
+
+
+def _print_moved(plan: Plan, moved: Moved, late: Mapping[str, Content]) -> None:
+    out.print(
+        f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} has {_lists(plan.after)} now: "
+        f"start workers and producers with FORWARDER_SHARDS={plan.after}",
+        soft_wrap=True,
+    )
+    for name, content in late.items():
+        problem(
+            f"{content.waiting:,} events were pushed onto {name} meanwhile, which nobody drains: stop the producers "
+            f"that still do so, and run `forwarder reshard {plan.after} --move` again"
+        )

@@ -1,27 +1,43 @@
-"""Running the stand-in API as a program of its own."""
+"""`forwarder simulate`: the stand-in API as a program of its own."""
 
 import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import Annotated
 
+import typer
 from pydantic import ValidationError
 
-from forwarder.cli import output as show
 from forwarder.errors import ConfigurationError, PortInUseError
 from forwarder.simulator import Faults, Simulator
 
 
-async def serve(
-    host: str, port: int, api_key: str, *, faults: Path | None, seed: int, until_stdin_ends: bool = False
+def simulate(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
+    api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "demo-key",
+    faults: Annotated[
+        Path | None, typer.Option(help="JSON file of scripted faults; see also GET and PUT /faults.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Of the dice that faults throw.")] = 0,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, or until standard input ends: when whoever holds its other end is gone.
+    """Stand in for the Carnival API.
 
-    Raises:
-        ConfigurationError: the file of faults cannot be read, or says something that is no fault.
-        PortInUseError: the address cannot be had.
+    Checks requests strictly, records accepted events (GET /ledger), and fails as scripted (PUT /faults).
     """
     simulator = Simulator(api_key, faults=_load(faults), seed=seed, keep_requests=False)
+    asyncio.run(_serve(simulator, host, port, until_stdin_ends=until_stdin_ends))
+
+
+async def _serve(simulator: Simulator, host: str, port: int, *, until_stdin_ends: bool) -> None:
+    """Serves until SIGTERM or SIGINT, or until standard input ends: then the program that holds its other end is gone.
+
+    Raises:
+        PortInUseError: the address is taken.
+    """
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -32,13 +48,19 @@ async def serve(
     except OSError as error:
         raise PortInUseError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
     try:
-        show.simulating(simulator.url)
+        sys.stdout.write(f"the stand-in API listens on {simulator.url} (GET /ledger?summary=1, PUT /faults)\n")
+        sys.stdout.flush()  # the demo and tests wait for this line
         await stop.wait()
     finally:
         await simulator.stop()
 
 
 def _load(file: Path | None) -> Faults:
+    """The faults in a file.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or holds something that is not a fault.
+    """
     if file is None:
         return Faults()
     try:

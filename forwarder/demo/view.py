@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from typing import Protocol
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -10,24 +9,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
+from forwarder.demo.check import Check
 from forwarder.queue import Census
 
 #: Seconds between two lines of progress when nobody looks at a terminal.
 _EVERY = 2.0
 
 out = Console(highlight=False)
-
-
-class Checked(Protocol):
-    """One thing that must hold, and whether it does."""
-
-    @property
-    def holds(self) -> bool:
-        """Whether it does."""
-
-    @property
-    def text(self) -> str:
-        """What was counted."""
 
 
 def title(redis_url: str, events: int) -> None:
@@ -65,7 +53,7 @@ def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float],
         yield show
 
 
-def summary(numbers: Mapping[str, str], checks: Sequence[Checked], *, faults: bool) -> None:
+def summary(numbers: Mapping[str, str], checks: Sequence[Check], *, faults: bool) -> None:
     """The figures, and the verdict."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")

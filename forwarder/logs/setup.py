@@ -1,29 +1,23 @@
-"""Logging: structlog, one JSON object a line, or for eyes; and no secret, whatever is logged or goes wrong."""
+"""Logging: structlog writes one JSON object per line, or human-readable lines, and never a secret."""
 
 import logging
 import sys
-import traceback
-from contextlib import suppress
-from types import TracebackType
-from typing import Literal, TextIO, cast
+import time
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from forwarder.logs import Format
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
+from forwarder.logs.repeats import Repeats
+from forwarder.logs.stream import Unfailing
 
-#: One JSON object a line, or for eyes.
-Format = Literal["json", "console"]
+log = structlog.get_logger()
 
-
-def hide_in_tracebacks() -> None:
-    """Also what nobody has caught, which Python prints as it ends, is printed without secrets."""
-    sys.excepthook = _print_hidden
-
-
-def _print_hidden(_: type[BaseException], error: BaseException, __: TracebackType | None) -> None:
-    _Unfailing(sys.stderr).write(hidden("".join(traceback.format_exception(error))))
+#: Of this process; a new one with each :func:`configure`.
+_repeats = Repeats(time.monotonic)
 
 
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -34,39 +28,20 @@ def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def _for_eyes(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
-    """Leaves nothing in it that moves a cursor; JSON escapes that by itself."""
+def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+    """Escapes what would move the cursor of a terminal. JSON does so by itself."""
     for name, value in event.items():
         if isinstance(value, str):
             event[name] = visible_lines(value)
     return event
 
 
-class _Unfailing:
-    """A stream whose trouble is nobody else's: a full disk or a reader that is gone costs lines, never events."""
-
-    def __init__(self, stream: TextIO | None) -> None:
-        self._stream = stream
-
-    def write(self, text: str) -> int:
-        with suppress(OSError, ValueError):  # ValueError: closed
-            if self._stream is not None:
-                self._stream.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        with suppress(OSError, ValueError):
-            if self._stream is not None:
-                self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream is not None and not self._stream.closed and self._stream.isatty()
-
-
 def configure(log_format: Format, level: str, stream: TextIO | None = None) -> None:
-    """Sets up structlog, and the standard library's logging (aiohttp's, asyncio's) from warnings on."""
-    # A process may be started without a standard error: Python then has None.
-    unfailing = _Unfailing(stream or sys.stderr)
+    """Sets up structlog, and the standard library's logging (of aiohttp and asyncio) from warnings on."""
+    global _repeats  # noqa: PLW0603 - structlog's own configuration is global, and this belongs to it
+    _repeats = Repeats(time.monotonic)
+    # Python's standard error is None if the process was started without one.
+    unfailing = Unfailing(stream or sys.stderr)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -78,12 +53,12 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
         else [
             structlog.processors.format_exc_info,
             _scrub,
-            _for_eyes,
+            _escape,
             structlog.dev.ConsoleRenderer(colors=unfailing.isatty()),
         ]
     )
     structlog.configure(
-        processors=[*shared, *last],
+        processors=[_repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=structlog.PrintLoggerFactory(cast("TextIO", unfailing)),
         cache_logger_on_first_use=False,
@@ -96,3 +71,9 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+
+
+def write_repeated(*, at_once: bool = False) -> None:
+    """Writes how often lines were dropped as repetitions. Call it every second, and with `at_once` at the end."""
+    for each in _repeats.pending(at_once=at_once):
+        getattr(log, each.level)(**each.fields)

@@ -1,6 +1,7 @@
 """What an operator asks for: status, check, resume, resharding.
 
-status        what `forwarder status` and `forwarder check` find out
+status        what `forwarder status` finds out
+check         what `forwarder check` finds out
 resume        ends a halt
 reshard       changes how many lists a queue has
 redistribute  moves everything to other lists, in steps that a crash cannot lose or double

@@ -1,7 +1,10 @@
 """The command line as a person or a script meets it: output, exit codes, and clear words for what is wrong."""
 
+import asyncio
 import json
+import os
 import socket
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,6 +75,23 @@ async def test_help_and_version_name_no_secret() -> None:
     assert (code, "push" in out, KEY in out) == (0, True, False)
     code, out, _ = await command("--version", environment={})
     assert (code, out.startswith("forwarder ")) == (0, True)
+
+
+@pytest.mark.parametrize("arguments", [("status",), ("audit",), ("push",), ("dead", "list")])
+async def test_a_command_that_asks_redis_loads_neither_http_nor_the_log_nor_metrics(
+    arguments: tuple[str, ...], redis_url: str, queue_name: str
+) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "forwarder", *arguments),
+        env={**os.environ, "FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name},
+        stdin=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await asyncio.wait_for(process.communicate(), 60)
+    loaded = {line.rpartition("|")[2].strip() for line in err.decode().splitlines()}
+    assert process.returncode == 0
+    assert {"redis", "forwarder.queue"} <= loaded
+    assert not loaded & {"aiohttp", "prometheus_client", "structlog", "typer.rich_utils", "forwarder.service"}
 
 
 async def test_wrong_lines_are_named_and_skipped(redis_url: str, redis_client: Redis, queue_name: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError, SyncProducer
-from forwarder.cli.ndjson import push as push_lines
+from forwarder.cli.ndjson import push_lines
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.wire.exchange import _over_blocking
 from tests.support.faults import fault

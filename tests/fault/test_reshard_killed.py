@@ -99,7 +99,7 @@ async def test_sigkill_at_random_moments_loses_and_doubles_nothing(
     redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, dice: random.Random
 ) -> None:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["forwarder.cli", "pytest"])
+    context.set_forkserver_preload(["forwarder.cli.reshard", "pytest"])
     crowd, shards, kills, course = Crowd(redis_client, queue_name, dice), 1, 0, 0
     async with Proxy(port_of(redis_server.url)) as proxy:
 

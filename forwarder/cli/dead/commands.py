@@ -1,75 +1,67 @@
-"""`forwarder dead ...`, but for the replay.
+"""`forwarder dead list`, `show`, `export` and `delete`."""
 
-typer reads a command's options from its signature: so each command lists the filters, and is long for that.
-"""
-
+import asyncio
 import sys
 from typing import Annotated
 
 import typer
 
 from forwarder import config
-from forwarder.cli import output as show
-from forwarder.cli.dead import output as dead_view
-from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, checked, checked_id, letters_of, possible
-from forwarder.cli.dead.replay import dead_replay
-from forwarder.cli.options import (
-    EXIT_FAILURE,
-    DryRun,
-    Json,
-    Limit,
-    Name,
-    Newer,
-    Older,
-    Reason,
-    Status,
-    User,
-    run_to_end,
+from forwarder.cli.dead.filters import (
+    Every,
+    Ids,
+    Yes,
+    agreed,
+    letters_of,
+    must_be_clear,
+    must_be_id,
+    must_be_possible,
+    with_filter,
 )
+from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
+from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
+from forwarder.cli.output import as_line, out, problem, written
+from forwarder.cli.progress import bar
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
-from forwarder.dead_letters.letter import line
+from forwarder.dead_letters.letter import count_of, line
 from forwarder.dead_letters.letters import Filter, Letters, Selection
 from forwarder.errors import InvalidElementError
 
-app = typer.Typer(help="Events that the API refused, or that are no events.", no_args_is_help=True)
-app.command("replay")(dead_replay)
 
-
-@app.command("list")
+@with_filter
 def dead_list(
     *,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     as_json: Json = False,
 ) -> None:
-    """List dead letters, oldest first; with --json one object a line."""
-    which = possible(Filter(reason, status, user, name, older, newer, limit))
+    """List dead letters, oldest first.
+
+    With --json, each is one JSON object on a line of its own.
+    """
+    must_be_possible(which)
     settings = config.load()
 
     async def work() -> None:
         async with letters_of(settings) as letters:
-            await dead_view.listed(letters.select(which), as_json=as_json)
+            await print_list(letters.select(which), as_json=as_json)
 
-    run_to_end(work())
+    asyncio.run(work())
 
 
-@app.command("show")
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
-    """Show one dead letter in full, what is likely wrong with it, and the curl that reproduces it."""
-    checked_id(letter_id)
+    """Show one dead letter, and what is likely wrong with it.
+
+    Also prints the curl command that sends the same request.
+    """
+    must_be_id(letter_id)
     settings = config.load()
 
     async def work() -> int:
         async with letters_of(settings) as letters:
             letter = await letters.one(letter_id)
         if letter is None:
-            show.problem(f"no dead letter {letter_id}")
+            problem(f"no dead letter {letter_id}")
             return EXIT_FAILURE
         why = explain(
             letter.reason,
@@ -84,73 +76,67 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
             command = curl(letter, settings)
         except InvalidElementError as error:
             command = str(error)
-        dead_view.letter(letter, why, command, as_json=as_json)
+        print_letter(letter, why, command, as_json=as_json)
         return 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
-@app.command("export")
+@with_filter
 def dead_export(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
 ) -> None:
-    """Write dead letters to standard output, as NDJSON that push takes. What is no event is left out (exit 1)."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    """Write dead letters as NDJSON, to standard output.
+
+    `forwarder push` takes this format. Elements that are not events are left out; the exit code is then 1.
+    """
+    must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
     async def work() -> int:
         async with letters_of(settings) as letters:
             selection = await letters.selection(letter_ids, which)
-            with show.written():
+            with written():
                 left_out = await _export(letters, selection, int(settings.max_event_bytes))
-        dead_view.unknown(selection.missing)
+        print_missing(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
     """Writes what can be pushed and names what cannot; returns how many those are."""
     found = left_out = 0
-    with dead_view.bar("exporting", selection.count, hidden=sys.stdout.isatty()) as bar:
+    with bar("exporting", selection.count, hidden=sys.stdout.isatty()) as progress:
         async for letter in letters.each(selection):
             found += 1
             try:
                 sys.stdout.buffer.write(line(letter, max_bytes) + b"\n")
             except InvalidElementError as error:
                 left_out += 1
-                show.problem(f"{letter.id} left out: {error}")
-            bar.done(found)
+                problem(f"{letter.id} left out: {error}")
+            progress.reach(found)
     return left_out
 
 
-@app.command("delete")
+@with_filter
 def dead_delete(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     dry_run: DryRun = False,
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Delete dead letters for good; asks before it does."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    """Delete dead letters for good.
+
+    Asks first, unless --yes is given.
+    """
+    must_be_clear(letter_ids, which, every=every)
     settings = config.load()
 
     async def work() -> int:
@@ -159,13 +145,17 @@ def dead_delete(
             selection = await letters.selection(letter_ids, which)
             deleted = selection.count if dry_run else 0
             if selection.count and not dry_run:
-                if not agreed(dead_view.question("Delete for good", selection), yes=yes):
+                if not agreed(question("Delete for good", selection), yes=yes):
                     return EXIT_FAILURE
-                with dead_view.bar("deleting", selection.count) as bar:
+                with bar("deleting", selection.count) as progress:
                     async for letter in letters.each(selection):
                         deleted += await letters.delete(letter)
-                        bar.done(deleted)
-        dead_view.deleted(deleted, selection.missing, dry_run=dry_run, as_json=as_json)
+                        progress.reach(deleted)
+        if as_json:
+            as_line({"deleted": deleted, "missing": selection.missing, "dry_run": dry_run})
+        else:
+            out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(deleted)}")
+            print_missing(selection.missing)
         return EXIT_FAILURE if selection.missing else 0
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))

@@ -1,35 +1,26 @@
-"""`forwarder dead replay`. Long for its options: typer reads them from the signature."""
+"""`forwarder dead replay`."""
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
 from forwarder import config
-from forwarder.cli.dead import output as dead_view
-from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, checked, letters_of
-from forwarder.cli.options import (
-    EXIT_FAILURE,
-    EXIT_HALTED,
-    DryRun,
-    Json,
-    Limit,
-    Name,
-    Newer,
-    Older,
-    Reason,
-    Status,
-    User,
-    duration,
-    run_to_end,
-)
+from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, letters_of, must_be_clear, with_filter
+from forwarder.cli.dead.output import question
+from forwarder.cli.dead.report import print_json, print_report, print_unfinished, state_of
+from forwarder.cli.options import EXIT_FAILURE, EXIT_HALTED, DryRun, Json, duration
+from forwarder.cli.output import Problems
+from forwarder.cli.progress import Bar, bar
 from forwarder.dead_letters.canary import Canary
 from forwarder.dead_letters.edit import Edit, program, setting
 from forwarder.dead_letters.letters import Filter, Letters, Selection
-from forwarder.dead_letters.replay import Replay, Report, Terms
+from forwarder.dead_letters.replay import Kept, Replay, Report, Terms
 from forwarder.errors import ForwarderError
+from forwarder.logs.printable import visible
+from forwarder.queue import Undecided
 
 #: Seconds that a canary is waited for.
 _CANARY_TIMEOUT = 300.0
@@ -52,17 +43,12 @@ Program = Annotated[
 ]
 
 
+@with_filter
 def dead_replay(
     letter_ids: Ids = None,
     *,
     every: Every = False,
-    reason: Reason = None,
-    status: Status = None,
-    user: User = None,
-    name: Name = None,
-    older: Older = None,
-    newer: Newer = None,
-    limit: Limit = None,
+    which: Filter,
     canary: CanarySize = None,
     canary_timeout: CanaryTimeout = None,
     rate: Rate = 0.0,
@@ -72,30 +58,37 @@ def dead_replay(
     yes: Yes = False,
     as_json: Json = False,
 ) -> None:
-    """Push dead letters again, oldest first, as the newest events of their list; asks before it does."""
-    which = checked(letter_ids, Filter(reason, status, user, name, older, newer, limit), every=every)
+    """Push dead letters again, oldest first.
+
+    They become the newest events of their list. Asks first, unless --yes is given.
+    """
+    must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
         raise typer.BadParameter("--rate must be a number")
     settings = config.load()
     terms = Terms(int(settings.max_event_bytes), _edit(members, command, int(settings.max_event_bytes)), rate, dry_run)
+    stays = Problems(and_more="more letters stay: only counted from here on")
+
+    def name_kept(kept: Kept) -> None:
+        stays.add(f"{kept.id} stays: {visible(kept.why)}")
 
     async def work() -> int:
         async with letters_of(settings) as letters:
             # Settled before anything is asked: what comes in meanwhile, also of these letters again, is not meant.
             selection = await letters.selection(letter_ids, which)
-            if selection.count and not dry_run and not agreed(dead_view.question("Replay", selection), yes=yes):
+            if selection.count and not dry_run and not agreed(question("Replay", selection), yes=yes):
                 return EXIT_FAILURE
-            with dead_view.bar("replaying", selection.count) as bar:
-                bird = await _canary(letters, selection, canary, canary_timeout or _CANARY_TIMEOUT, bar)
-                replay = Replay(letters, terms, canary=bird, kept=dead_view.Stays())
-                report = await _run(replay, selection, bar.done)
-        example = replay.example if dry_run and terms.edit else None
-        dead_view.replayed(
-            report, selection.count, selection.missing, example=example, dry_run=dry_run, as_json=as_json
-        )
-        return _exit_code(report, selection)
+            with bar("replaying", selection.count) as progress:
+                bird = await _canary(letters, selection, canary, canary_timeout or _CANARY_TIMEOUT, progress)
+                replay = Replay(letters, terms, canary=bird, kept=name_kept)
+                await _run(replay, selection, progress)
+        if as_json:
+            print_json(replay.report, selection, dry_run=dry_run)
+        else:
+            print_report(replay, selection, edited=terms.edit is not None, dry_run=dry_run)
+        return _exit_code(replay.report, selection)
 
-    raise typer.Exit(run_to_end(work()))
+    raise typer.Exit(asyncio.run(work()))
 
 
 def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:
@@ -110,19 +103,23 @@ def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit
 
 
 async def _canary(
-    letters: Letters, selection: Selection, size: int | None, seconds: float, bar: dead_view.Bar
+    letters: Letters, selection: Selection, size: int | None, seconds: float, progress: Bar
 ) -> Canary | None:
     if size is None:
         return None
+
+    def show(undecided: Undecided) -> None:
+        progress.describe(state_of(undecided))
+
     after = (await letters.now(), selection.last)
-    return Canary(letters, size=size, after=after, timeout=seconds, tell=bar.canary)
+    return Canary(letters, size=size, after=after, timeout=seconds, tell=show)
 
 
-async def _run(replay: Replay, selection: Selection, progress: Callable[[int], None]) -> Report:
+async def _run(replay: Replay, selection: Selection, progress: Bar) -> None:
     try:
-        return await replay.run(selection, progress)
+        await replay.run(selection, progress.reach)
     except (ForwarderError, asyncio.CancelledError):
-        dead_view.unfinished(replay.report, selection.count)
+        print_unfinished(replay.report, selection)
         raise
 
 

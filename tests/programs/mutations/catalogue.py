@@ -462,7 +462,7 @@ CATALOGUE = (
     Mutation(
         1,
         "a log that cannot be written stops what logs",
-        "forwarder/logs/setup.py",
+        "forwarder/logs/stream.py",
         "        with suppress(OSError, ValueError):  # ValueError: closed\n",
         "        if True:\n",
         (_RESOURCES,),

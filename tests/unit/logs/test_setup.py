@@ -91,7 +91,37 @@ def fail(text: str) -> None:
     raise ValueError(text)
 
 
-def test_lines_for_eyes_move_no_cursor_and_forge_no_line() -> None:
+def test_repetitions_are_dropped_and_their_number_is_a_line_of_its_own() -> None:
+    log, stream = logger()
+    for number in range(5):
+        log.warning("POST not accepted", status="503", number=number, repeats=True)
+        log.info("another line")
+    logs.write_repeated()
+    lines = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [line["event"] for line in lines] == ["POST not accepted", *["another line"] * 5]
+    assert (lines[0]["number"], "repeats" in lines[0]) == (0, False)
+    logs.write_repeated(at_once=True)
+    found = json.loads(stream.getvalue().splitlines()[-1])
+    assert (found["event"], found["level"], found["line"], found["status"], found["times"], found["in_seconds"]) == (
+        "more of the same",
+        "warning",
+        "POST not accepted",
+        "503",
+        4,
+        0.0,
+    )
+    logs.write_repeated(at_once=True)
+    assert len(stream.getvalue().splitlines()) == 7
+
+
+def test_a_new_set_up_counts_anew() -> None:
+    for _ in range(2):
+        log, stream = logger()
+        log.info("POST not accepted", status="503", repeats=True)
+        assert "POST not accepted" in stream.getvalue()
+
+
+def test_lines_for_people_move_no_cursor_and_forge_no_line() -> None:
     log, stream = logger("console")
     logging.getLogger("aiohttp").warning("trouble\x1b[2J\x9b\u202e")
     log.info("what", text="\x1b[2J", more="a\nb \x07", listed=["\x1b"])

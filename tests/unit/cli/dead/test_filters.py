@@ -1,9 +1,12 @@
 """What an exported dead letter looks like, and which letters a filter means."""
 
+from dataclasses import fields
+from inspect import signature
+
 import pytest
 import typer
 
-from forwarder.cli.dead.filters import checked, possible
+from forwarder.cli.dead.filters import must_be_clear, must_be_possible, with_filter
 from forwarder.cli.options import duration
 from forwarder.dead_letters.letter import line, order, summary
 from forwarder.dead_letters.letters import Filter
@@ -99,13 +102,36 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 )
 def test_it_must_be_clear_which_letters_are_meant(ids: list[str] | None, which: Filter, *, every: bool) -> None:
     with pytest.raises(typer.BadParameter):
-        checked(ids, which, every=every)
+        must_be_clear(ids, which, every=every)
 
 
 def test_a_filter_that_can_match_is_let_through() -> None:
     for which in (Filter(reason="invalid"), Filter(older=1.0, newer=2.0), Filter()):
-        assert possible(which) == which
-    assert checked(["1-0"], Filter(), every=False) == Filter()
+        must_be_possible(which)
+    must_be_clear(["1-0"], Filter(), every=False)
+
+
+def test_a_command_with_a_filter_has_an_option_for_each_of_its_members_and_gets_one_filter() -> None:
+    found: list[tuple[str, Filter, bool]] = []
+
+    @with_filter
+    def command(letter_id: str, *, which: Filter, dry_run: bool = False) -> None:
+        """Helps."""
+        found.append((letter_id, which, dry_run))
+
+    options = [each.name for each in fields(Filter)]
+    assert list(signature(command).parameters) == ["letter_id", *options, "dry_run"]
+    app = typer.Typer()
+    app.command()(command)
+    app(
+        ["1-0", "--reason", "invalid", "--older", "2h", "--limit", "3", "--user", "u", "--dry-run"],
+        standalone_mode=False,
+    )
+    app(["1-0"], standalone_mode=False)
+    assert found == [
+        ("1-0", Filter(reason="invalid", older=7_200.0, limit=3, user="u"), True),
+        ("1-0", Filter(), False),
+    ]
 
 
 def test_nothing_that_is_shown_moves_the_cursor() -> None:

@@ -1,0 +1,37 @@
+"""`forwarder resume`."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from forwarder import config
+from forwarder.cli.connection import queue_of
+from forwarder.cli.output import out
+from forwarder.logs.printable import visible
+from forwarder.operations.resume import end_halt
+from forwarder.queue import HaltRecord
+
+
+def resume(
+    *,
+    allow_refusals: Annotated[
+        int, typer.Option(min=0, help="Let so many refusals through before the dead-letter brake counts again.")
+    ] = 0,
+) -> None:
+    """End a halt.
+
+    Workers continue within seconds.
+    """
+    settings = config.load()
+
+    async def work() -> HaltRecord | None:
+        async with queue_of(settings) as queue:
+            return await end_halt(queue, allow_refusals=allow_refusals)
+
+    halt = asyncio.run(work())
+    if halt is None:
+        out.print("nothing was halted")
+    else:
+        since = halt.since or "an unknown time"
+        out.print(visible(f"resumed; it was halted since {since}: {halt.reason}: {halt.detail}"))

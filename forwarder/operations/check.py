@@ -1,0 +1,113 @@
+"""What `forwarder check` finds out: whether the service can work with these settings, this Redis and this API."""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
+from forwarder.api.client import Api
+from forwarder.config import Settings
+from forwarder.errors import ShardsDisagreeError, UnreachableError
+from forwarder.queue import Queue
+from forwarder.retry import patiently
+
+#: A user that is never created: the request that names it has no events, which the API refuses with a 400.
+_NOBODY = "forwarder-check"
+
+#: This machine, as nearly everybody writes it: what goes there goes over no network.
+_HERE = {"localhost", "127.0.0.1", "::1"}
+
+Grade = Literal["ok", "warning", "failure"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was checked. A failure means that the service cannot do its work."""
+
+    what: str
+    grade: Grade
+    detail: str
+
+
+async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIterator[Finding]:
+    """Looks at Redis and at the API, one finding at a time; changes nothing.
+
+    Args:
+        settings: already valid.
+        queue: whose lists are counted.
+        api: entered; None when there is no API key to try.
+    """
+    yield Finding("settings", "ok", "valid")
+    try:
+        info = await patiently(queue.server)
+        await patiently(queue.agree)
+        found = await patiently(queue.censuses)
+    except UnreachableError as error:
+        yield Finding("redis", "failure", str(error))
+    except ShardsDisagreeError as error:
+        yield Finding("shards", "failure", str(error))
+    else:
+        for finding in _redis(info):
+            yield finding
+        for name, census in zip(queue.names, found, strict=True):
+            yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
+        async for finding in _strays(queue):
+            yield finding
+        halt = await patiently(queue.halt)
+        if halt is not None:
+            yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
+    for finding in _in_the_clear(settings.api_url):
+        yield finding
+    if api is None:
+        yield Finding("api", "failure", "FORWARDER_API_KEY: not set (nor FORWARDER_API_KEY_FILE)")
+    else:
+        yield await _api(api, settings.api_url)
+
+
+async def _strays(queue: Queue) -> AsyncIterator[Finding]:
+    try:
+        found = await patiently(queue.strays)
+    except UnreachableError as error:  # such as without the right to look at other lists
+        yield Finding("strays", "warning", f"cannot look for lists that nobody drains: {error}")
+        return
+    for name, content in found.items():
+        held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
+        advice = f"stop all workers and run `forwarder reshard {len(queue.lists)} --move`"
+        yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(queue.lists)}: {advice}")
+
+
+def _redis(info: Mapping[str, str]) -> list[Finding]:
+    version = info.get("redis_version", "0")
+    number = tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
+    policy, aof = info.get("maxmemory_policy"), info.get("aof_enabled")
+    limit = int(info.get("maxmemory", "0"))
+    return [
+        Finding("redis", "ok" if number >= (6, 2) else "failure", f"version {version} (6.2 or later is needed)"),
+        Finding("persistence", "ok", "append-only file")
+        if aof == "1"
+        else Finding("persistence", "warning", "no append-only file: a restart of Redis loses recent events"),
+        Finding("memory policy", "ok", f"{policy}")
+        if policy == "noeviction" or not limit
+        else Finding("memory policy", "warning", f"{policy}: a full Redis may evict the queue; use noeviction"),
+    ]
+
+
+def _in_the_clear(url: str) -> list[Finding]:
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname in _HERE:
+        return []
+    return [Finding("address", "warning", f"{url} is not https: whoever is on the way can read the key and the events")]
+
+
+async def _api(api: Api, url: str) -> Finding:
+    """Sends a request without events, which the API answers with 400 after it has accepted the credentials."""
+    match await api.post(_NOBODY, []):
+        case Declined(meaning=Meaning.MALFORMED):
+            return Finding("api", "ok", f"{url} answers, and takes the key")
+        case Declined(meaning=Meaning.UNAUTHORIZED):
+            return Finding("api", "failure", f"{url} refuses the key (401)")
+        case Declined(status=status) | Registered(status=status):
+            return Finding("api", "failure", f"{url} answers {status}, expected 400 to a request without events")
+        case Unanswered(cause=cause):
+            return Finding("api", "failure", f"{url} does not answer: {cause}")
