@@ -8,7 +8,6 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.queue import Keys, ListLetters, Queue, QueueKeys
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.support.faults import fault
@@ -24,12 +23,13 @@ from tests.support.service import (
     event,
     eventually,
     fetch,
+    fresh_command,
     purchases,
     settings,
     settled,
 )
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 
 async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
@@ -38,10 +38,10 @@ async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
     given = settings(redis_url, queue_name, api)
     elements = purchases(100_000)
     assert len(elements) == 69_659
-    code, out, err = await command("push", "-", environment=environment(given), stdin=b"\n".join(elements))
+    code, out, err = await fresh_command("push", "-", environment=environment(given), stdin=b"\n".join(elements))
     assert (code, err) == (0, "")
     assert "pushed 69,659 events" in out
-    process = worker(given)
+    process = worker(given, fresh=True)
     now = await settled(redis_client, queue_name, within=100)
     assert (now.accepted, now.sequence, now.dead_lettered) == (69_659, 69_659, 0)
     assert accepted(api) == by_user(elements)
@@ -204,7 +204,7 @@ async def test_the_key_shows_nowhere(
 ) -> None:
     api.api_key = "another"
     await redis_client.rpush(queue_name, event("u", 1))
-    process = worker(settings(redis_url, queue_name, api, log_level="debug"))
+    process = worker(settings(redis_url, queue_name, api, log_level="debug"), fresh=True)
     admin = await process.admin()
     await eventually(Queue(redis_client, queue_name, 1).halt)
     pages = [(await fetch(admin + path))[1] for path in ("/", "/metrics", "/livez", "/readyz")]
