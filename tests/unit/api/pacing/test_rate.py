@@ -10,7 +10,7 @@ from forwarder.api.pacing.permits import Signal
 from forwarder.api.pacing.rate import Rate
 from tests.support.virtual.crowd import Crowd, pacer
 
-pytestmark = pytest.mark.looptime(noop_cycles=1)
+pytestmark = pytest.mark.virtual_time
 
 
 class Hidden:
