@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import hypothesis
@@ -73,8 +74,10 @@ def own_redis() -> Iterator[Callable[..., EmbeddedRedis]]:
     """Starts a server that the test may kill, fill or restart; takes the arguments of EmbeddedRedis."""
     started: list[EmbeddedRedis] = []
 
-    def start(**arguments: object) -> EmbeddedRedis:
-        server = EmbeddedRedis(**arguments)  # type: ignore[arg-type]
+    def start(**arguments: Any) -> EmbeddedRedis:
+        # A replica need not wait five seconds for others to come.
+        arguments["arguments"] = ["--repl-diskless-sync-delay", "0", *arguments.get("arguments", ())]
+        server = EmbeddedRedis(**arguments)
         started.append(server)
         server.start()
         return server

@@ -41,6 +41,7 @@ async def drained(redis: Redis, url: str, queue: str, worker: Start, events: int
     return most
 
 
+@pytest.mark.long
 @pytest.mark.timeout(420)
 @fault(
     "machine",
