@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 from uuid import uuid4
 
 import hypothesis
@@ -11,6 +12,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
+from tests.support.virtual.loop import VirtualLoop
 
 pytest_plugins = ["tests.support.faults"]
 
@@ -38,6 +40,10 @@ hypothesis.settings.load_profile("ci")
 def pytest_configure(config: pytest.Config) -> None:
     if config.getoption("hypothesis_seed") is None:
         config.option.hypothesis_seed = str(secrets.randbelow(2**32))
+
+
+def pytest_asyncio_loop_factories(item: pytest.Item) -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    return {"virtual": VirtualLoop} if item.get_closest_marker("virtual_time") else {"real": asyncio.new_event_loop}
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
@@ -68,8 +74,10 @@ def own_redis() -> Iterator[Callable[..., EmbeddedRedis]]:
     """Starts a server that the test may kill, fill or restart; takes the arguments of EmbeddedRedis."""
     started: list[EmbeddedRedis] = []
 
-    def start(**arguments: object) -> EmbeddedRedis:
-        server = EmbeddedRedis(**arguments)  # type: ignore[arg-type]
+    def start(**arguments: Any) -> EmbeddedRedis:
+        # A replica need not wait five seconds for others to come.
+        arguments["arguments"] = ["--repl-diskless-sync-delay", "0", *arguments.get("arguments", ())]
+        server = EmbeddedRedis(**arguments)
         started.append(server)
         server.start()
         return server

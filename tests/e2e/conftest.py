@@ -18,12 +18,12 @@ async def api() -> AsyncIterator[Simulator]:
 
 
 @pytest.fixture
-def worker(tmp_path: Path) -> Iterator[Callable[[Settings], WorkerProcess]]:
+def worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
     """Starts `forwarder run`; whatever still runs at the end is killed."""
     started: list[WorkerProcess] = []
 
-    def start(given: Settings) -> WorkerProcess:
-        process = WorkerProcess(environment(given), tmp_path / f"worker-{len(started)}.log")
+    def start(given: Settings, *, fresh: bool = False) -> WorkerProcess:
+        process = WorkerProcess(environment(given), tmp_path / f"worker-{len(started)}.log", fresh=fresh)
         started.append(process)
         return process
 

@@ -11,6 +11,7 @@ import pytest
 from tests.programs.bench.sink import NginxMissingError, find_nginx
 
 
+@pytest.mark.long
 def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Path) -> None:
     try:
         find_nginx()
@@ -36,6 +37,7 @@ def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Pat
     _guard(found)
 
 
+@pytest.mark.long
 def test_a_quick_measurement_of_fleets_finds_every_event_arrived_once(tmp_path: Path) -> None:
     try:
         find_nginx()

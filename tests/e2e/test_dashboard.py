@@ -74,6 +74,7 @@ async def rises(watching: Prometheus, counter: str, job: str) -> None:
     await eventually(risen, within=PATIENCE, what=f"{counter} rises")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_every_query_returns_data_in_a_run_with_faults(redis_url: str, tmp_path: Path) -> None:
     async with prometheus(tmp_path) as watching, scene("dashboard", watching, redis_url, tmp_path) as here:

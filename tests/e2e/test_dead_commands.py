@@ -16,6 +16,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.letters import bury, letters_of, written
+from tests.support.processes import Fork
 from tests.support.service import WorkerProcess, census, command, environment, event, settings, settled
 
 Start = Callable[[Settings], WorkerProcess]
@@ -95,16 +96,8 @@ def given(redis_url: str, queue_name: str) -> dict[str, str]:
 async def at_a_terminal(*arguments: str, environment: Mapping[str, str], answer: str = "") -> tuple[int, str]:
     """Runs `forwarder ...` where a person sits: exit code, and what the terminal showed."""
     ours, theirs = pty.openpty()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "forwarder",
-        *arguments,
-        env={**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment},
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-    )
+    everything = {**os.environ, "TERM": "xterm", "COLUMNS": "120", **environment}
+    process = Fork(arguments, everything, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     if answer:
         os.write(ours, answer.encode() + b"\n")
@@ -123,7 +116,7 @@ async def at_a_terminal(*arguments: str, environment: Mapping[str, str], answer:
 
     await asyncio.wait_for(asyncio.to_thread(read), 60)
     os.close(ours)
-    return await process.wait(), shown.decode()
+    return await process.ended(), shown.decode()
 
 
 @pytest.mark.parametrize("arguments", [("replay", "--all"), ("delete", "--limit", "1"), ("show", "x")])

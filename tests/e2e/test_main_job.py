@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.queue import Keys, ListLetters, Queue, QueueKeys
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.support.faults import fault
@@ -24,30 +24,34 @@ from tests.support.service import (
     event,
     eventually,
     fetch,
+    fresh_command,
     purchases,
     settings,
     settled,
 )
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 
+@pytest.mark.parametrize("most", [7_000, pytest.param(100_000, marks=pytest.mark.long)])
 async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, most: int
 ) -> None:
     given = settings(redis_url, queue_name, api)
-    elements = purchases(100_000)
-    assert len(elements) == 69_659
-    code, out, err = await command("push", "-", environment=environment(given), stdin=b"\n".join(elements))
+    elements = purchases(most)
+    count = len(elements)
+    assert count == min(most, 69_659)
+    code, out, err = await fresh_command("push", "-", environment=environment(given), stdin=b"\n".join(elements))
     assert (code, err) == (0, "")
-    assert "pushed 69,659 events" in out
-    process = worker(given)
+    assert f"pushed {count:,} events" in out
+    process = worker(given, fresh=True)
     now = await settled(redis_client, queue_name, within=100)
-    assert (now.accepted, now.sequence, now.dead_lettered) == (69_659, 69_659, 0)
+    assert (now.accepted, now.sequence, now.dead_lettered) == (count, count, 0)
     assert accepted(api) == by_user(elements)
     assert await process.stopped() == 0
 
 
+@pytest.mark.parametrize("count", [5_000, pytest.param(12_000, marks=pytest.mark.long)])
 @fault(
     "API",
     "5 % answer 503, 2 % reset after accepting, 1 % of events are bad, one SIGKILL",
@@ -55,7 +59,7 @@ async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
     keeps=(1, 2, 3, 4),
 )
 async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain_every_double(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, count: int
 ) -> None:
     seed = random.randrange(2**32)
     print(f"seed {seed}")
@@ -66,7 +70,7 @@ async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain
         reset_after_rate=0.02,
         refuse=[Refusal(member="refused")],
     )
-    elements = purchases(12_000)
+    elements = purchases(count)
     nameless, refused = set(), set()
     for n, element in enumerate(elements):
         if (draw := dice.random()) < 0.005:
@@ -80,7 +84,7 @@ async def test_faults_bad_events_and_a_sigkill_half_way_lose_nothing_and_explain
 
     given = settings(redis_url, queue_name, api, lease_ttl=3.0)
     first = worker(given)
-    await eventually(lambda: api.ledger.accepted_events > 6_000, within=60)
+    await eventually(lambda: api.ledger.accepted_events > count // 2, within=60)
     arrived = len(api.ledger.requests)
     first.kill()
     second = worker(given)
@@ -204,7 +208,7 @@ async def test_the_key_shows_nowhere(
 ) -> None:
     api.api_key = "another"
     await redis_client.rpush(queue_name, event("u", 1))
-    process = worker(settings(redis_url, queue_name, api, log_level="debug"))
+    process = worker(settings(redis_url, queue_name, api, log_level="debug"), fresh=True)
     admin = await process.admin()
     await eventually(Queue(redis_client, queue_name, 1).halt)
     pages = [(await fetch(admin + path))[1] for path in ("/", "/metrics", "/livez", "/readyz")]

@@ -213,6 +213,7 @@ def redis_is_down(server: EmbeddedRedis) -> Story:
     return story
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_troubles_of_workers_producers_and_letters(redis_url: str, tmp_path: Path) -> None:
     stories: dict[str, Story] = {
@@ -228,6 +229,7 @@ async def test_troubles_of_workers_producers_and_letters(redis_url: str, tmp_pat
     await told(tmp_path, {name: (redis_url, story) for name, story in stories.items()})
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_troubles_of_redis(own_redis: Callable[..., EmbeddedRedis], tmp_path: Path) -> None:
     filling = own_redis(port=None, arguments=["--maxmemory", "128mb"])

@@ -14,7 +14,6 @@ import aiohttp
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, ListLetters, Queue
 from forwarder.simulator import Faults, Refusal, Simulator
@@ -30,7 +29,7 @@ from tests.support.service import (
     settings,
 )
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 #: With all that somebody may quote, escape or encode on its way into a line.
 KEY = 'the kéy\'s "exact" \\value <0451>'
@@ -147,7 +146,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
         given = settings(
             guarded_url(server), queue_name, api, api_key=KEY, admin_token=TOKEN, log_level="debug", request_timeout=0.5
         )
-        process = worker(given)
+        process = worker(given, fresh=True)
         await redis.rpush(queue_name, event("u", 1), event("v", 2, name="refused"), b"nonsense", event("w", 3))
         await eventually(lambda: census_is(redis, queue_name, accepted=2, dead_lettered=2))
         await places.add_pages("at work", process)
@@ -207,7 +206,9 @@ async def census_is(redis: Redis, queue: str, **expected: int) -> bool:
 async def test_a_process_that_is_made_to_crash_shows_no_secret(redis_url: str, queue_name: str, worker: Start) -> None:
     places = Places()
     async with Simulator(KEY) as api:
-        process = worker(settings(redis_url, queue_name, api, api_key=KEY, admin_token=TOKEN, log_level="debug"))
+        process = worker(
+            settings(redis_url, queue_name, api, api_key=KEY, admin_token=TOKEN, log_level="debug"), fresh=True
+        )
         await process.admin()
         await process.stopped(signal.SIGABRT)
     places.add("the log", process.log.read_bytes())
@@ -322,11 +323,11 @@ async def test_what_is_not_hidden_is_the_environment_and_a_file_keeps_the_key_ou
     key.write_text(KEY)
     token.write_text(TOKEN)
     async with Simulator(KEY) as api:
-        process = worker(settings(redis_url, queue_name, api, api_key=KEY, admin_token=TOKEN))
+        process = worker(settings(redis_url, queue_name, api, api_key=KEY, admin_token=TOKEN), fresh=True)
         by_files = settings(redis_url, queue_name, api, api_key_file=key)
         os.environ["FORWARDER_ADMIN_TOKEN_FILE"] = str(token)
         try:
-            other = worker(by_files)
+            other = worker(by_files, fresh=True)
         finally:
             del os.environ["FORWARDER_ADMIN_TOKEN_FILE"]
         shown, hidden = Places(), Places()

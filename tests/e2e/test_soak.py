@@ -1,11 +1,14 @@
-"""A short soak; CI runs a longer one."""
+"""A short soak; CI runs another one, of two minutes, beside its checks."""
 
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_few_seconds_of_everything_at_once_keep_every_promise(tmp_path: Path) -> None:
     figures = tmp_path / "figures.json"
     ran = subprocess.run(

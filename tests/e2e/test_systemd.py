@@ -11,13 +11,12 @@ from uuid import uuid4
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.monitor.systemd import Systemd
 from forwarder.simulator import Simulator
 from tests.support.service import WorkerProcess, event, eventually, settings
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 #: What systemd waits for a beat in these tests; half of it is the time between two.
 WATCHDOG = 0.2
@@ -152,7 +151,7 @@ async def test_a_service_that_cannot_start_never_says_that_it_is_up(
 async def test_a_frozen_process_does_not_beat_and_goes_on_when_it_wakes(
     worker: Start, redis_url: str, queue_name: str, api: Simulator, at_a_path: Manager
 ) -> None:
-    process = worker(settings(redis_url, queue_name, api))
+    process = worker(settings(redis_url, queue_name, api), fresh=True)
     await at_a_path.hears("READY=1", "WATCHDOG=1")
     os.kill(process.process.pid, signal.SIGSTOP)
     os.waitid(os.P_PID, process.process.pid, os.WSTOPPED)
@@ -176,7 +175,7 @@ async def test_sigabrt_of_the_watchdog_leaves_in_the_log_where_the_process_hung(
     worker: Start, redis_url: str, queue_name: str, api: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONFAULTHANDLER", "1")  # as the unit does
-    process = worker(settings(redis_url, queue_name, api))
+    process = worker(settings(redis_url, queue_name, api), fresh=True)
     await process.admin()
     assert await process.stopped(signal.SIGABRT) == -signal.SIGABRT
     log = process.log.read_text()

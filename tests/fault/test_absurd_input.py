@@ -5,19 +5,17 @@ import random
 import re
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.simulator import Simulator
 from tests.support.faults import fault
 from tests.support.servers.raw_api import RawApi, raw
 from tests.support.service import WorkerProcess, event, settings, settled
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 REQUEST = re.compile(rb"POST /v6/users/([A-Za-z0-9._~%-]+)/events HTTP/1.1")
 HEADERS = {b"host", b"accept", b"content-type", b"authorization", b"accept-encoding", b"user-agent", b"content-length"}
@@ -75,14 +73,6 @@ async def letters(redis: Redis, queue: str) -> dict[bytes, tuple[str, str]]:
     return {fields[b"element"]: (fields[b"reason"].decode(), fields[b"detail"].decode()) for _, fields in entries}
 
 
-def peak(process: WorkerProcess) -> int:
-    """Most bytes of memory that a process has ever had (VmHWM, proc(5))."""
-    status = Path(f"/proc/{process.process.pid}/status").read_text()
-    found = re.search(r"VmHWM:\s+(\d+) kB", status)
-    assert found
-    return int(found[1]) * 1024
-
-
 @fault(
     "input",
     "empty, binary, 10 MB, nested 10,000 deep, NaN, BOM, truncated",
@@ -94,16 +84,16 @@ async def test_what_is_no_event_becomes_a_letter_and_nothing_sticks(
 ) -> None:
     good = [event(f"u{n % 7}", n) for n in range(200)]
     async with raw(times=0) as bare:
-        process = worker(settings(redis_url, queue_name, api, api_url=bare.url))
+        process = worker(settings(redis_url, queue_name, api, api_url=bare.url), fresh=True)
         await redis_client.rpush(queue_name, *good[:100])
         await settled(redis_client, queue_name)
-        before = peak(process)
+        before = process.peak
         for number, element in enumerate(REFUSED):
             await redis_client.rpush(queue_name, element, good[100 + number])
         await redis_client.rpush(queue_name, *good[100 + len(REFUSED) :])
         now = await settled(redis_client, queue_name)
         # The two of 10 MB stay in Redis, but for one that is pushed while the worker waits: that wakes it.
-        assert peak(process) - before < 32 * 1024 * 1024
+        assert process.peak - before < 32 * 1024 * 1024
         assert await process.stopped() == 0
     assert (now.accepted, now.dead_lettered) == (len(good), len(REFUSED))
     found = await letters(redis_client, queue_name)

@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.simulator import Simulator
 from tests.support.service import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 Stream = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 TOKEN = "a-token-of-this-test"
@@ -50,13 +49,6 @@ class Attacked:
         return sum(1 for _ in Path(f"/proc/{self.process.process.pid}/fd").iterdir())
 
     @property
-    def peak(self) -> int:
-        """Most bytes of memory that it ever had."""
-        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.process.pid}/status").read_text())
-        assert found
-        return int(found[1]) * 1024
-
-    @property
     def unread(self) -> int:
         """Bytes that the kernel holds of answers, as nobody reads them."""
         port = f":{port_of(self.address):04X}"
@@ -73,7 +65,7 @@ class Attacked:
 
 @pytest_asyncio.fixture
 async def attacked(redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start) -> Attacked:
-    process = worker(settings(redis_url, queue_name, api, admin_token=TOKEN))
+    process = worker(settings(redis_url, queue_name, api, admin_token=TOKEN), fresh=True)
     found = Attacked(process, await process.admin())
     await found.works(redis_client, queue_name)
     return found
@@ -111,7 +103,7 @@ async def test_thousands_of_connections_leave_descriptors_for_events_and_probes(
 async def test_heads_and_bodies_that_never_end_take_little_memory(
     attacked: Attacked, redis_client: Redis, queue_name: str
 ) -> None:
-    before, line = attacked.peak, b"X: " + b"x" * 8_000 + b"\r\n"
+    before, line = attacked.process.peak, b"X: " + b"x" * 8_000 + b"\r\n"
     wordy = (b"GET / HTTP/1.1\r\n", line * 120)
     post = b"POST /replay HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
     endless = (post, b"Transfer-Encoding: chunked\r\n\r\n", (b"10000\r\n" + b"x" * 65_536 + b"\r\n") * 40)
@@ -125,7 +117,7 @@ async def test_heads_and_bodies_that_never_end_take_little_memory(
             reader, _ = await stack.enter_async_context(attacked.connected(*bomb))
             assert b" 413 " in await reader.readline()
         await attacked.works(redis_client, queue_name)
-    assert attacked.peak - before < 64 * 1024 * 1024
+    assert attacked.process.peak - before < 64 * 1024 * 1024
 
 
 async def test_what_is_no_request_costs_no_line_in_the_log(

@@ -15,7 +15,6 @@ import trustme
 from aiohttp import web
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.simulator import Simulator
 from tests.support.servers.raw_api import RawApi, raw
 from tests.support.service import (
@@ -31,7 +30,7 @@ from tests.support.service import (
     settled,
 )
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 MARK = "m4rk-of-the-api"
 
@@ -56,12 +55,6 @@ async def serving(
         yield f"localhost:{runner.addresses[0][1]}"
     finally:
         await runner.cleanup()
-
-
-def peak(process: WorkerProcess) -> int:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.process.pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
 
 
 async def pages(process: WorkerProcess) -> str:
@@ -115,15 +108,15 @@ async def test_an_answer_that_unpacks_to_gigabytes_is_not_unpacked(
         return web.Response(status=next(statuses, 202), body=once, headers=twice)
 
     async with serving(answer) as address:
-        process = worker(settings(redis_url, queue_name, api, api_url=f"http://{address}"))
+        process = worker(settings(redis_url, queue_name, api, api_url=f"http://{address}"), fresh=True)
         await process.admin()
         await redis_client.rpush(queue_name, event("a", 1))
         await settled(redis_client, queue_name)
-        before = peak(process)
+        before = process.peak
         await redis_client.rpush(queue_name, *[event(f"u{n}", n) for n in range(50)])
         now = await settled(redis_client, queue_name)
         assert (now.accepted, now.dead_lettered) == (50, 1)
-        assert peak(process) - before < 16 * 1024 * 1024
+        assert process.peak - before < 16 * 1024 * 1024
 
 
 def context(issuer: trustme.CA, name: str) -> ssl.SSLContext:

@@ -2,13 +2,10 @@
 
 import asyncio
 import json
-import re
 from collections.abc import Callable
-from pathlib import Path
 
 from redis.asyncio import Redis
 
-from forwarder.config import Settings
 from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.raw_api import raw
@@ -24,16 +21,10 @@ from tests.support.service import (
     settled,
 )
 
-Start = Callable[[Settings], WorkerProcess]
+Start = Callable[..., WorkerProcess]
 
 #: What forges a line of a log, clears a terminal, writes from right to left, and is a tag of a page or of rich.
 MISCHIEF = 'm1schief\n{"event":"forged"}\r\x1b[2J\x1b]0;title\x07\x9b31m\u202e[bold red][/x]<script>%s{0}'
-
-
-def peak(process: WorkerProcess) -> int:
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{process.process.pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
 
 
 async def test_what_producers_write_is_in_no_log_metric_or_page(
@@ -102,10 +93,12 @@ async def test_long_users_are_counted_as_memory(
     """While nobody is accepted, so that as much is claimed as may be."""
     long, seen = "é" * 2_000 + "😀", [0]
     async with raw(_busy, times=2**30) as outage:
-        process = worker(settings(redis_url, queue_name, api, api_url=outage.url, max_buffered_bytes=8_000_000))
+        process = worker(
+            settings(redis_url, queue_name, api, api_url=outage.url, max_buffered_bytes=8_000_000), fresh=True
+        )
         await redis_client.rpush(queue_name, event("u", 0))
         await eventually(lambda: len(outage.requests) > 3)
-        before = peak(process)
+        before = process.peak
         for start in range(0, 20_000, 1_000):
             await redis_client.rpush(queue_name, *[event(f"{long}{n}", n) for n in range(start, start + 1_000)])
 
@@ -115,7 +108,7 @@ async def test_long_users_are_counted_as_memory(
 
         await eventually(claims_no_more, pause=0.05)
         assert (await census(redis_client, queue_name)).letters == 0
-        grown = peak(process) - before
+        grown = process.peak - before
     print(f"{grown / 1e6:.0f} MB more, with {seen[-1]} claimed")
     assert grown < 48_000_000
 

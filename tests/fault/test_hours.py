@@ -66,9 +66,9 @@ def outage(until: float, answers: Iterable[Answer | Reply]) -> Script:
     "answers",
     [
         pytest.param([UNAVAILABLE], id="503"),
-        pytest.param([REFUSED], id="refused"),
-        pytest.param([Reply(Unanswered("timeout", ambiguous=True), 10.0)], id="timeouts"),
-        pytest.param([Declined(429, Meaning.TRANSIENT)], id="429"),
+        pytest.param([REFUSED], id="refused", marks=pytest.mark.long),
+        pytest.param([Reply(Unanswered("timeout", ambiguous=True), 10.0)], id="timeouts", marks=pytest.mark.long),
+        pytest.param([Declined(429, Meaning.TRANSIENT)], id="429", marks=pytest.mark.long),
         pytest.param([UNAVAILABLE, REFUSED, SWALLOWED, Declined(429, Meaning.TRANSIENT)], id="all of it"),
     ],
 )
@@ -129,6 +129,7 @@ async def _push_steadily(world: World, *, seconds: float, every: float) -> None:
         await asyncio.sleep(every)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @fault(
     "API",
@@ -163,6 +164,7 @@ def test_one_failing_user_in_a_crowd() -> None:
     virtually(story(), seed=SEED)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 @fault(
     "API",
@@ -199,6 +201,7 @@ def test_many_failing_users_do_not_stop_the_others() -> None:
     virtually(story(), seed=SEED)
 
 
+@pytest.mark.long
 @fault(
     "API",
     "it times out for one user in 140, after ten seconds each time",
@@ -241,6 +244,7 @@ class _Most:
             await asyncio.sleep(1.0)
 
 
+@pytest.mark.long
 @fault(
     "producer",
     "a bad deploy: from one moment on, every event is refused, 10,000 of them",

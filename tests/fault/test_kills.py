@@ -18,6 +18,7 @@ from tests.support.service import WorkerProcess, event, eventually, settings, se
 KILLS = int(os.environ.get("TEST_KILLS", "12"))
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60 + KILLS * 10)
 @fault("process", "killed (SIGKILL) at random moments under load", "a standby adopts what was claimed", keeps=(1, 2, 3))
 async def test_sigkill_at_random_moments_loses_nothing_and_explains_every_double(

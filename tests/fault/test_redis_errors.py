@@ -19,7 +19,7 @@ from tests.support.service import WorkerProcess, event, eventually, fetch, port_
 
 Start = Callable[[Settings], WorkerProcess]
 
-EVENTS = 4_000
+EVENTS = 1_600
 
 
 @dataclass

@@ -92,6 +92,7 @@ async def killed(redis: Redis, queue: str, ended: "asyncio.Task[int]", pid: int,
     return ended.result() == -9
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60 + KILLS * 4)
 @pytest.mark.parametrize(
     ("edit", "most"), [((), KILLS), (("--set", "name=mended"), KILLS // 2)], ids=["as they are", "edited"]

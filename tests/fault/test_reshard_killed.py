@@ -88,6 +88,7 @@ def _command(url: str, queue: str, shards: int) -> None:
     cli.main()
 
 
+@pytest.mark.long
 @pytest.mark.timeout(60 + KILLS * 10)
 @fault(
     "process",

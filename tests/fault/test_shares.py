@@ -66,7 +66,7 @@ _COME_AND_GO = "workers of 8 shards go 1 → 4 → 2 → 4, by clean stops and S
 @pytest.fixture(
     params=[
         pytest.param("one Redis", marks=fault("process", _COME_AND_GO, _SHARED, keeps=(1, 2, 3))),
-        pytest.param("cluster", marks=fault("cluster", _COME_AND_GO, _SHARED, keeps=(1, 2, 3))),
+        pytest.param("cluster", marks=[pytest.mark.long, fault("cluster", _COME_AND_GO, _SHARED, keeps=(1, 2, 3))]),
     ]
 )
 def url(request: pytest.FixtureRequest) -> Iterator[str]:

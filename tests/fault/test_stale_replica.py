@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
@@ -177,6 +178,7 @@ async def _accepted(both: Pair) -> list[tuple[int, ...]]:
         return [post.numbers for post in (await observed(both.pushed, both.api, redis, both.queue)).posts]
 
 
+@pytest.mark.long
 @fault("failover", "four in a row at random moments, with SIGKILLs", "everything is drained, in order", keeps=(1, 2, 3))
 async def test_failovers_at_random_moments_lose_nothing_that_was_replicated(
     own_redis: Servers, api: Simulator, worker: Start, queue_name: str

@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from itertools import count
 
+import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
@@ -134,7 +135,14 @@ async def _live(schedule: Schedule) -> None:
     assert len(world.list.accepted) + len(bad) == world.list.pushed
 
 
-@settings(max_examples=400)
+@settings(max_examples=100)
 @given(schedule=_SCHEDULES)
 def test_whatever_happens_every_promise_is_kept(schedule: Schedule) -> None:
+    virtually(_live(schedule), seed=schedule.seed)
+
+
+@pytest.mark.long
+@settings(max_examples=400)
+@given(schedule=_SCHEDULES)
+def test_whatever_else_happens_every_promise_is_kept(schedule: Schedule) -> None:
     virtually(_live(schedule), seed=schedule.seed)

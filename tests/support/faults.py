@@ -1,14 +1,15 @@
 """The table of faults in tests/fault/README.md: a row for each fault, a mark for each promise that its test checks.
 
-A test declares what it causes with :func:`fault`. `pytest --fault-table=tests/fault/README.md` writes the table from
-the tests that have just passed and failed. A run of all tests fails if the page has another table.
+A test declares what it causes with :func:`fault`. `pytest -m fault --fault-table=tests/fault/README.md` writes the
+table from the tests that have just passed and failed. A run of all short tests, or of all long ones, fails if the page
+has other rows or other promises, or if a test of a row failed; the run of the other half checks the other results.
 """
 
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import pytest
 
@@ -20,8 +21,10 @@ Where = Literal["process", "connection", "Redis", "failover", "cluster", "API", 
 PROMISES = range(1, 8)
 #: The page that has the table, from the root of the repository.
 PAGE = "tests/fault/README.md"
-#: The property of a test's report that holds the rows of the test.
+#: The property of a test's report that holds the rows of the test; also what a process of xdist hands over.
 _PROPERTY = "fault"
+#: `-m` of a run of everything, or of one of the two halves.
+_HALVES = {"", "long", "not long"}
 
 
 def fault(where: Where, what: str, then: str, *, keeps: Iterable[int]) -> pytest.MarkDecorator:
@@ -49,9 +52,9 @@ class _Row:
     broken: bool = False
     ran: bool = False
 
-    def line(self) -> str:
+    def line(self, *, half: bool) -> str:
         marks = " | ".join("✓" if promise in self.keeps else "" for promise in PROMISES)
-        result = "kept" if self.ran and not self.broken else "**broken**" if self.ran else "not run"
+        result = "**broken**" if self.broken else "kept" if self.ran or half else "not run"
         return f"| {self.where} | {self.what} | {self.then} | {marks} | {result} |"
 
 
@@ -61,12 +64,21 @@ class FaultTable:
     def __init__(self) -> None:
         self._rows: dict[tuple[str, str, str], _Row] = {}
 
+    @property
+    def marks(self) -> list[tuple[str, str, str, list[int]]]:
+        """All rows, as they are handed from process to process."""
+        return [(row.where, row.what, row.then, sorted(row.keeps)) for row in self._rows.values()]
+
     def collect(self, items: Iterable[pytest.Item]) -> None:
         """Reads the marks of tests and adds them to the reports, which may come from xdist's other processes."""
         for item in items:
             for mark in item.iter_markers("fault"):
-                self._row(*mark.args)
+                self.add(*mark.args)
                 item.user_properties.append((_PROPERTY, mark.args))
+
+    def add(self, where: str, what: str, then: str, keeps: Iterable[int]) -> None:
+        """Adds a row of which no test need run."""
+        self._row(where, what, then, keeps)
 
     def _row(self, where: str, what: str, then: str, keeps: Iterable[int]) -> _Row:
         row = self._rows.setdefault((where, what, then), _Row(where, what, then))
@@ -81,13 +93,17 @@ class FaultTable:
                 row.ran = True
                 row.broken |= not report.passed
 
-    def render(self) -> str:
-        """The table as Markdown, in an order that does not depend on the run."""
+    def render(self, *, half: bool = False) -> str:
+        """The table as Markdown, in an order that does not depend on the run.
+
+        Args:
+            half: takes it that the rows that did not run are kept: the run of the other half shows it.
+        """
         places = get_args(Where)
         rows = sorted(self._rows.values(), key=lambda row: (places.index(row.where), row.what, row.then))
         head = "| where | fault | what happens | " + " | ".join(str(promise) for promise in PROMISES) + " | result |"
         rule = "|---|---|---|" + ":-:|" * len(PROMISES) + "---|"
-        return "\n".join(["", head, rule, *(row.line() for row in rows), "", ""])
+        return "\n".join(["", head, rule, *(row.line(half=half) for row in rows), "", ""])
 
 
 _TABLE = pytest.StashKey[FaultTable]()
@@ -110,13 +126,22 @@ class _Recorder:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self._table.record(report)
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Takes the rows that one of xdist's processes has collected."""
+        for mark in getattr(node, "workeroutput", {}).get(_PROPERTY, ()):
+            self._table.add(*mark)
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    session.config.stash[_TABLE].collect(session.items)
+
+# Before those who deselect.
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    config.stash[_TABLE].collect(items)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    if hasattr(session.config, "workerinput"):  # one of xdist's processes: it has seen a part of the run only
+    if hasattr(session.config, "workeroutput"):  # one of xdist's processes: it has seen a part of the run only
+        session.config.workeroutput[_PROPERTY] = session.config.stash[_TABLE].marks
         return
     table = session.config.stash[_TABLE].render()
     document: Path | None = session.config.option.fault_table
@@ -133,10 +158,11 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 
 def _differences(config: pytest.Config) -> list[str]:
-    """How the page differs from the run, if the run was of all tests."""
-    if not _is_everything(config):
+    """How the page differs from the run, if the run was of all tests, of all short ones or of all long ones."""
+    if not _is_a_half(config):
         return []
-    page, run = between_marks((config.rootpath / PAGE).read_text(), "faults"), config.stash[_TABLE].render()
+    page = between_marks((config.rootpath / PAGE).read_text(), "faults")
+    run = config.stash[_TABLE].render(half=bool(config.option.markexpr))
     if page == run:
         return []
     before, now = (set(re.findall(r"^\| .*$", text, re.MULTILINE)) for text in (page, run))
@@ -147,8 +173,9 @@ def _differences(config: pytest.Config) -> list[str]:
     ]
 
 
-def _is_everything(config: pytest.Config) -> bool:
-    """Whether the command line leaves no test out."""
+def _is_a_half(config: pytest.Config) -> bool:
+    """Whether the command line leaves no test out, except the long ones or all others."""
     option = config.option
-    chosen = option.keyword or option.markexpr or option.collectonly or option.deselect or option.maxfail
+    chosen = option.keyword or option.collectonly or option.deselect or option.maxfail
+    chosen = chosen or option.markexpr not in _HALVES
     return config.args_source is config.ArgsSource.TESTPATHS and not (chosen or getattr(option, "lf", False))

@@ -5,6 +5,7 @@ import contextlib
 import gzip
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -25,6 +26,7 @@ from forwarder.queue import Census, Keys, QueueList, Side
 from forwarder.service import Service
 from forwarder.simulator import Simulator
 from forwarder.worker.condition import State
+from tests.support.processes import Fork, Process, output_of
 
 KEY = "a-key-that-must-not-show"
 
@@ -128,23 +130,45 @@ class WorkerProcess:
         environment: Mapping[str, str],
         log: Path,
         *,
+        fresh: bool = False,
         stderr: int | None = None,
         first: Callable[[], object] | None = None,
     ) -> None:
-        """Starts it; `stderr` is a descriptor instead of `log`, and `first` runs in the process before anything."""
+        """Starts it.
+
+        Args:
+            environment: its settings, beside the environment of the tests.
+            log: the file of its standard output and standard error.
+            fresh: in an interpreter of its own (see :mod:`tests.support.processes`); so are the next two.
+            stderr: a descriptor instead of `log`.
+            first: runs in the process before anything.
+        """
         self.log = log
+        everything = {**os.environ, **environment}
+        self.process: Process
         with log.open("ab") as stream:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "forwarder", "run"],
-                env={**os.environ, **environment},
-                stderr=stream if stderr is None else stderr,
-                stdout=stream,
-                preexec_fn=first,  # noqa: PLW1509 - no other thread holds a lock that it needs
-            )
+            if fresh or stderr is not None or first is not None:
+                self.process = subprocess.Popen(
+                    [sys.executable, "-m", "forwarder", "run"],
+                    env=everything,
+                    stderr=stream if stderr is None else stderr,
+                    stdout=stream,
+                    preexec_fn=first,  # noqa: PLW1509 - no other thread holds a lock that it needs
+                )
+            else:
+                out = stream.fileno()
+                self.process = Fork(["run"], everything, stdin=0, stdout=out, stderr=out)
 
     def lines(self) -> list[dict[str, Any]]:
         text = self.log.read_text(errors="replace")
         return [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+
+    @property
+    def peak(self) -> int:
+        """The most bytes of memory that it has ever had (VmHWM, proc(5)); for a fresh interpreter only."""
+        found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{self.process.pid}/status").read_text())
+        assert found
+        return int(found[1]) * 1024
 
     @property
     def state(self) -> str:
@@ -169,7 +193,7 @@ class WorkerProcess:
         """Sends a signal and waits for the end; returns the exit code."""
         self.process.send_signal(number)
         await eventually(lambda: self.process.poll() is not None, within=within, what="the worker ends")
-        return self.process.returncode
+        return self.process.wait()
 
 
 def environment(given: config.Settings) -> dict[str, str]:
@@ -249,10 +273,14 @@ def accepted(simulator: Simulator) -> dict[str, list[int]]:
 
 async def command(*arguments: str, environment: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str, str]:
     """Runs `forwarder ...` to its end: exit code, standard output, standard error."""
+    everything = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment}
+    return await output_of(arguments, everything, stdin)
+
+
+async def fresh_command(*arguments: str, environment: Mapping[str, str], stdin: bytes = b"") -> tuple[int, str, str]:
+    """The same in a fresh interpreter, as a shell starts the installed command."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "forwarder",
+        Path(sys.executable).with_name("forwarder"),
         *arguments,
         env={**os.environ, "NO_COLOR": "1", "COLUMNS": "200", **environment},
         stdin=asyncio.subprocess.PIPE,

@@ -68,7 +68,7 @@ async def test_what_an_attempt_raises_is_raised_and_not_tried_again(before: int)
     assert attempts == before + 1
 
 
-@pytest.mark.looptime
+@pytest.mark.virtual_time
 async def test_a_cancelled_backoff_ends_at_once_and_tries_no_more() -> None:
     attempts = []
 
@@ -85,7 +85,7 @@ async def test_a_cancelled_backoff_ends_at_once_and_tries_no_more() -> None:
     assert attempts == []
 
 
-@pytest.mark.looptime
+@pytest.mark.virtual_time
 async def test_the_time_asked_for_really_passes() -> None:
     backoff = Backoff(initial=0.5, maximum=60.0)
     await backoff.until("30", answering([""]), again=bool, at_least=float)

@@ -36,14 +36,19 @@ TABLE = """
 """
 
 
+#: Processes of xdist, each without the plugins that these tests do not need.
+SEVERAL = ("-p", "xdist", "-n", "2")
+
+
 @pytest.fixture(autouse=True)
 def from_here(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3]))
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
 
 
 def given(pytester: pytest.Pytester, *, outage: str = "True", kill: str = "pass", table: str = TABLE) -> None:
     pytester.makeconftest('pytest_plugins = ["tests.support.faults"]')
-    pytester.makeini("[pytest]\ntestpaths = .\n")
+    pytester.makeini("[pytest]\ntestpaths = .\nmarkers = long\n")
     pytester.makepyfile(TESTS.format(outage=outage, kill=kill))
     page = pytester.path / PAGE
     page.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +56,6 @@ def given(pytester: pytest.Pytester, *, outage: str = "True", kill: str = "pass"
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    # looptime's plugin cannot be loaded twice into one process.
     return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
 
 
@@ -63,11 +67,11 @@ def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> Non
 
 def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester: pytest.Pytester) -> None:
     given(pytester, table="")
-    assert run(pytester, "-n", "2", f"--fault-table={PAGE}").ret == 0
+    assert run(pytester, *SEVERAL, f"--fault-table={PAGE}").ret == 0
     assert (pytester.path / PAGE).read_text() == DOCUMENT.format(table=TABLE)
-    assert run(pytester, "-n", "2").ret == 0
+    assert run(pytester, *SEVERAL).ret == 0
     given(pytester, kill="assert worker < 2")
-    run(pytester, "-n", "2", f"--fault-table={PAGE}")
+    run(pytester, *SEVERAL, f"--fault-table={PAGE}")
     assert between_marks((pytester.path / PAGE).read_text(), "faults").count("**broken**") == 1
 
 
@@ -94,6 +98,45 @@ def test_a_whole_run_fails_when_the_page_has_another_table(pytester: pytest.Pyte
     assert run(pytester, "-k", "outage").ret == 0
     given(pytester)
     assert run(pytester).ret == 0
+
+
+LONG = """
+import pytest
+from tests.support.faults import fault
+
+@pytest.mark.long
+@fault("process", "killed", "adopted", keeps=(2,))
+def test_of_kills_at_random():
+    assert {kills}
+
+@pytest.mark.long
+@fault("machine", "frozen", "goes on", keeps=(3,))
+def test_of_a_machine():
+    pass
+"""
+
+
+WHOLE = TABLE.rstrip() + "\n| machine | frozen | goes on |  |  | ✓ |  |  |  |  | kept |\n\n"
+LESS_PROMISED = WHOLE.replace("| ✓ | ✓ |", "| ✓ |  |")
+
+
+@pytest.mark.parametrize(
+    ("table", "kills", "processes", "expected"),
+    [
+        (WHOLE, "True", (), {"not long": 0, "long": 0}),
+        (TABLE, "True", (), {"not long": 1, "long": 1}),
+        (LESS_PROMISED, "True", (), {"not long": 1, "long": 1}),
+        (WHOLE, "False", (), {"not long": 0, "long": 1}),
+        (WHOLE, "True", SEVERAL, {"not long": 0}),
+        (LESS_PROMISED, "True", SEVERAL, {"long": 1}),
+    ],
+)
+def test_each_half_fails_if_the_page_has_other_rows_or_promises_or_one_of_its_tests_fails(
+    pytester: pytest.Pytester, table: str, kills: str, processes: tuple[str, ...], expected: dict[str, int]
+) -> None:
+    given(pytester, table=table)
+    pytester.makepyfile(test_long=LONG.format(kills=kills))
+    assert {half: run(pytester, "-m", half, *processes).ret for half in expected} == expected
 
 
 def test_a_row_keeps_a_known_promise_at_a_known_place() -> None:

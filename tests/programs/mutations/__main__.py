@@ -17,6 +17,8 @@ from rich.table import Table
 from tests.programs.mutations.catalogue import CATALOGUE, Mutation
 
 ROOT = Path(__file__).parents[3]
+#: The long tests too, as far as a mutation names them.
+_PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "--timeout=60", "-p", "no:cacheprovider")
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def attempt(mutation: Mutation) -> Result:
             (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
         mutation.apply(copy)
         ran = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "-x", "--timeout=60", "-p", "no:cacheprovider", *mutation.tests],
+            [*_PYTEST, *mutation.tests],
             cwd=copy,
             env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
             capture_output=True,

@@ -1,7 +1,7 @@
 """The service's own grouping, delivery and settlement on a virtual clock, with a scripted API: hours in seconds.
 
 Only what lies outside the process is replaced: the list by `ListModel`, which is held against
-the real scripts elsewhere, and the API by a function. Nothing sleeps: :mod:`looptime` turns the clock.
+the real scripts elsewhere, and the API by a function. Nothing sleeps: :class:`VirtualLoop` turns the clock.
 """
 
 import asyncio
@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-import looptime
 import structlog
 from redis.asyncio import Redis
 
@@ -32,6 +31,7 @@ from forwarder.worker.shares import limits
 from tests.support.promises import History, Post
 from tests.support.service import KEY
 from tests.support.virtual.list_model import Field, ListModel
+from tests.support.virtual.loop import VirtualLoop
 
 ACCEPTED = Registered(202)
 UNAVAILABLE = Declined(503, Meaning.TRANSIENT)
@@ -297,16 +297,13 @@ def _drop(*_: object) -> Any:
     raise structlog.DropEvent
 
 
-_loop_class = looptime.make_event_loop_class(asyncio.SelectorEventLoop)
-
-
 def virtually(main: Coroutine[Any, Any, T], *, seed: int) -> T:
     """Runs on a virtual clock, with every draw of chance decided by `seed`."""
     print(f"seed {seed}")
     before = random.getstate()
     random.seed(seed)
     try:
-        with _quiet(), asyncio.Runner(loop_factory=lambda: _loop_class(noop_cycles=1)) as runner:
+        with _quiet(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
             return runner.run(main)
     finally:
         random.setstate(before)

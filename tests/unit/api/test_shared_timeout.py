@@ -4,7 +4,7 @@ import pytest
 
 from forwarder.api.shared_timeout import SharedTimeout
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.virtual_time
 
 
 def now() -> float:

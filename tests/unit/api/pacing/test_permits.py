@@ -5,7 +5,7 @@ import pytest
 from forwarder.api.pacing.permits import Signal
 from tests.support.virtual.crowd import Crowd, asked, granted, in_line, pacer
 
-pytestmark = pytest.mark.looptime(noop_cycles=1)
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_never_more_are_in_flight_than_the_concurrency() -> None:

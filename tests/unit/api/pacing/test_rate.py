@@ -10,7 +10,7 @@ from forwarder.api.pacing.permits import Signal
 from forwarder.api.pacing.rate import Rate
 from tests.support.virtual.crowd import Crowd, pacer
 
-pytestmark = pytest.mark.looptime(noop_cycles=1)
+pytestmark = pytest.mark.virtual_time
 
 
 class Hidden:
@@ -43,7 +43,17 @@ def push_back_often(rate: Rate, now: float, started: float) -> None:
 
 
 @pytest.mark.parametrize("latency", [0.02, 0.1, 0.4])
-@pytest.mark.parametrize(("ceiling", "rate"), [(120, 60), (120, 100), (120, 33), (1000, 400), (0, 60), (0, 300)])
+@pytest.mark.parametrize(
+    ("ceiling", "rate"),
+    [
+        (120, 60),
+        (120, 100),
+        (120, 33),
+        pytest.param(1000, 400, marks=pytest.mark.long),
+        (0, 60),
+        pytest.param(0, 300, marks=pytest.mark.long),
+    ],
+)
 async def test_a_hidden_rate_is_found_and_used(ceiling: float, rate: int, latency: float) -> None:
     hidden = Hidden(lambda _: rate, offset=0.37)
     crowd = Crowd(pacer(concurrency=512, rate=ceiling), latency=latency, says=hidden.says)

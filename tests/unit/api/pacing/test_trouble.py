@@ -6,7 +6,7 @@ import pytest
 from forwarder.api.pacing.permits import Signal
 from tests.support.virtual.crowd import Crowd, all_fail, asked, granted, pacer
 
-pytestmark = pytest.mark.looptime(noop_cycles=1)
+pytestmark = pytest.mark.virtual_time
 
 
 async def test_retry_after_holds_everyone_until_then_and_not_longer() -> None:

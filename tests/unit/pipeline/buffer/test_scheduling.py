@@ -15,7 +15,7 @@ def ratio(users: list[str], *, buffer: int, oldest_every: int = OURS) -> float:
     return simulate(users, buffer=buffer, oldest_every=oldest_every).posts / optimum(users)
 
 
-@pytest.mark.parametrize(("buffer", "most"), [(100_000, 1.10), (50_000, 1.7)])
+@pytest.mark.parametrize(("buffer", "most"), [(100_000, 1.10), pytest.param(50_000, 1.7, marks=pytest.mark.long)])
 def test_a_backlog_of_unequal_users_costs_few_posts(buffer: int, most: float) -> None:
     assert 1.0 <= ratio(zipf(300_000).users, buffer=buffer) <= most
 
@@ -31,6 +31,7 @@ def test_first_come_first_served_costs_many_more() -> None:
     assert ratio(users, buffer=100_000, oldest_every=FIRST_COME) > 1.5
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_a_steady_inflow_waits_hardly_longer_than_first_come_first_served() -> None:
     users = steady()
