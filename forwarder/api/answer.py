@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 
-#: Longest wait, in seconds, that a Retry-After can ask for.
+#: A Retry-After is obeyed up to this many seconds. A 429 with `Retry-After: 86400` would stop everyone for a day.
 _LONGEST_RETRY_AFTER = 600.0
 
 
@@ -34,13 +34,13 @@ class Registered:
 
 @dataclass(frozen=True, slots=True)
 class Declined:
-    """The API, or something in front of it, answered with another status than 202."""
+    """The API, or something in front of it, answered with a status other than 202."""
 
     status: int
     meaning: Meaning
-    #: Seconds the answer asks to wait, if it does.
+    #: Seconds that the answer asks to wait; None if it does not ask.
     retry_after: float | None = None
-    #: Fingerprint of the API key that this POST carried.
+    #: Fingerprint of the API key that this POST was sent with.
     fingerprint: str = ""
 
 
@@ -51,7 +51,7 @@ class Unanswered:
     #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls,
     #: no_socket (this machine has no descriptor or no memory for one), other.
     cause: str
-    #: True when the request may have arrived, so that sending it again may double it.
+    #: Whether the request may have arrived. Sending it again may then double its events.
     ambiguous: bool
 
 
@@ -59,7 +59,7 @@ Answer = Registered | Declined | Unanswered
 
 
 def meaning(status: int) -> Meaning | None:
-    """What a status means for the events that were sent; None for acceptance."""
+    """What a status means for the events that were sent; None for 202, the only acceptance."""
     match status:
         case 202:
             return None
@@ -67,11 +67,11 @@ def meaning(status: int) -> Meaning | None:
             return Meaning.UNAUTHORIZED
         case 413:
             return Meaning.TOO_LARGE
-        case 404 | 405 | 410 | 415:
+        case 404 | 405 | 410 | 415:  # an unknown user, or a wrong URL: other users' answers show which
             return Meaning.NO_SUCH_ADDRESS
         case 408 | 425 | 429:
             return Meaning.TRANSIENT
-        case 403 | 407:
+        case 403 | 407:  # a proxy, a firewall or a portal answers so too
             return Meaning.SUSPECT
         case _ if 400 <= status < 500:
             return Meaning.MALFORMED
@@ -81,10 +81,10 @@ def meaning(status: int) -> Meaning | None:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or not readably.
+    """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or in no valid form.
 
-    Both forms of RFC 9110, section 10.2.3. A date is taken against the answer's own ``Date``, so the two
-    machines' clocks need not agree.
+    Reads both forms of RFC 9110, section 10.2.3. A date is compared with the answer's own ``Date``, so the clocks of
+    the two machines need not agree: a ``Retry-After`` that is half a minute after ``Date`` gives 30.0.
     """
     value = headers.get("Retry-After", "").strip()
     if value.isascii() and value.isdigit():
@@ -93,5 +93,5 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
         until = parsedate_to_datetime(value)
         now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
         return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
-    except (ValueError, TypeError, OverflowError):  # no date, one without a zone, one out of all bounds
+    except (ValueError, TypeError, OverflowError):  # not a date, a date without a zone, or a date out of range
         return None

@@ -1,4 +1,4 @@
-"""Sends one POST once. What happens to it is an answer, never an exception; whether to retry is decided elsewhere."""
+"""Sends one POST once. Whatever happens to it is an answer, never an exception. The caller decides about retries."""
 
 import asyncio
 import errno
@@ -16,14 +16,14 @@ from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
 from forwarder.config import Settings
 
-#: Bytes of an answer's body that are read so that its connection can be used again.
+#: At most this many bytes of an answer's body are read, so that its connection can be used again.
 _MOST_BODY = 64 * 1024
-#: Seconds given to the rest of an answer whose status is already known.
+#: Seconds for the rest of an answer whose status is already known.
 _BODY_TIMEOUT = 1.0
-#: Seconds an idle connection is kept. Must be shorter than the server's own limit: a POST that meets a
-#: closing connection fails ambiguously (5 s is Node's default, the shortest among common servers but one).
+#: Seconds that an idle connection is kept. This must be shorter than the server's own limit, because a POST that meets
+#: a closing connection fails ambiguously. Node's default is 5 s, and few common servers have a shorter one.
 _KEEP_ALIVE = 4.0
-#: Why this machine, and not the other end, has no connection to give.
+#: Errors of this machine, not of the API: it has no descriptor or no memory for a socket.
 _NO_SOCKET = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
 
 
@@ -48,7 +48,7 @@ def _unanswered(error: Exception) -> Unanswered:
 
 
 class Api:
-    """Sends batches. One connection pool; use as an async context manager."""
+    """Sends POSTs over one connection pool. Use it as an async context manager."""
 
     def __init__(self, *, base: str, version: str, credentials: Credentials, timeout: float) -> None:
         self._users = URL(users_url(base, version), encoded=True)
@@ -59,7 +59,6 @@ class Api:
 
     @classmethod
     def from_settings(cls, settings: Settings, credentials: Credentials) -> Self:
-        """As the settings say."""
         return cls(
             base=settings.api_url,
             version=settings.api_version,
@@ -69,13 +68,13 @@ class Api:
 
     @property
     def fingerprint(self) -> str:
-        """Names the address, for a halt that only another address ends."""
+        """Identifies the address in a halt. A worker that uses another address ends that halt."""
         return hashlib.sha256(str(self._users).encode()).hexdigest()[:12]
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEEP_ALIVE),
-            # Half the time for connecting: a connect that fails is known not to have sent anything.
+            # Half of the time is for connecting. A POST that fails so early is not ambiguous: nothing was sent.
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -91,7 +90,8 @@ class Api:
         """POSTs one user's events once. Raises nothing but cancellation."""
         assert self._session is not None, "use as an async context manager"  # noqa: S101
         fingerprint = self._credentials.fingerprint
-        # From what is parsed once, and headers of the session: a third of the time of parsing and merging each.
+        # The URL is parsed once and the headers belong to the session: parsing and merging them for each POST would
+        # take three times as long.
         url = self._users.with_path(f"{self._users.raw_path}{path_segment(user)}/events", encoded=True)
         self._session.headers["Authorization"] = self._credentials.authorization
         request = self._session.post(url, data=encode_batch(bodies), allow_redirects=False)
@@ -99,7 +99,7 @@ class Api:
             response = await self._deadline.within(request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return _unanswered(error)
-        if not response.content.is_eof():  # nearly always all of it came with the headers, and all is done
+        if not response.content.is_eof():  # nearly always the whole body came with the headers
             await _finish(response)
         what = meaning(response.status)
         if what is None:
@@ -108,7 +108,7 @@ class Api:
 
 
 async def _finish(response: aiohttp.ClientResponse) -> None:
-    """Reads the rest of an answer if it is short and soon, so that its connection can be used again."""
+    """Reads the rest of an answer, so that its connection can be used again. If it is long or late, closes that."""
     left = _MOST_BODY
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):

@@ -17,6 +17,7 @@ log = structlog.get_logger()
 
 
 def _signal(answer: Answer) -> Signal:
+    """What an answer says about the health of the API. A refusal is a good sign: the API is at work."""
     match answer:
         case Declined(status=429):
             return Signal.PUSHBACK
@@ -28,11 +29,11 @@ def _signal(answer: Answer) -> Signal:
 
 
 class Courier:
-    """Takes batches to the API, for all lists of a process.
+    """Sends batches to the API, for all lists of a process.
 
     Args:
-        debug: whether a line is logged for each accepted POST. It is decided once: with thousands of POSTs a second,
-            a line that is thrown away costs too.
+        debug: whether to log each accepted POST. This is decided once, because at thousands of POSTs a second even a
+            discarded log line costs CPU.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Courier:
         self._clock: Callable[[], float] = judge.clock
 
     async def permit(self, *, again: bool) -> Permit:
-        """Waits until a POST may start: of a new batch, or of one that is retried."""
+        """Waits until a POST may start. `again`: it retries a batch."""
         return await self.pacer.permit(again=again)
 
     def unused(self, permit: Permit) -> None:
@@ -55,11 +56,10 @@ class Courier:
         self.pacer.unused(permit)
 
     def first_try(self) -> Tries:
-        """The record of a batch that is about to be sent for the first time."""
         return self._judge.first_try()
 
     async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
-        """Sends one POST, once. Raises nothing but cancellation, and then the POST may have arrived."""
+        """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived."""
         started = self._clock()
         try:
             answer = await self._client.post(user, bodies)

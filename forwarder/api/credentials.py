@@ -1,4 +1,4 @@
-"""The API key: where it comes from, how it is sent, and how it is named without being shown."""
+"""The API key: where it comes from, how it is sent, and how it is identified without being shown."""
 
 import base64
 import hashlib
@@ -19,7 +19,7 @@ class Credentials:
 
     def __init__(self, key: str | None, file: Path | None) -> None:
         self._file = file
-        #: Why the file was of no use when it was last read; None when it was.
+        #: Why the file could not be used when it was last read; None if it could.
         self.problem: str | None = None
         found = self._read() if file is not None else key
         if not found:
@@ -42,10 +42,10 @@ class Credentials:
         #: Value of the Authorization header: Basic, with an empty user name (RFC 7617).
         encoded = base64.b64encode(f":{key}".encode()).decode()
         self.authorization = f"Basic {encoded}"
-        # Here, because a key from a file is known nowhere else, and the next one not yet.
+        # Hidden here, because only this class sees a key that comes from a file, and the keys that replace it.
         hide(key)
         hide(encoded)
-        #: Names the key without showing it: 48 bits of a hash of what is a long random string.
+        #: Identifies the key without showing it: 48 bits of a hash of a long random string.
         self.fingerprint = hashlib.sha256(f"forwarder:{key}".encode()).hexdigest()[:12]
 
     def _read(self) -> str | None:
@@ -62,7 +62,7 @@ class Credentials:
         return key
 
     def reload(self) -> bool:
-        """Reads the file again; True when the key is another one now. A file of no use changes nothing."""
+        """Reads the file again. Returns whether the key has changed; if the file cannot be used, the old key stays."""
         key = self._read() if self._file is not None else None
         if key is None or key == self._key:
             return False

@@ -5,20 +5,20 @@ from urllib.parse import quote
 
 #: Sent with every POST, besides the key.
 HEADERS = {"Accept": "application/json", "Content-Type": "application/json"}
-#: Bytes of a body besides its events and one comma for each.
+#: Bytes of a body without its events and the commas between them.
 BATCH_OVERHEAD = len(b'{"events":[]}')
 
 
 def users_url(base: str, version: str) -> str:
-    """The address of all users; one's events are at ``{user}/events`` under it."""
+    """The address of all users, such as ``https://api.example.com/v6/users/``. ``{user}/events`` goes behind it."""
     return f"{base.rstrip('/')}/{version}/users/"
 
 
 def path_segment(user: str) -> str:
-    """`user` percent-encoded as one segment of a path, for any user that :func:`decode` lets through."""
+    """`user` percent-encoded as one segment of a path: ``a/b`` becomes ``a%2Fb``. Works for every valid user."""
     return quote(user, safe="")
 
 
 def encode_batch(bodies: Iterable[bytes]) -> bytes:
-    """The body of one POST. Its size is BATCH_OVERHEAD, the bodies, and a comma between each two."""
+    """The body of one POST. Its size is BATCH_OVERHEAD, the bodies, and one comma between two bodies."""
     return b'{"events":[%b]}' % b",".join(bodies)

@@ -1,7 +1,7 @@
-"""From one POST's answer to a verdict, in the light of what the API answered to other users.
+"""Turns the answer to one POST into a verdict, considering what the API answered to other users.
 
-A refusal is only believed while the API is known to work: the same 404 is one strange user after a 202 and a
-wrong address before any; a 503 counts against a batch only while others are served.
+A refusal counts only while the API is known to work. After a 202, a 404 means that the API does not know this one user;
+before any 202, the URL may be wrong. A 503 counts against a batch only while the batches of others are accepted.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,8 @@ from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswer
 from forwarder.api.credentials import Credentials
 from forwarder.outcome import Halt, HaltReason, LetterReason, Refused
 
-#: How many different users must be answered "no such address" before the address is held to be wrong.
+#: If this many different users are answered "no such address", and nobody was ever accepted, the URL is wrong. With
+#: fewer, the API may simply not know these users.
 _MISDIRECTED_USERS = 3
 
 
@@ -23,7 +24,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """One of the events is at fault: halve the batch. A single event is refused with this refusal."""
+    """One of the events is bad: halve the batch. If there is only one event, refuse it with this refusal."""
 
     refusal: Refused
 
@@ -48,7 +49,15 @@ Verdict = Accept | Bisect | Refuse | Retry | Halt
 
 @dataclass(slots=True)
 class Tries:
-    """What one batch has been through. ``posts`` and ``accepted`` are the API's record as last seen by it."""
+    """The attempts of one batch.
+
+    Attributes:
+        since: when the batch was first sent, on the judge's clock.
+        posts: how many POSTs, of all users, had been judged at the latest attempt.
+        accepted: how many of those were accepted.
+        made: attempts so far.
+        counted: attempts that failed while most POSTs of other users were accepted.
+    """
 
     since: float
     posts: int
@@ -59,7 +68,14 @@ class Tries:
 
 @dataclass(slots=True)
 class Judge:
-    """Remembers, across users, how the API answers. One per process and API address."""
+    """Remembers how the API answers, across users. One per process and API address.
+
+    Attributes:
+        address: fingerprint of the API's address.
+        max_attempts: this many attempts must count before a batch may be exhausted.
+        max_retry_age: this many seconds must have passed before a batch may be exhausted.
+        clock: seconds, monotonic.
+    """
 
     credentials: Credentials
     address: str
@@ -68,7 +84,8 @@ class Judge:
     clock: Callable[[], float]
     _posts: int = 0
     _accepted: int = 0
-    #: The user and status of an answer that may not be the API's at all, until another user is answered.
+    #: User and status of an answer that may come from a proxy or a portal instead of the API. It is kept until a POST
+    #: is accepted, or another user is refused.
     _suspicion: tuple[str, int] | None = None
     _unknown_users: set[str] = field(default_factory=set)
 
@@ -113,7 +130,7 @@ class Judge:
         assert_never(answer.meaning)
 
     def _unauthorized(self, answer: Declined) -> Verdict:
-        """The key may have been changed meanwhile, or the file may hold a new one: then that one is tried."""
+        """Halts, unless there is another key to try: the key has changed meanwhile, or its file holds a new one."""
         if answer.fingerprint != self.credentials.fingerprint or self.credentials.reload():
             return Retry("401")
         return Halt(
@@ -123,13 +140,17 @@ class Judge:
         )
 
     def _confirmed(self, answer: Declined) -> Verdict:
-        """A second user was not accepted either, right after an answer that was perhaps not the API's."""
+        """Halts: after a suspect answer to one user, the next other user was refused too.
+
+        Example: u-1 is answered 302, then u-2 is answered 404. A portal may answer everyone so: halt `misdirected`.
+        If u-2 is answered 202 instead, only u-1 has a problem, and nothing halts.
+        """
         suspect = answer.status if answer.meaning is Meaning.SUSPECT or self._suspicion is None else self._suspicion[1]
         self._suspicion = None
         if suspect == 403:
             detail = "the API answered 403 to two users in a row: the API key lacks the permission"
             return Halt(HaltReason.CREDENTIALS, detail, self.credentials.fingerprint)
-        detail = f"two users in a row were answered {suspect}, which the API never does: is this the API?"
+        detail = f"the answers to two users in a row included {suspect}, which the API never sends: is this the API?"
         return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
     def _no_such_address(self, user: str, status: str, after: float, tries: Tries) -> Verdict:
@@ -138,12 +159,19 @@ class Judge:
         self._unknown_users.add(user)
         if len(self._unknown_users) >= _MISDIRECTED_USERS:
             self._unknown_users.clear()
-            detail = f"{_MISDIRECTED_USERS} users were answered {status} and none was ever accepted: is the URL right?"
+            detail = (
+                f"the API answered {status} to {_MISDIRECTED_USERS} users, and nobody was ever accepted: "
+                "is FORWARDER_API_URL right?"
+            )
             return Halt(HaltReason.MISDIRECTED, detail, self.address)
         return self._again(status, after, tries)
 
     def _again(self, cause: str, after: float, tries: Tries) -> Verdict:
-        """Another attempt, unless this batch has failed often and long while most of the others were served."""
+        """Retries, unless this batch has failed often and for long while most POSTs of others were accepted.
+
+        Example: between two attempts of this batch, 10 other POSTs were answered. If 6 of them were accepted, the
+        failed attempt counts; if 5 were, it does not. In an outage none counts, so an outage exhausts nothing.
+        """
         others = self._posts - tries.posts - 1
         accepted = self._accepted - tries.accepted
         tries.posts, tries.accepted = self._posts, self._accepted

@@ -12,6 +12,6 @@ settlement    ends claims: the only code that acknowledges or dead-letters
 buffer        the events by user, and which user is next
 recognition   whether this is a list of events at all
 gate          whether a POST may start, and if not, why
-brake         the dead-letter brake
+brake         halts when most events are refused
 availability  repeats Redis commands until Redis is available
 """

@@ -13,7 +13,7 @@ from forwarder.retry import Backoff
 
 
 class Attempts:
-    """Retries for one owner of a list. A batch that backs off holds no permit, and few bytes."""
+    """The attempts of one owner of a list. A batch that backs off holds no permit, and few bytes in memory."""
 
     def __init__(self, courier: Courier, backoff: Backoff, gate: Gate, stock: Stock) -> None:
         self._courier = courier
@@ -23,11 +23,11 @@ class Attempts:
         self._posting: set[asyncio.Task[object] | None] = set()
 
     async def permit(self, *, again: bool = False) -> Permit:
-        """The right to send one POST now: of a new batch, or with `again` of one that is retried."""
+        """Waits for the right to send one POST now. `again`: it retries a batch."""
         while True:
             await self._gate.opened()
             permit = await self._courier.permit(again=again)
-            if self._gate.is_open():
+            if self._gate.is_open():  # it may have closed in the meantime
                 return permit
             self._courier.unused(permit)
 
@@ -36,7 +36,7 @@ class Attempts:
         self._courier.unused(permit)
 
     async def verdict(self, batch: Batch, permit: Permit | None) -> Verdict:
-        """Attempts until the verdict is not "retry", or until the gate is closed for good.
+        """Sends a batch until the verdict is not "retry", or until the gate is closed for good.
 
         Args:
             batch: what to send.
@@ -47,7 +47,7 @@ class Attempts:
         return await self._retried(batch, tries, verdict) if self._is_retry(verdict) else verdict
 
     def stop(self, tasks: Iterable[asyncio.Task[None]]) -> None:
-        """Cancels those tasks that back off or wait; POSTs in flight may finish. The gate must be closed."""
+        """Cancels those of the tasks that back off or wait. POSTs in flight may finish. The gate must be closed."""
         for task in tasks:
             if task not in self._posting:
                 task.cancel()
@@ -65,7 +65,7 @@ class Attempts:
         return await self._backoff.until(verdict, attempt, again=self._is_retry, at_least=at_least)
 
     async def _permit_again(self, batch: Batch) -> Permit:
-        """A permit, and then the batch's bytes: so no more is in memory than may be sent."""
+        """Gets the permit first and the batch's bytes second, so that only bytes that may be sent now are in memory."""
         while True:
             permit = await self.permit(again=True)
             try:

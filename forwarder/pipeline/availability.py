@@ -12,17 +12,18 @@ from forwarder.retry import until_reachable
 
 T = TypeVar("T")
 
-#: Seconds between two log lines about the same problem, and before a line about another one.
+#: Seconds between two log lines about the same problem.
 _REMINDER = 10.0
+#: Seconds before another problem gets a log line. Two problems that alternate must not flood the log.
 _NEWS = 1.0
 
 log = structlog.get_logger()
 
 
 class Availability:
-    """Whether Redis serves one list: in a cluster, some lists may be served while others are not.
+    """Whether Redis is available for one list. In a cluster it may be available for some lists and not for others.
 
-    Counts what fails, logs it when it changes and every ten seconds, and logs when it is over.
+    Counts failures, logs a problem when it changes and every ten seconds, and logs when it is over.
     """
 
     def __init__(self, metrics: Metrics, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -31,17 +32,17 @@ class Availability:
         self._clock = clock
         self._logged = float("-inf")
         self._logged_problem: str | None = None
-        #: Why Redis is not available now; None when the last command was answered.
+        #: Why Redis is unavailable; None if the latest command was answered.
         self.problem: str | None = None
 
     async def until(self, command: Callable[[], Awaitable[T]]) -> T:
-        """The command's result, however long it takes until Redis is available; other errors are raised at once."""
+        """Repeats a command until Redis is available, and returns its result. Raises other errors at once."""
         result = await until_reachable(command, failed=self.failed)
         self.served()
         return result
 
     def failed(self, error: UnreachableError) -> None:
-        """A command had no useful answer."""
+        """A command failed because Redis is unavailable."""
         self._metrics.redis_errors.inc()
         self.problem = str(error)
         pause = _REMINDER if self.problem == self._logged_problem else _NEWS
@@ -56,13 +57,13 @@ class Availability:
             log.info("Redis is available again", list=self._name)
 
     def forget(self) -> None:
-        """The list is no longer this process's own: nobody will ask any more."""
+        """This process no longer uses the list, so the problem no longer counts."""
         self.problem = None
         self._logged = float("-inf")
 
 
 class Availabilities:
-    """Of all lists that a process asks about."""
+    """One :class:`Availability` for each list that a process uses."""
 
     def __init__(self, metrics: Metrics, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
@@ -70,12 +71,12 @@ class Availabilities:
         self._by_list: dict[str, Availability] = {}
 
     def of(self, name: str) -> Availability:
-        """The one for a list; the same for the same list."""
+        """Always the same object for the same list."""
         if name not in self._by_list:
             self._by_list[name] = Availability(self._metrics, name, clock=self._clock)
         return self._by_list[name]
 
     @property
     def problem(self) -> str | None:
-        """Why Redis does not serve one of the lists; None if it serves all of them."""
+        """Why Redis is unavailable for one of the lists; None if it is available for all of them."""
         return next((each.problem for each in self._by_list.values() if each.problem is not None), None)

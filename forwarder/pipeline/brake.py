@@ -1,16 +1,22 @@
-"""The dead-letter brake: a flood of refusals is a broken deploy, not so many bad events. Pure."""
+"""The dead-letter brake: halts when most events are refused. Pure.
+
+A flood of refusals means that a deploy is broken. Without the brake it would empty the queue into the dead letters.
+
+Example with a window of 100: while at most 79 of the latest 100 events are refused, they become dead letters. The 80th
+refusal trips the brake. It stays claimed, and so does every later one.
+"""
 
 from collections import deque
 
-#: The brake trips when so many of so many were refused: 80 %, in whole numbers.
+#: The brake trips when 4 of 5 events were refused: 80 %, in whole numbers, so that the limit is exact.
 _SHARE = (4, 5)
 
 
 class Brake:
-    """Watches the last decided events.
+    """Watches the latest decided events. Invalid elements do not count.
 
     Args:
-        window: how many of them; it trips when 80 % of so many were refused by the API or exhausted.
+        window: how many events it looks at. It trips when 80 % of this number were refused by the API or exhausted.
             0 switches it off.
     """
 
@@ -22,16 +28,15 @@ class Brake:
         self._allowance = 0
 
     def accepted(self, events: int) -> None:
-        """So many events were accepted."""
         count = min(events, self._window)
         if self._refused:
             for _ in range(count):
                 self._remember(refused=False)
-        else:  # nothing to forget: nearly always, and a hundred times as fast
+        else:  # no refusal can leave the window: nearly always so, and a hundred times as fast
             self._recent.extend([False] * count)
 
     def refused(self) -> bool:
-        """One event is about to become a dead letter; True if it must stay claimed: the brake is on."""
+        """One event is about to become a dead letter. Returns True if the brake trips: the event must stay claimed."""
         if self._allowance:
             self._allowance -= 1
             return False
@@ -44,11 +49,11 @@ class Brake:
         return False
 
     def allow(self, refusals: int) -> None:
-        """Lets so many refusals through uncounted, besides those already allowed."""
+        """Lets this many more refusals through without counting them."""
         self._allowance += refusals
 
     def forget(self) -> None:
-        """Starts with an empty window: a person has looked at what was refused."""
+        """Empties the window, after a person has looked at what was refused."""
         self._recent.clear()
         self._refused = 0
 

@@ -1,4 +1,4 @@
-"""Getting a batch decided. Every event ends in exactly one outcome."""
+"""Gets a batch decided. Every event ends in exactly one outcome."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from forwarder.pipeline.stock import Stock
 
 
 class Delivery:
-    """Delivers batches of one owner of a list; one batch per user at a time is the caller's promise.
+    """Delivers batches for one owner of a list. The caller promises that each user has at most one batch here.
 
     Args:
         bisect: whether a batch that was refused as malformed is halved, to find the bad event.
@@ -34,9 +34,11 @@ class Delivery:
         self._bisect = bisect
 
     async def deliver(self, batch: Batch, permit: Permit) -> None:
-        """Sends a batch until each of its events is decided, or until the gate is closed; the rest is deferred.
+        """Sends a batch until each of its events is decided, or until the gate is closed. The rest is then deferred.
 
-        A refused batch is halved, older half first, so that the user's order holds.
+        A refused batch is halved, and the older half goes first, so that the user's order holds. Example: of the events
+        a, b, c and d, the API refuses c. Five POSTs decide them: abcd is refused, ab is accepted, cd is refused, c is
+        refused and becomes a dead letter, d is accepted.
         """
         undecided = [batch]
         first: Permit | None = permit
@@ -67,7 +69,7 @@ class Delivery:
         return self._bisect or refusal.reason is LetterReason.TOO_LARGE
 
     def _decide(self, events: Sequence[Event], outcome: Outcome) -> None:
-        """Passes an outcome on to settlement, and frees the room of what is decided."""
+        """Passes the outcome to settlement, and frees the room of events that are decided."""
         self._settler.add(events, outcome)
         if isinstance(outcome, Deferred):
             return

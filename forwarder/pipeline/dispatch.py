@@ -1,4 +1,4 @@
-"""Starts a delivery when a user is due and a POST may start, and drains what is in flight at the end."""
+"""Starts a delivery when a user is due and a POST may start. Drains what is in flight at the end."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ class Dispatch:
     async def run(self, tasks: asyncio.TaskGroup) -> None:
         """Starts deliveries in `tasks`, for ever.
 
-        The user is chosen last, when there is a permit, so that its batch is as large as it can be.
+        The user is chosen last, once there is a permit: the batch may have grown while the permit was awaited.
         """
         while True:
             await self._stock.due()
@@ -38,7 +38,7 @@ class Dispatch:
     def _start(self, tasks: asyncio.TaskGroup, batch: Batch, permit: Permit) -> None:
         def ended(task: asyncio.Task[None]) -> None:
             self._deliveries.discard(task)
-            # A task that is cancelled before its first step never knew of its permit.
+            # A task that is cancelled before its first step has not given back its permit.
             self._attempts.unused(permit)
 
         task = tasks.create_task(self._deliver(batch, permit))
@@ -52,9 +52,9 @@ class Dispatch:
                 await self._stock.finish(batch.user)
 
     async def drain(self, *, seconds: float, at_once: asyncio.Event) -> None:
-        """Lets POSTs in flight finish, for at most this many seconds or until `at_once`; the rest is cancelled.
+        """Lets POSTs in flight finish, for at most this many seconds or until `at_once`; then cancels the rest.
 
-        What backs off or waits is cancelled now: its events are deferred. The gate must be closed.
+        Deliveries that back off or wait are cancelled immediately: their events are deferred. The gate must be closed.
         """
         deliveries = tuple(self._deliveries)
         self._attempts.stop(deliveries)
@@ -63,5 +63,5 @@ class Dispatch:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """Cancels all deliveries, and waits until they have ended."""
+        """Returns when all deliveries have ended."""
         await cancelled(tuple(self._deliveries))

@@ -9,13 +9,14 @@ from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.outcome import Halt
 from forwarder.queue import Lease
 
-#: Seconds a settlement may be unanswered before no POST starts any more: what is sent then could be sent twice.
+#: Once a settlement has been unanswered for this many seconds, no POST starts. If Redis is gone, events that are
+#: accepted from now on cannot be settled, and the next owner sends them again.
 _STALLED = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """A person or the supervisor asked for it."""
+    """Somebody asked for it: the process stops, or the list goes to another worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class Halted:
-    """Nothing may be sent. ``halt`` is this owner's own reason, or None when another worker or list found it."""
+    """Nothing may be sent. ``halt`` is the reason that this owner found; None if another worker or list found one."""
 
     halt: Halt | None
 
@@ -38,9 +39,12 @@ Ending = Stopped | Lost | Halted
 class Gate:
     """Lets POSTs start while this ownership lasts, and while they can still be settled under its lease.
 
+    Example: a lease of 30 s and a margin of 10 s. POSTs may start during the first 20 s after each renewal. A POST that
+    starts then has at least 10 s to be answered and settled before another worker can own the list.
+
     Args:
         lease: of the list.
-        margin: seconds that a POST and its settlement may take. The gate closes this long before the lease ends.
+        margin: seconds that a POST and its settlement may take. No POST starts this long before the lease ends.
         clock: seconds, monotonic; the lease's.
     """
 
@@ -68,18 +72,18 @@ class Gate:
         )
 
     async def opened(self) -> None:
-        """Waits until it is open. After :meth:`close` that is never."""
+        """Waits until the gate is open. Never returns after :meth:`close`."""
         while not self.is_open():
             self._news.clear()
             await self._news.wait()
 
     def renewed(self) -> None:
-        """The lease has been extended."""
+        """To be called when the lease has been renewed."""
         self._news.set()
 
     @contextmanager
     def settling(self) -> Iterator[None]:
-        """Holds POSTs back once the body, which settles, has been unanswered for a second."""
+        """Wraps a settlement. Once the body has taken a second, no POST starts until it ends."""
         self._settling_since = self._clock()
         try:
             yield
@@ -89,7 +93,7 @@ class Gate:
 
     @contextmanager
     def losing(self) -> Iterator[None]:
-        """Closes the gate if the body finds that the lease, or what Redis knew of it, is gone."""
+        """Closes the gate if the body raises that the lease is lost, or that Redis went back in time."""
         try:
             yield
         except (LeaseLostError, RolledBackError) as error:

@@ -1,4 +1,4 @@
-"""Fills the stock: first what an earlier owner had claimed, oldest first, then new claims; and decodes both."""
+"""Fills the stock with decoded events: first those that an earlier owner had claimed, oldest first, then new claims."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,16 +13,16 @@ from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue import Claims, Redis
 
-#: Most events, and about the most bytes, of one claim. A claim of 2,000 events keeps Redis busy for about two
-#: milliseconds, and 0.0005 round trips an event are far fewer than the 0.02 that we allow.
+#: Most events of one claim. 2,000 events keep Redis busy for about two milliseconds, and cost 0.0005 round trips each.
 _CLAIM_EVENTS = 2_000
+#: A claim takes no further element once it has this many bytes.
 _CLAIM_BYTES = 4 * 1024 * 1024
-#: Seconds that one wait for new events lasts; well under the answer timeout.
+#: Seconds that one blocking wait for new events lasts. This must be well under the connection's answer timeout, 5 s.
 _WAIT = 2.0
-#: Seconds before a list that could not be waited on is looked at again.
+#: Seconds between a wait that failed and the next claim.
 _PAUSE = 0.1
-#: Elements decoded together. Longer pages are no faster, and one element that needs careful decoding makes its whole
-#: page slow.
+#: This many elements are decoded together. Longer pages are not faster, and a single element that needs careful
+#: decoding slows down its whole page.
 _PAGE = 128
 
 
@@ -30,7 +30,7 @@ class Intake:
     """Moves events from Redis into the stock while there is room, for one owner of a list.
 
     Args:
-        blocking: a client of its own, for waiting.
+        blocking: a Redis client that is used for nothing but blocking waits.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Intake:
 
     async def _adopt(self) -> None:
         fields = await self._availability.until(self._claims.claimed_fields)
+        # Lengths are known only after reading. With the default of 64 KiB per event: 128 at a time, at most 8 MiB.
         page = max(1, min(1_000, 2 * _CLAIM_BYTES // self._stock.max_event_bytes))
         while fields:
             await self._stock.room()
@@ -103,13 +104,13 @@ class Intake:
         try:
             await self._claims.wait_for_events(self._blocking, _WAIT)
         except UnreachableError:
-            # Only this connection, or Redis: the next claim shows which.
+            # Either only this connection failed, or Redis is unavailable: the next claim shows which.
             await asyncio.sleep(_PAUSE)
 
     def _take(self, elements: Sequence[bytes], numbers: Sequence[int], stamps: Sequence[int]) -> None:
         start = 0
         while start < len(elements):
-            # One by one while it is open whose list this is: the first valid element settles that.
+            # One at a time until it is known whether this is a list of events: the first valid element shows it.
             page = slice(start, start + (_PAGE if self._strangers.established else 1))
             longest = self._stock.max_event_bytes
             events, invalid = decode_page(elements[page], numbers[page], stamps[page], longest)

@@ -5,7 +5,7 @@ from forwarder.outcome import Halt, HaltReason, LetterReason, Refused
 from forwarder.pipeline.gate import Gate, Halted
 from forwarder.pipeline.settlement import Settler
 
-#: If this many elements are decoded and none is an event, it is somebody else's list.
+#: If none of the first this many elements is an event, the list belongs to another program.
 ENOUGH = 100
 
 
@@ -17,10 +17,13 @@ class Recognition:
 
 
 class Strangers:
-    """The invalid elements of one list, held back while it is open whose list this is.
+    """The invalid elements of one list, held back until it is known whether this is a list of events.
 
-    They are refused once the first valid event has come, or once the list is empty and nothing more can be learnt
-    from it. If a hundred came and none of them is an event, the service halts and everything stays claimed.
+    They are refused once the first valid event comes, or once the list is empty and can show nothing more. If a hundred
+    come and none of them is an event, the service halts and they stay claimed.
+
+    Example: three broken elements, then a valid one: the three become dead letters. A hundred lines of somebody's log:
+    the service halts `misdirected`, and none of them becomes a dead letter.
     """
 
     def __init__(self, recognition: Recognition, settler: Settler, gate: Gate) -> None:
@@ -32,11 +35,10 @@ class Strangers:
 
     @property
     def established(self) -> bool:
-        """Whether it is known that these are lists of events."""
+        """Whether these are known to be lists of events."""
         return self._recognition.established
 
     def invalid(self, found: Invalid) -> None:
-        """An element that is not an event."""
         event = Event(number=found.number, stamp=found.stamp, user="", body=b"")
         refused = Refused(LetterReason.INVALID, detail=found.why)
         if self.established:
@@ -46,19 +48,18 @@ class Strangers:
             self._halt_if_enough()
 
     def too_long(self, elements: int) -> None:
-        """Elements that became dead letters within Redis."""
+        """This many elements became dead letters inside Redis, without being read."""
         self._in_redis += elements
         if not self.established:
             self._halt_if_enough()
 
     def valid(self) -> None:
-        """An element that is an event."""
         if not self.established:
             self._recognition.established = True
             self.refuse()
 
     def refuse(self) -> None:
-        """Refuses what was held back."""
+        """Refuses the elements that were held back."""
         held, self._held = self._held, []
         for event, refused in held:
             self._settler.add([event], refused)

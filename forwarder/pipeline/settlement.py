@@ -1,4 +1,4 @@
-"""Ending claims: the only code that acknowledges an event or makes it a dead letter."""
+"""Ends claims: the only code that acknowledges an event or makes it a dead letter."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,9 +16,10 @@ from forwarder.pipeline.gate import Gate, Halted
 from forwarder.queue import Claims, NewLetter, Settlement
 from forwarder.retry import wait_at_most
 
-#: Outcomes wait for others at most this many seconds, or until there are this many. A crash can duplicate what is in
-#: flight and what waits here, so both are small: at 120 POSTs/s six POSTs are accepted in 0.05 s.
+#: Seconds that an outcome waits for others. A crash duplicates the accepted events that wait here, so this is short: at
+#: 120 POSTs/s it covers six POSTs.
 _LONGEST_WAIT = 0.05
+#: This many outcomes are settled without waiting for others.
 _MOST_OUTCOMES = 1_000
 
 log = structlog.get_logger()
@@ -60,7 +61,7 @@ class Settler:
         return next(iter(self._on_loan), None)
 
     def expect(self, stamp: int, events: int) -> None:
-        """This many events of the claim of `stamp` came into this worker."""
+        """This many events of the claim with this stamp are now in this worker."""
         self._on_loan[stamp] = self._on_loan.get(stamp, 0) + events
 
     def add(self, events: Sequence[Event], outcome: Outcome) -> None:
@@ -80,7 +81,7 @@ class Settler:
 
     def _accept(self, events: Sequence[Event]) -> None:
         accepted = self._pending.accepted
-        if len({event.stamp for event in events}) == 1:  # of one claim, nearly always: a third of the time
+        if len({event.stamp for event in events}) == 1:  # one claim, nearly always; this takes a third of the time
             accepted.setdefault(events[0].stamp, []).extend([event.number for event in events])
             return
         for event in events:
@@ -108,7 +109,7 @@ class Settler:
             self._full.set()
 
     def close(self) -> None:
-        """No more outcomes will come: :meth:`run` settles what there is and returns."""
+        """No more outcomes will come. :meth:`run` settles those that it has, and returns."""
         self._closed = True
         self._some.set()
         self._full.set()
@@ -117,7 +118,7 @@ class Settler:
         """Settles until closed.
 
         Raises:
-            LeaseLostError, RolledBackError: the events of this owner belong to another, or to its next self.
+            LeaseLostError, RolledBackError: this ownership has ended. The next one adopts the events.
         """
         while self._outcomes or not self._closed:
             await self._some.wait()

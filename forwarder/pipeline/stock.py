@@ -1,4 +1,4 @@
-"""The claimed events of one list: the buffer, with two signals for those who wait for it."""
+"""The claimed events of one list: the buffer, with two signals, room to fill and a batch to send."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
@@ -34,12 +34,12 @@ class Stock:
         self._availability = availability
         self._chatter = chatter
         self._buffer = Buffer(limits)
-        #: The longest element that is an event.
+        #: An element with more bytes than this is not an event.
         self.max_event_bytes = max_event_bytes
         self._clock = clock
         self._freed = asyncio.Event()
         self._news = asyncio.Event()
-        #: Whether more events wait in the list than are here.
+        #: Whether the latest claim left events in the list.
         self._deep = True
 
     @property
@@ -48,7 +48,7 @@ class Stock:
         return self._buffer.events
 
     def bound(self, limits: Limits) -> None:
-        """Other limits from now on."""
+        """From now on these limits apply."""
         self._buffer.bound(limits)
 
     async def room(self) -> Room:
@@ -67,7 +67,7 @@ class Stock:
             )
 
     def still_waiting(self, events: int) -> None:
-        """This many events were left in the list by the last claim."""
+        """The latest claim left this many events in the list."""
         self._deep = events > 0
 
     def add(self, events: Iterable[Event]) -> None:
@@ -83,7 +83,7 @@ class Stock:
             if due is not None and due <= now:
                 return
             self._news.clear()
-            # No longer than until something arrives: that may fill a batch.
+            # An arriving event ends the wait, because it may fill a batch.
             await wait_at_most(self._news, None if due is None else due - now)
 
     def take(self) -> Batch | None:
@@ -91,7 +91,7 @@ class Stock:
         return self._buffer.take(self._clock(), deep=self._deep)
 
     def back_off(self, batch: Batch) -> None:
-        """This batch, in flight, will be retried. What its user holds in memory beyond its share makes room."""
+        """This batch, in flight, will be retried. What its user holds beyond its share leaves memory."""
         self._buffer.back_off(batch)
         self._freed.set()
 
@@ -114,14 +114,17 @@ class Stock:
         self._freed.set()
 
     async def finish(self, user: str) -> None:
-        """The user's batch is done. Reads its spilled events back; then it is ready, or gone if it has none."""
+        """The user's batch is done. Reads spilled events back if the user has no others, so that it is ready again."""
         ids = self._buffer.finish(user)
         while ids:
             ids = self._buffer.refill(user, await self._read(ids), self._clock())
         self._news.set()
 
     async def _read(self, ids: Sequence[tuple[int, int]]) -> list[Event]:
-        """Events that were valid before. One that is gone was taken by a later owner, whose token says so."""
+        """The events with these IDs; they were valid before. Those that are gone are left out.
+
+        Only a later owner can have ended their claims. Then the lease is lost, and the next command says so.
+        """
         elements = await self._availability.until(lambda: self._claims.read(ids))
         return [
             decode(element, number=number, stamp=stamp, max_bytes=self.max_event_bytes)

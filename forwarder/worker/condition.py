@@ -20,7 +20,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Stopping:
-    """How a process is asked to stop: in good order first, and then at once."""
+    """How a process is asked to stop: ``orderly`` finishes what is in flight, ``at_once`` does not wait for it."""
 
     orderly: asyncio.Event
     at_once: asyncio.Event
@@ -38,7 +38,7 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
-#: What may follow on each state.
+#: Which states may follow each state.
 NEXT: Mapping[State, frozenset[State]] = {
     State.STARTING: frozenset({State.STANDING_BY, State.DRAINING, State.HALTED, State.STOPPED}),
     State.STANDING_BY: frozenset({State.DRAINING, State.HALTED, State.STOPPED}),
@@ -50,7 +50,7 @@ NEXT: Mapping[State, frozenset[State]] = {
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the service does its work, or stands by to do it; and if not, why and what to do."""
+    """Whether the service does its work or stands by to do it; if not, why, and what to do."""
 
     ready: bool
     state: str
@@ -89,7 +89,7 @@ class Condition:
     def __init__(
         self, name: str, queue: str, metrics: Metrics, availabilities: Availabilities, stopping: Stopping
     ) -> None:
-        #: Of the worker, for people.
+        #: The worker's name, for people.
         self.name = name
         self._queue = queue
         self._metrics = metrics
@@ -106,7 +106,7 @@ class Condition:
         )
 
     def be(self, state: State, halt: HaltRecord | None = None) -> None:
-        """Another state, which the log says; the same one changes nothing but the halt."""
+        """Enters a state and logs it. In the same state again, only the halt may change, and nothing is logged."""
         changed = state is not self.state
         assert not changed or state in NEXT[self.state], f"{self.state} to {state}"  # noqa: S101 - the table above
         self.state, self.halt = state, halt
@@ -118,21 +118,21 @@ class Condition:
             log.info(state, queue=self._queue)
 
     def work(self) -> None:
-        """It owns lists, or stands by to own some."""
+        """The worker drains if it owns lists; otherwise it stands by."""
         self.be(State.DRAINING if self.owned else State.STANDING_BY)
 
     def failed(self, what: str) -> None:
-        """A part of the process has ended by a defect of ours: the process is not ready any more."""
+        """A part of the process has failed through a defect of ours. From now on the process is not ready."""
         self._failure = what
 
     @property
     def readiness(self) -> Readiness:
-        """Ready: Redis is available, and this worker drains lists or stands by, and was not asked to stop."""
+        """A worker is ready if it drains lists or stands by, Redis is available, and nobody has asked it to stop."""
         halt, problem = self.halt, self._availabilities.problem
         if halt is not None:
             return Readiness(False, self.state, halt.reason, halt.detail, remedy(halt.reason))  # noqa: FBT003
         if problem is not None:
-            advice = "look at Redis; the service goes on by itself"
+            advice = "look at Redis; the service continues by itself"
             return Readiness(ready=False, state=self.state, reason="redis", detail=problem, remedy=advice)
         if self._stopping.orderly.is_set():
             return Readiness(ready=False, state=State.STOPPING)

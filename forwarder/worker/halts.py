@@ -14,12 +14,12 @@ log = structlog.get_logger()
 
 
 def record(halt: Halt) -> HaltRecord:
-    """The halt to write down, as of now."""
+    """The halt as it is written to Redis, beginning now."""
     return HaltRecord(halt.reason, halt.detail, timestamp(datetime.now(UTC)), halt.fingerprint)
 
 
 class Halts:
-    """Which halt in Redis is meant for this process: it has the same key or address, or the halt names neither.
+    """The halt in Redis, if it is meant for this process: it names this process's key or address, or neither.
 
     Args:
         address: fingerprint of the API's address.
@@ -40,10 +40,10 @@ class Halts:
         return halt if halt is not None and self._is_meant(halt) else None
 
     async def before_work(self) -> HaltRecord | None:
-        """The halt that keeps this process from work, once Redis is available.
+        """The halt that keeps this process from work. Waits until Redis is available.
 
-        The key file is read again. A halt of another key or address is ended: this worker is the proof that somebody
-        has fixed the cause.
+        The key file is read again. A halt that names another key or address is ended: this process uses a new one, so
+        somebody has fixed the cause.
         """
         halt = await self._availability.until(self._queue.halt)
         if halt is None:
@@ -52,9 +52,9 @@ class Halts:
         if self._is_meant(halt):
             return halt
         if await self._availability.until(lambda: self._queue.end_halt(halt)):
-            log.info("the halt is over: the refused key or address is not this worker's", reason=halt.reason)
+            log.info("halt ended: this worker does not use the key or address that was refused", reason=halt.reason)
         return None
 
     async def write(self, halt: HaltRecord) -> None:
-        """Writes a halt down for every worker, once Redis is available."""
+        """Writes a halt to Redis, for every worker. Waits until Redis is available."""
         await self._availability.until(lambda: self._queue.write_halt(halt))

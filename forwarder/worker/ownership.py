@@ -25,7 +25,7 @@ from forwarder.retry import Backoff, cancelled, first_of
 from forwarder.worker.condition import OwnedList, Stopping
 from forwarder.worker.process import Process
 
-#: Seconds that giving the lease back may take.
+#: Seconds that releasing the lease may take.
 _RELEASE_TIMEOUT = 2.0
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class Ownership:
     """From just after the lease was acquired until it is released or lost.
 
     Args:
-        blocking: a client of its own, for waiting.
+        blocking: a Redis client that is used for nothing but blocking waits.
         limits: this list's part of the process's memory.
     """
 
@@ -64,17 +64,17 @@ class Ownership:
         delivery = Delivery(attempts, stock, settler, gate, metrics, bisect=settings.bisect)
         self._dispatch = Dispatch(stock, attempts, delivery, gate)
         self._intake = Intake(claims, blocking, stock, settler, strangers, availability, metrics)
-        #: What this process holds of the list, for those who show it.
+        #: What this process holds of the list, for the gauges and the status page.
         self.holds = OwnedList(stock, settler)
 
     def bound(self, limits: Limits) -> None:
-        """Another part of the process's memory from now on."""
+        """From now on the list may use this part of the process's memory."""
         self._stock.bound(limits)
 
     async def run(self, stopping: Stopping) -> bool:
-        """Owns the list until the gate is closed; then settles what is decided, and releases the lease unless lost.
+        """Owns the list until the gate is closed. Then settles what is decided, and releases the lease if it still can.
 
-        Returns whether the lease was given back.
+        Returns whether the lease was released.
         """
         async with asyncio.TaskGroup() as tasks:
             renewal = tasks.create_task(self._guarded(self._renew))
@@ -91,17 +91,17 @@ class Ownership:
                 await self._wind_down(settling, stopping)
             await self._dispatch.cancel()
             await cancelled((renewal, settling))
-        # A loss found only while winding down leaves the ending as it was: there is nothing left to do about it.
+        # If the lease is lost only while winding down, the ending stays as it is: there is nothing left to do about it.
         return await self._release()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
-        # Made here: a task that is cancelled before its first step would leave a coroutine that nobody awaits.
+        # The coroutine is made here: a task that is cancelled before its first step would leave it unawaited.
         with self.gate.losing():
             await work()
 
     async def _renew(self) -> None:
-        # Often enough that the gate, which wants a whole request timeout of lease, never closes for want of it.
-        # With the defaults (30 s lease, 10 s timeout) every 10 s.
+        # Often enough for the gate, which needs a whole request timeout of lease to stay open. With the defaults (30 s
+        # lease, 10 s timeout): every 10 s.
         ttl = self._settings.lease_ttl
         pause = min(ttl / 3, (ttl - self._settings.request_timeout) / 2)
         while True:
@@ -114,14 +114,14 @@ class Ownership:
         self.gate.close(Stopped())
 
     async def _wind_down(self, settling: asyncio.Task[None], stopping: Stopping) -> None:
-        """Lets POSTs in flight finish, for a while, and settles every outcome there is."""
+        """Lets POSTs in flight finish, for `shutdown_timeout` at most, and settles every outcome there is."""
         deadline = self._clock() + self._settings.shutdown_timeout
         await self._dispatch.drain(seconds=self._left(deadline), at_once=stopping.at_once)
         self._settler.close()
         await first_of(asyncio.wait({settling}, timeout=self._left(deadline)), stopping.at_once)
 
     def _left(self, deadline: float) -> float:
-        """Seconds until the deadline; never so few that a settlement has no chance."""
+        """Seconds until the deadline, but at least 1, so that a settlement has a chance."""
         return max(1.0, deadline - self._clock())
 
     async def _release(self) -> bool:
@@ -129,6 +129,7 @@ class Ownership:
             async with asyncio.timeout(_RELEASE_TIMEOUT):
                 await self._lease.release()
         except (QueueError, TimeoutError) as error:
-            log.warning("could not release the lease: the next owner waits", shard=self._shard, error=str(error))
+            why = "could not release the lease; the next owner waits until it expires"
+            log.warning(why, shard=self._shard, error=str(error))
             return False
         return True

@@ -22,7 +22,7 @@ from forwarder.queue import Queue
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """None of it belongs to a single list, or to a single ownership of one."""
+    """What all lists of a process share. Nothing here belongs to one list, or to one ownership of a list."""
 
     settings: Settings
     queue: Queue
@@ -33,7 +33,7 @@ class Process:
     metrics: Metrics
     chatter: Chatter
     clock: Callable[[], float]
-    #: For people.
+    #: The worker's name, for people: host name and process ID.
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
 
@@ -45,7 +45,7 @@ def build(
     *,
     clock: Callable[[], float] = time.monotonic,
 ) -> Process:
-    """Builds the rest from the settings; nothing is contacted."""
+    """Builds a process from its settings. Contacts nothing."""
     metrics, chatter = Metrics(), Chatter(clock)
     pacer = Pacer(
         concurrency=settings.concurrency,

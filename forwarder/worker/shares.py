@@ -1,9 +1,9 @@
 """Which lists this worker owns: its fair share of them, and one ownership of each.
 
 Workers agree without a leader. Each sends a heartbeat every second, and learns from the reply how many workers there
-are and in which order they came. That alone decides how many lists are whose. A worker with too few lists takes free
-ones; a worker with too many gives some back. A place in the order does not change while a worker lives, so lists move
-only when a worker comes or goes, and as few as possible. The leases alone decide who owns a list; so a wrong count
+are and in which order they came. That alone decides how many lists each of them owns. A worker with too few lists takes
+free ones; a worker with too many gives some back. A place in the order does not change while a worker lives, so lists
+move only when a worker comes or goes, and as few as possible. The leases alone decide who owns a list, so a wrong count
 costs time, and never an event.
 
 Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third: 3, 3 and 2.
@@ -26,7 +26,7 @@ from forwarder.worker.halts import Halts, record
 from forwarder.worker.ownership import Ownership
 from forwarder.worker.process import Process
 
-#: Seconds between two heartbeats, each of which also looks for free lists and for a halt.
+#: Seconds between two heartbeats. Each also looks for free lists and for a halt.
 _HEARTBEAT = 1.0
 #: Seconds that deregistering may take.
 _LEAVE_TIMEOUT = 2.0
@@ -35,12 +35,12 @@ log = structlog.get_logger()
 
 
 def fair(lists: int, place: Place) -> int:
-    """How many of these lists are for the worker at this place; all places together have all lists."""
+    """How many lists the worker at this place may own. Together the workers may own every list, and no more."""
     return lists // place.workers + (place.rank < lists % place.workers)
 
 
 def limits(settings: Settings, lists: int) -> Limits:
-    """What one list may hold, when the process divides its memory among this many."""
+    """What one list may hold if the process divides its memory among this many lists."""
     return Limits(
         events=max(1, settings.max_buffered_events // lists),
         bytes=max(1, int(settings.max_buffered_bytes) // lists),
@@ -54,7 +54,7 @@ class Shares:
     """Owns this worker's share of the lists, from the first heartbeat until it is stopped or halted.
 
     Args:
-        fleet: the worker's side of it.
+        fleet: where this worker reports that it is running.
         condition: where it reports which lists are owned, and a halt.
         stopping: how the process is asked to stop.
     """
@@ -69,9 +69,9 @@ class Shares:
         self._target = 0
         self._ownerships: dict[int, Ownership] = {}
         self._given_back: set[int] = set()
-        #: Leases that were asked for, without a reply so far.
+        #: Leases that were requested and had no reply yet.
         self._asking: dict[int, Lease] = {}
-        #: Leases that may still be held, though nobody here drains their lists.
+        #: Leases that this worker may still hold although it does not drain their lists.
         self._unreleased: set[Lease] = set()
         self._news = asyncio.Event()
         self._taking: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -79,7 +79,7 @@ class Shares:
         self._over: asyncio.Future[Stopped | Halted] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Works until asked to stop, or until a halt; then every list has been given back, if Redis is available.
+        """Works until asked to stop, or until a halt. Then it gives every list back, if Redis is available.
 
         Raises:
             WrongTypeError: a Redis key of a list holds another type.
@@ -90,13 +90,13 @@ class Shares:
             watching = tasks.create_task(self._watch())
             ending = await self._over
             if isinstance(ending, Halted) and ending.halt is not None:
-                # While POSTs in flight come to their end: the next owner of a list should know.
+                # Written while POSTs in flight still finish, so that the next owner of a list finds it.
                 halt = record(ending.halt)
                 self._condition.be(State.HALTED, halt)
                 tasks.create_task(self._write(halt))
             for ownership in self._ownerships.values():
                 ownership.gate.close(Stopped() if isinstance(ending, Stopped) else Halted(None))
-            # A lease that is being acquired would be nobody's if that were cancelled: it has a moment to come back.
+            # If an acquisition were cancelled, nobody would drain that list until the lease expires. So it may finish.
             await asyncio.wait({beating, self._taking}, timeout=_LEAVE_TIMEOUT)
             for task in (beating, self._taking, watching):
                 task.cancel()
@@ -137,12 +137,13 @@ class Shares:
 
     def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
         self._target = fair(self._lists, place)
-        for shard in self._kept[self._target :]:  # what was taken last goes first
+        for shard in self._kept[self._target :]:  # the lists that were taken last
             log.info("giving a list back: more workers are running", shard=shard, workers=place.workers)
             self._given_back.add(shard)
             self._ownerships[shard].gate.close(Stopped())
-        if self._taking.done():  # it may wait for a part of a cluster that is down, and this must go on
-            # Each begins with another one, so that not all of them try the same.
+        if self._taking.done():  # taking may wait for a part of a cluster that is down; heartbeats must go on
+            # Each worker begins with another list, so that not all try the same one: of 8 lists, 3 workers begin with
+            # the lists 0, 2 and 5.
             first = place.rank * self._lists // place.workers
             self._taking = tasks.create_task(self._take(tasks, (*range(first, self._lists), *range(first))))
         self._divide()
@@ -152,7 +153,7 @@ class Shares:
         return [shard for shard in self._ownerships if shard not in self._given_back]
 
     async def _take(self, tasks: asyncio.TaskGroup, shards: Sequence[int]) -> None:
-        """Tries to own lists, as many at a time as are missing, until none is."""
+        """Tries to own lists, as many at a time as are missing, until none is missing or all were tried."""
         others = [shard for shard in shards if shard not in self._ownerships]
         while others and not self._over.done() and (missing := self._target - len(self._kept)) > 0:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
@@ -160,11 +161,11 @@ class Shares:
         if self._target <= len(self._kept):
             self._unreleased.update(self._asking.values())
             self._asking.clear()
-        # At once: each may wait for a part of a cluster that is down, and nothing is taken meanwhile.
+        # All at the same time: each may wait for a part of a cluster that is down, and no list is taken meanwhile.
         await asyncio.gather(*map(self._release, self._unreleased))
 
     async def _release(self, lease: Lease) -> None:
-        """Gives back what could not be given back, or may have been acquired and is not needed: nobody drains it."""
+        """Releases a lease that is not needed: releasing it failed before, or nobody knows whether it was acquired."""
         availability = self._process.availabilities.of(lease.keys.list)
         try:
             await lease.release()
@@ -175,9 +176,9 @@ class Shares:
             availability.forget()
 
     async def _try(self, tasks: asyncio.TaskGroup, shard: int) -> None:
-        """Owns a list if its lease is free."""
+        """Begins to own a list if its lease is free."""
         process = self._process
-        # Kept until there is a reply: if one is lost the lease may be ours already, and the same token finds it.
+        # Kept until there is a reply: if a reply was lost, the lease may be ours already, and the same token finds it.
         lease = self._asking[shard] = self._asking.get(shard) or process.queue.lease(
             shard, ttl=process.settings.lease_ttl, owner=self._fleet.id, clock=process.clock
         )
@@ -209,7 +210,7 @@ class Shares:
         self._divide()
         ownership.gate.closed.add_done_callback(partial(self._ended, shard))
         try:
-            # Before the first event of the list can be refused: what an operator lets through.
+            # How many refusals an operator lets through: read before an event of the list can be refused.
             allowance = await first_of(
                 availability.until(process.queue.lists[shard].take_allowance), ownership.gate.closed
             )
@@ -226,16 +227,17 @@ class Shares:
             await blocking.aclose()
 
     def _ended(self, shard: int, closed: asyncio.Future[Ending]) -> None:
-        """At once, while the list's POSTs in flight still come to their end."""
+        """Called as soon as a gate is closed, while POSTs in flight still finish."""
         if closed.cancelled():
             return
         match closed.result():
             case Stopped():
                 pass
             case Lost(why):
-                # A worker that was paused for so long comes last: its place would take the lists from the new owners.
+                # A worker that was frozen for so long joins as the last one. In its old place it would take lists from
+                # their new owners.
                 self._fleet.forget_place()
-                log.warning("lease lost: starting over; what is claimed is adopted", shard=shard, why=why)
+                log.warning("lease lost; the next owner adopts the claimed events", shard=shard, why=why)
             case Halted() as halted:
                 self._end(halted)
 

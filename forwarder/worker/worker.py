@@ -9,9 +9,10 @@ from forwarder.worker.halts import Halts
 from forwarder.worker.process import Process
 from forwarder.worker.shares import Shares
 
-#: Seconds before a halt is looked at again.
+#: Seconds between two reads of a halt.
 _HALT_POLL = 1.0
-#: Seconds after which the others forget a worker that is silent, at least: some of its heartbeats may be late.
+#: The others remember a silent worker for at least this many seconds, because some of its heartbeats may be late. With
+#: the default lease of 30 s they remember it for 10 s.
 _REMEMBERED = 3.0
 
 
@@ -53,14 +54,14 @@ class Worker:
         self._condition.be(State.STOPPED)
 
     async def _halted(self, halt: HaltRecord) -> None:
-        """Waits a moment in a halt; then it is looked at again."""
+        """Stays halted for a moment. The caller then reads the halt again."""
         self._condition.be(State.HALTED, halt)
         if self._process.settings.on_halt == "exit":
             raise ExitOnHaltError(halt.reason, halt.detail)
         await wait_at_most(self._stopping.orderly, _HALT_POLL)
 
     def _resumed(self) -> None:
-        """If a halt is over: the person who ended it has looked, so what led to it counts no more."""
+        """If a halt is over, what led to it no longer counts: the person who ended it has looked at it."""
         match self._condition.halt:
             case HaltRecord(reason=HaltReason.MISDIRECTED):
                 self._process.recognition.established = True

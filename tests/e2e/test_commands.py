@@ -132,7 +132,7 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
     assert (code, "forwarder: " in err) == (1, True)
     process = worker(given)
     admin = await process.admin()
-    await eventually(lambda: any("Redis does not serve" in str(line.get("event")) for line in process.lines()))
+    await eventually(lambda: any("Redis is unavailable" in str(line.get("event")) for line in process.lines()))
     status, text = await fetch(admin + "/readyz")
     assert (status, json.loads(text)["reason"]) == (503, "redis")
     assert (await fetch(admin + "/livez"))[0] == 200

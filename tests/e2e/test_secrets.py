@@ -158,7 +158,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
 
         await redis.config_set("requirepass", "another")
         await redis.client_kill_filter(_type="normal", skipme=True)
-        await eventually(said(process, event="Redis does not serve: trying on, nothing is lost"))
+        await eventually(said(process, event="Redis is unavailable; retrying. Nothing is lost."))
         await places.add_pages("with a wrong password", process)
         server.kill()
         await eventually(lambda: any("connecting" in str(line.get("error")) for line in process.lines()))

@@ -50,11 +50,11 @@ class Scene:
         await eventually(logged, what=f"the log says one of {words}")
 
     async def ends_well(self) -> None:
-        """Everything is accepted, in order, and not once too often; and it says that Redis serves again."""
+        """Everything is accepted, in order, and not once too often; and it says that Redis is available again."""
         await settled(self.redis, self.queue, within=40)
         verdict = check(await observed(self.pushed, self.api, self.redis, self.queue))
         assert (verdict.faults, verdict.explained) == ({}, [])
-        assert any(line["event"] == "Redis serves again" for line in self.worker.lines())
+        assert any(line["event"] == "Redis is available again" for line in self.worker.lines())
 
 
 @asynccontextmanager
@@ -301,4 +301,4 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
         await now.redis.connection_pool.disconnect()
         await settled(now.redis, queue_name, within=40)
         assert check(await observed(now.pushed, api, now.redis, queue_name, disturbances=[0.0])).missing == []
-        assert any(line["event"] == "Redis serves again" for line in now.worker.lines())
+        assert any(line["event"] == "Redis is available again" for line in now.worker.lines())

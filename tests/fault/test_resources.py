@@ -202,7 +202,7 @@ async def test_a_name_of_redis_that_does_not_resolve_is_waited_for(
 ) -> None:
     process = worker(settings(f"redis://{NOWHERE}:6379/0", queue_name, api))
     admin = await process.admin()
-    await eventually(lambda: lines_of(process, "Redis does not serve: trying on, nothing is lost"), within=40)
+    await eventually(lambda: lines_of(process, "Redis is unavailable; retrying. Nothing is lost."), within=40)
     status, text = await fetch(admin + "/readyz")
     assert (status, NOWHERE in text) == (503, True)
     assert await process.stopped(within=40) == 0

@@ -146,7 +146,7 @@ async def test_a_worker_follows_the_master_that_sentinels_name(
                 )
             )
         assert verdict.faults == {}
-        assert any(line["event"] == "Redis serves again" for line in process.lines())
+        assert any(line["event"] == "Redis is available again" for line in process.lines())
         assert await process.stopped() == 0
 
 

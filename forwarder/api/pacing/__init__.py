@@ -2,6 +2,6 @@
 
 permits       which POST may start now
 concurrency   how many POSTs at once
-outage        whether the API answers anybody, and the probes
+outage        whether the API answers anybody, and when to probe it
 rate          how many POSTs per second
 """

@@ -1,4 +1,4 @@
-"""How many POSTs at once: fewer after 5xx and silence, more again with every accepted POST. Pure.
+"""How many POSTs at once: fewer after 5xx and silence, more again with every good answer. Pure.
 
 The limit halves on trouble and grows back as TCP's congestion window does: doubling in a round while it is below the
 threshold, then by one a round. With 64 in flight and one halving: 32, then 33, 34, … after each round of POSTs.

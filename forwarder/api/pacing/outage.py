@@ -1,12 +1,12 @@
 """Whether the API answers anybody, and when to probe it. Pure.
 
-An outage begins when three different users failed and nobody was accepted in between. Then one probe goes out at a
-time. With the defaults the pauses between probes are 0.5 s, 1 s, 2 s, … up to 60 s. The first good answer ends it.
+An outage begins when three different users failed and nobody was answered well in between. Then one probe goes out at
+a time. With the defaults the pauses between probes are 0.5 s, 1 s, 2 s, … up to 60 s. The first good answer ends it.
 """
 
-#: This many different users must fail in a row, with nobody accepted in between: fewer may have trouble of their own.
+#: This many different users must fail, with no good answer in between: fewer may have trouble of their own.
 _USERS = 3
-#: Seconds of nothing but 429 after which that is an outage too. An API that pushes back is otherwise at work.
+#: 429s count as an outage once no POST was answered well for this many seconds. Until then the API is at work.
 _PUSHBACK = 5.0
 #: The pause doubles at most this often; beyond it a float would overflow.
 _DOUBLINGS = 60
@@ -37,16 +37,16 @@ class Outage:
         return self._rounds > 0
 
     def accepted(self, now: float) -> None:
-        """Somebody was answered well: the outage is over, if there was one."""
+        """A POST was answered well: the outage is over, if there was one."""
         self.paused_until = 0.0
         self._last_good = now
         self._failing.clear()
         self._rounds = 0
 
     def failed(self, user: str) -> bool:
-        """Somebody was not. Returns whether that says something about the API, and not only about this user.
+        """A POST was not answered well. Returns whether that says something about the API, not only about this user.
 
-        Once the others have shown that the API works, one user that keeps failing says nothing: A, A, A is news once,
+        Once others have shown that the API works, one user that keeps failing says nothing more: A, A, A is news once;
         A, B, A is news three times.
         """
         news = user != self._last_failing or bool(self._failing - {user})

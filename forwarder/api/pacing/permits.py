@@ -18,8 +18,8 @@ from forwarder.api.pacing.rate import Rate
 #: While new batches wait, retries may use at most 1/4 of the places in flight: a POST that times out holds its place a
 #: hundred times as long as one that is accepted, and the first POSTs of failing users take some places too.
 _PLACES_AGAIN = 4
-#: Seconds by which a late permit may be made up for. The rate is lowered by as much, so that no window of one second
-#: ever sees more POSTs than the limit: at 120 POSTs/s a permit that is 16 ms late is followed by two at once.
+#: Seconds of delay that may be made up for. At 120 POSTs/s, a permit that is 16 ms late starts together with the next
+#: one. The rate is lowered by the same part, so that no window of one second sees more POSTs than the limit.
 _CATCH_UP = 1 / 60
 
 
@@ -41,7 +41,7 @@ class Permit:
 
 
 class Pacer:
-    """Grants permits in the order they are asked for, except that new batches and retries take turns.
+    """Grants permits in the order in which they are requested, except that new batches and retries take turns.
 
     So the retries of many failing users leave half of the permits, and most places in flight, to the others. While
     new batches wait, a retry that fails says nothing about the API: the new batches do.
@@ -76,7 +76,7 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         #: POSTs under way now.
         self.in_flight = 0
-        #: No POST starts before these: what a Retry-After asked for, and what the rate allows.
+        #: No POST starts before these moments: the end of a Retry-After, and the next start that the rate allows.
         self._held_until = self._next_start = 0.0
 
     @property
@@ -90,12 +90,12 @@ class Pacer:
         return self._rate.value
 
     def share(self, part: float) -> None:
-        """From now on the rate is this part of the whole fleet's; at first it is all of it."""
+        """From now on this process may use this part of the fleet's rate: 0.25 with 2 of 8 lists. At first it is 1."""
         self._rate.scale(part / self._share)
         self._share = part
 
     async def permit(self, *, again: bool = False) -> Permit:
-        """Waits until a POST may start. Cancelling gives the place in the line back."""
+        """Waits until a POST may start. Cancelling it gives up the place in the line."""
         waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
         (self._again if again else self._new).append(waiter)
         self._grant()
@@ -107,7 +107,7 @@ class Pacer:
             raise
 
     def unused(self, permit: Permit) -> None:
-        """Gives a permit back, if it is still held, without a word about the API."""
+        """Gives a permit back, if it is still held. Says nothing about the API."""
         if permit.held:
             permit.held = False
             self.in_flight -= 1
@@ -115,7 +115,7 @@ class Pacer:
             self._grant()
 
     def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
-        """Gives a permit back and tells what its POST met; `retry_after` seconds hold everyone on a pushback."""
+        """Gives a permit back and reports the answer. After a pushback no POST starts for `retry_after` seconds."""
         if signal is Signal.GOOD:
             self._good()
         else:
@@ -160,11 +160,11 @@ class Pacer:
             self._line_in_turn = self._new if line is self._again else self._again
 
     def _line(self) -> deque[asyncio.Future[Permit]]:
-        """Whose turn it is, of those who wait; empty if nobody does."""
+        """The line whose turn it is; empty if nobody waits."""
         new, again = self._new, self._again
         if not (new and again):
             return new or again
-        # In an outage new ones first: if it is not everybody's, theirs are the users that may be served.
+        # In an outage new batches go first: if it affects only some users, the others are among the new ones.
         crowded = self._outage.is_on or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)
         return new if crowded else self._line_in_turn
 

@@ -48,13 +48,13 @@ class Rate:
         self._ceiling = ceiling
         self.value = ceiling
         self._guess = 0.0
-        self._lowered = self._looked = float("-inf")
+        self._lowered = self._weighed = float("-inf")
         self._raised = now
         self._second = now
         self._accepted = self._accepted_before = self._refused = 0
 
     def scale(self, factor: float) -> None:
-        """From now on this process may use `factor` times the part of the API's rate that it had."""
+        """From now on this process may use `factor` times the part of the API's rate that it has used so far."""
         self._ceiling *= factor
         self.value *= factor
         self._guess *= factor
@@ -67,7 +67,7 @@ class Rate:
             self._raise(now)
 
     def pushed_back(self, now: float, started: float) -> None:
-        """A POST that started then was told to slow down."""
+        """A POST was answered 429. `started`: when it was sent, on the clock of `now`."""
         recent = self._recent(now)
         self._refused += 1
         if started <= self._lowered or now - self._lowered < _BUCKET:
@@ -78,8 +78,8 @@ class Rate:
         elif self._refused > _MANY * recent + _SOME:
             guess = min(rate, max(recent, _FALL * rate))
             self._lower(now, guess, _BELOW * guess)
-        elif now - self._looked >= _BUCKET:
-            self._looked = now
+        elif now - self._weighed >= _BUCKET:
+            self._weighed = now
             if self.value < self._guess:
                 self._guess = max(self.value, self._guess * (1 - _DOUBT))
             elif self.value and recent > _USED * rate:

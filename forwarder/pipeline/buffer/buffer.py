@@ -5,6 +5,9 @@ oldest group, so that nobody starves. When no more events wait than are here, no
 wait for more events, and the oldest goes first; only full groups, which cannot grow, go before it.
 `python -m tests.programs.bench.scheduling` compares the orders.
 
+Example with one POST at a time: u-1 has 2,000 events, 100 other users have 10 each, and 100 events fit into a POST.
+Nine POSTs take 900 events of u-1. The tenth goes to the user whose oldest event came first, even with 10 events.
+
 A user who backs off may collect more than its share of the buffer. Then its collected events are spilled: only their
 IDs stay, the room is free for others, and the bytes are read again when its turn comes. If so many users back off that
 even the batches which they retry are more than their shares, the bytes of those batches are released too.
@@ -66,12 +69,12 @@ def _bodies(events: Iterable[Event]) -> int:
 
 
 def _mentions(events: Sequence[Event]) -> int:
-    """Bytes in memory of the user of these events, which are all of one user: each event holds it by itself."""
+    """Bytes of the user IDs of these events, which are all of one user. Each event holds its own copy."""
     return len(events) * _mention(events[0].user) if events else 0
 
 
 def _mention(user: str) -> int:
-    # As long as an element may be; and one character beyond ASCII may make four bytes of each of the others.
+    # An ID may be as long as an element. One character beyond ASCII can make each of the others take four bytes.
     return len(user) if user.isascii() else 4 * len(user)
 
 
@@ -82,7 +85,7 @@ class Buffer:
     users, who may be long too. What a user is doing, and what each call changes about it, is the table in `group`.
 
     Args:
-        oldest_every: every this many batches the oldest group goes first, whatever its size; with 1 always.
+        oldest_every: of this many batches in a row, one is the oldest group's, whatever its size; with 1, all are.
     """
 
     def __init__(self, limits: Limits, *, oldest_every: int = 10) -> None:
@@ -100,11 +103,10 @@ class Buffer:
         self.spilled = 0
 
     def bound(self, limits: Limits) -> None:
-        """Other bounds of events and bytes from now on. Nothing is claimed until what exceeds them has left."""
+        """From now on these bounds apply to events and bytes. Whatever exceeds them stays until it is decided."""
         self._max_events, self._max_bytes = limits.events, limits.bytes
 
     def room(self) -> Room:
-        """What may be added now."""
         events = max(0, min(self._max_events - self.events, self._claimable))
         return Room(events, max(0, self._max_bytes - self.bytes))
 
@@ -155,7 +157,7 @@ class Buffer:
             self._turns.enter(user, self._size(group), newer[0].number)
 
     def _size(self, group: Group) -> int:
-        """In events, as far as one POST goes: one that has its bytes together is full."""
+        """The size in events. A group that has enough bytes for one POST counts as full."""
         return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
 
     def _hold(self, group: Group, events: Sequence[Event]) -> None:
@@ -178,7 +180,7 @@ class Buffer:
 
     @property
     def _shares(self) -> int:
-        """Into how many parts the buffer is divided of which a user who backs off may hold one."""
+        """A user who is backing off may hold one part of the buffer; this is the number of parts."""
         return max(_SHARE, _SHARE_OF_ALL * self._backing_off)
 
     def back_off(self, batch: Batch) -> None:
@@ -195,7 +197,7 @@ class Buffer:
         size, all_shares = _bodies(batch.events) + _mentions(batch.events), _SHARE_OF_ALL * self._backing_off
         if len(batch.events) * all_shares > self._max_events or size * all_shares > self._max_bytes:
             self.decided(batch.events)
-            self.bytes += _mention(batch.user)  # once, for all of them: that stays
+            self.bytes += _mention(batch.user)  # the batch keeps the user's ID, once for all of its events
             self.spilled += len(batch.events)
             batch.release()
 
@@ -220,7 +222,7 @@ class Buffer:
 
         Args:
             now: on the caller's clock.
-            deep: more events wait than are here.
+            deep: whether the latest claim left events in the list.
         """
         turn = self._turn(now, deep=deep)
         return turn and turn[1]
@@ -279,15 +281,15 @@ class Buffer:
         return tuple(taken)
 
     def decided(self, events: Sequence[Event]) -> None:
-        """These events of a batch in flight are settled or as good as: their room is free again."""
+        """These events of a batch in flight are decided, or have left memory: their room is free again."""
         self.events -= len(events)
         self.bytes -= _bodies(events) + _mentions(events)
 
     def finish(self, user: str) -> list[tuple[int, int]]:
-        """The user's batch is no longer in flight; what has collected since is ready at once.
+        """The user's batch is no longer in flight. Events that have collected meanwhile are ready at once.
 
-        Returns (number, stamp) of its oldest spilled events, if it holds no others: they come back by :meth:`refill`,
-        and until then the user is not ready.
+        Returns (number, stamp) of the user's oldest spilled events if it has no others: pass them to :meth:`refill`,
+        with their bytes. Until then the user is not ready.
         """
         group = self._groups[user]
         self._backing_off -= group.state is _BACKING_OFF

@@ -18,8 +18,8 @@ REFILLING      refill, with events                               READY
 ..             refill, without, and none is spilled              (absent)
 =============  ================================================  =====================
 
-A user whose batch failed stays BACKING_OFF through the batch's next POSTs: what such a user may hold in memory depends
-on that. There is no idle state to keep, so memory is bounded by the events.
+A user whose batch failed stays BACKING_OFF through the batch's next POSTs, because that limits what the user may hold
+in memory. There is no idle state to keep, so memory is bounded by the events.
 """
 
 from collections import deque
@@ -43,7 +43,7 @@ class GroupState(Enum):
     REFILLING = auto()
 
 
-#: The table above: what may follow on each call, for the test that walks it. None is "absent".
+#: The table above, for the test that walks it: which states may follow a call. None is "absent".
 TRANSITIONS: dict[tuple[GroupState | None, str], frozenset[GroupState | None]] = {
     (None, "add"): frozenset({GroupState.READY}),
     (GroupState.READY, "add"): frozenset({GroupState.READY}),
@@ -65,10 +65,10 @@ class Group:
     """One user's events in memory, and the IDs of those that are only in Redis."""
 
     events: deque[Event] = field(default_factory=deque)
-    #: When it began to wait for more events: at its first one, or when its last batch left it.
+    #: When the group began to wait for more events: when its first one came, or when its latest batch left.
     since: float = 0.0
-    #: Of the bodies of `events`.
+    #: Length of the bodies of `events`.
     bytes: int = 0
     state: GroupState = GroupState.READY
-    #: Newer than every one of `events`.
+    #: Newer than all of `events`.
     spilled: ClaimIds | None = None

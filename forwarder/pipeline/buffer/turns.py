@@ -1,4 +1,4 @@
-"""Who is ready, by the size of the group and by age. Pure.
+"""The ready users, by the size of their groups and by age. Pure.
 
 Two questions have to be cheap with a million users: whose group is the largest, and whose oldest event is the
 oldest. Sizes above one POST's worth are all alike, so a list of levels answers the first one in O(1); a heap
@@ -8,7 +8,8 @@ answers the second in O(log n), amortized.
 import heapq
 from collections import OrderedDict
 
-#: Left-overs in the heap, per ready user, before they are swept out.
+#: A user who leaves stays in the heap until it gets to the top. The heap is rebuilt when it has this many entries per
+#: ready user, and one POST's worth more: with 1,000 ready users and 100 events in a POST, beyond 2,100 entries.
 _SLACK = 2
 
 
@@ -16,12 +17,12 @@ class Turns:
     """The ready users.
 
     Args:
-        most: the size of a full group; larger ones count as this.
+        most: the size of a full group; larger groups count as full.
     """
 
     def __init__(self, most: int) -> None:
         self._most = most
-        # Not plain dicts: finding the first key of one whose first keys were deleted takes a walk over the gap.
+        # Not plain dicts: if a dict's first keys were deleted, finding its first key takes a walk over the gap.
         self._levels: list[OrderedDict[str, None]] = [OrderedDict() for _ in range(most + 1)]
         #: Bit n is set while level n has users.
         self._occupied = 0
@@ -46,18 +47,17 @@ class Turns:
             self._rise(user, min(size, self._most))
 
     def leave(self, user: str) -> None:
-        """`user` is no longer ready."""
         self._fall(user, self._sizes.pop(user))
         del self._oldest[user]
 
     def largest(self) -> str | None:
-        """Of the users with the largest group the one whose group reached that size first."""
+        """Of the users with the largest group, the one whose group reached that size first; None if none is ready."""
         if not self._occupied:
             return None
         return next(iter(self._levels[self._occupied.bit_length() - 1]))
 
     def oldest(self) -> str | None:
-        """The user with the lowest sequence number."""
+        """The user whose oldest event has the lowest sequence number; None if none is ready."""
         heap = self._heap
         while heap and self._oldest.get(heap[0][1]) != heap[0][0]:
             heapq.heappop(heap)
