@@ -1,4 +1,4 @@
-"""Edits of one element: members that are set, or a program that is given the element and says the new one."""
+"""Edits of one element: members that are set, or a program that reads the element and writes the new one."""
 
 import asyncio
 import os
@@ -12,22 +12,22 @@ import msgspec
 from forwarder.errors import InvalidElementError, ProgramError
 from forwarder.event import replaced
 
-#: An element's new bytes. Raises InvalidElementError when there are none: then nothing happens to the element.
+#: Returns the new bytes of an element. Raises InvalidElementError if there are none; the element then stays as it is.
 Edit = Callable[[bytes], Awaitable[bytes]]
 
-#: Bytes of what a program says of itself that are read.
+#: At most this many bytes of a program's standard error are kept.
 _MOST_COMPLAINT = 4_096
-#: Seconds that a killed program may take to be gone.
+#: Seconds to wait for the end of a killed program.
 _GRACE = 1.0
-#: What a shell says of a program that cannot be started.
+#: Exit codes of a shell that cannot start a program.
 _CANNOT_RUN = frozenset({126, 127})
 
 
 def setting(texts: Sequence[str]) -> Edit:
-    """The edit that sets members, each as ``name=value``: a JSON value, or else a string.
+    """The edit that sets members. Each text is ``name=value``; a value that is not JSON is a string.
 
     Raises:
-        ValueError: a text is not of that form.
+        ValueError: a text does not have this form.
     """
     values = dict(map(_member, texts))
 
@@ -40,7 +40,7 @@ def setting(texts: Sequence[str]) -> Edit:
 def _member(text: str) -> tuple[str, bytes]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ValueError(f"{text!r} is not of the form name=value")
+        raise ValueError(f"{text!r} does not have the form name=value")
     try:
         raw = value.encode()
         name.encode()
@@ -54,15 +54,15 @@ def _member(text: str) -> tuple[str, bytes]:
 
 
 def program(command: str, *, most: int, timeout: float = 10.0) -> Edit:
-    """The edit that a shell command does: it reads one element on standard input and writes the new one.
+    """The edit by a shell command, which reads one element on standard input and writes the new one.
 
-    It is run once for each element, so it may buffer, fail and drop without a mistake about which one that was.
-    ProgramError is raised if it cannot be started at all.
+    The command runs once for each element. So it may buffer, fail, or write nothing, and it is always clear which
+    element that was. The edit raises ProgramError if the command cannot be started at all.
 
     Args:
         command: for ``sh -c``.
-        most: bytes that it may write.
-        timeout: seconds that it may take; then it is killed, and all that it has started.
+        most: how many bytes the command may write.
+        timeout: seconds; then the command is killed, with everything that it has started.
     """
 
     async def edit(element: bytes) -> bytes:
@@ -83,7 +83,7 @@ def program(command: str, *, most: int, timeout: float = 10.0) -> Edit:
 
 
 async def _run(command: str, element: bytes, most: int) -> tuple[int, bytes, str]:
-    # A session of its own, so that all it starts can be killed.
+    # The program leads its own session, so that everything it starts can be killed with it.
     process = await asyncio.create_subprocess_shell(
         command, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True
     )
@@ -106,14 +106,14 @@ def _check_size(new: bytes, most: int) -> None:
 
 
 async def _kill(process: Process, *busy: "asyncio.Task[object]") -> None:
-    """Kills a program with all that it has started, also if itself has ended: somebody still holds a pipe open."""
+    """Kills a program with everything that it has started, even after its own end: a child may hold a pipe open."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     for task in busy:
         task.cancel()
     await asyncio.gather(*busy, return_exceptions=True)
-    # Asyncio knows of the end of a process only once its pipes are read to theirs. Who has left the session may
-    # hold one for ever: that is not waited for.
+    # Asyncio notices the end of a process only when its pipes have been read to their ends. A child that has left the
+    # session may hold a pipe open for ever, so this waits only for a while.
     with suppress(TimeoutError):
         async with asyncio.timeout(_GRACE):
             await _start_of(process.stdout, 0)
@@ -124,14 +124,14 @@ async def _kill(process: Process, *busy: "asyncio.Task[object]") -> None:
 async def _feed(process: Process, element: bytes) -> None:
     if process.stdin is None:
         return
-    with suppress(BrokenPipeError, ConnectionResetError):  # it need not read what it is given
+    with suppress(BrokenPipeError, ConnectionResetError):  # a program need not read its input
         process.stdin.write(element + b"\n")
         await process.stdin.drain()
     process.stdin.close()
 
 
 async def _start_of(stream: asyncio.StreamReader | None, most: int, *, till_the_end: bool = True) -> bytes:
-    """What comes, but of more than `most` bytes no more than that; reads on to the end, or stops there."""
+    """The first `most` bytes of the stream. Drains the rest, unless `till_the_end` is false."""
     kept = bytearray()
     while stream is not None and (till_the_end or len(kept) < most) and (chunk := await stream.read(65_536)):
         kept += chunk[: most - len(kept)]

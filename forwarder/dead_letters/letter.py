@@ -1,4 +1,4 @@
-"""One dead letter, for people: its name, its times, and its element as it could be pushed again."""
+"""One dead letter, for people: its ID, its times, and its element as it can be pushed again."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -8,24 +8,23 @@ from forwarder.event.dates import timestamp
 from forwarder.queue import DeadLetter
 
 
-def named(letter: DeadLetter, lists: int) -> DeadLetter:
-    """The letter, with an id that no letter of another list has: one of Redis is of a list only."""
+def with_shard(letter: DeadLetter, lists: int) -> DeadLetter:
+    """The letter with its shard in its ID, if there are several lists: an ID of Redis is unique only within a list."""
     return letter if lists == 1 else replace(letter, id=f"{letter.shard}/{letter.id}")
 
 
 def id_in_list(letter_id: str) -> str:
-    """The id without the shard."""
+    """The ID as Redis knows it, without the shard."""
     return letter_id.rpartition("/")[2]
 
 
 def order(letter_id: str) -> tuple[int, int]:
-    """What ids are sorted by: when they were made."""
+    """The time in an ID and its count within that millisecond. IDs are sorted by it, oldest first."""
     milliseconds, _, count = id_in_list(letter_id).partition("-")
     return int(milliseconds), int(count)
 
 
 def count_of(letters: int) -> str:
-    """So many dead letters, in words."""
     return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
 
 
@@ -37,12 +36,12 @@ def _moment(seconds: float) -> str:
 
 
 def claimed_at(letter: DeadLetter) -> str:
-    """When the letter's event was claimed, ISO 8601."""
+    """When the event was claimed, as ISO 8601 in UTC; empty if the time cannot be read."""
     return _moment(letter.claimed_at / 1e6)
 
 
 def summary(letter: DeadLetter) -> dict[str, str | int | None]:
-    """All of a letter that a script would read; bytes that are not UTF-8 are escaped as Python does."""
+    """Everything about a letter that a script may need. Bytes that are not UTF-8 are escaped, as by Python."""
     return {
         "id": letter.id,
         "reason": letter.reason,
@@ -58,10 +57,10 @@ def summary(letter: DeadLetter) -> dict[str, str | int | None]:
 
 
 def line(letter: DeadLetter, max_bytes: int) -> bytes:
-    """A letter's element as a line that `forwarder push` takes; without a date, with the one of its first claim.
+    """A letter's element as a line for `forwarder push`. If it has no date, it gets the date of its first claim.
 
     Raises:
-        InvalidElementError: it is no event.
+        InvalidElementError: the element is not an event.
     """
     element = with_date(letter.element, letter.claimed_at, max_bytes)
     decode(element, max_bytes=max_bytes)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from forwarder.dead_letters.letter import id_in_list, named, order
+from forwarder.dead_letters.letter import id_in_list, order, with_shard
 from forwarder.event import decode, name_of
 from forwarder.queue import DeadLetter, HaltRecord, ListLetters, Queue, Side, Undecided
 from forwarder.queue.sharding import shard_of
@@ -172,7 +172,7 @@ class Letters:
         while True:
             page = await patiently(lambda first=first: letters.page(first, last, _PAGE))  # type: ignore[misc]
             for letter in page:
-                yield named(letter, len(self._lists))
+                yield with_shard(letter, len(self._lists))
             if len(page) < _PAGE:
                 return
             first = "(" + page[-1].id
@@ -187,7 +187,7 @@ class Letters:
         """One dead letter by its id."""
         letters = self._list_of(letter_id)
         found = None if letters is None else await patiently(lambda: letters.one(id_in_list(letter_id)))
-        return None if found is None else named(found, len(self._lists))
+        return None if found is None else with_shard(found, len(self._lists))
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds, or later."""

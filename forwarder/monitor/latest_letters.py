@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 
 from forwarder.dead_letters.explain import explain
-from forwarder.dead_letters.letter import claimed_at, named, order
+from forwarder.dead_letters.letter import claimed_at, order, with_shard
 from forwarder.outcome import LetterReason
 from forwarder.queue import DeadLetter, Queue
 
@@ -39,7 +39,7 @@ async def read(queue: Queue) -> Latest:
     reasons: Counter[str] = Counter()
     for each in queue.lists:
         latest = await each.letters.latest(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
-        found += [(named(letter, shards), length) for letter, length in latest.letters]
+        found += [(with_shard(letter, shards), length) for letter, length in latest.letters]
         reasons += latest.by_reason
     found.sort(key=lambda each: order(each[0].id), reverse=True)
     return Latest(tuple(found[:_SHOWN]), reasons)

@@ -168,8 +168,8 @@ async def test_show_says_what_is_likely_wrong_and_how_to_see_it(
     assert code == 0
     assert "Likely because" in out
     assert "`x` contains control characters" in out
-    assert "curl -i --http1.1 'https://api.carnivalmobile.com/v6/users/u%2F1/events'" in out
-    assert "it'\\''s" in out
+    assert "curl -i --http1.1 https://api.carnivalmobile.com/v6/users/u%2F1/events \\\n" in out
+    assert """it'"'"'s""" in out
     assert "s3cr3t" not in out
     code, out, _ = await command("dead", "show", letter.id, "--json", environment=where)
     found = json.loads(out)

@@ -1,4 +1,4 @@
-"""Whatever the bytes: an event whose values are untouched, or one clear refusal; and nothing else."""
+"""Any bytes are either an event with its values unchanged, or refused with one clear reason."""
 
 import json
 from typing import Any
@@ -46,11 +46,11 @@ def members(text: bytes) -> dict[str, Any]:
 
 
 @given(event=good, style=st.sampled_from([{}, {"ensure_ascii": False}, {"indent": 1}]))
-def test_what_is_an_event_is_sent_with_its_values_untouched(event: dict[str, Any], style: dict[str, Any]) -> None:
+def test_an_event_is_sent_with_its_values_unchanged(event: dict[str, Any], style: dict[str, Any]) -> None:
     try:
         element = json.dumps(event, **style).encode()
     except UnicodeEncodeError:
-        return  # a lone surrogate that was not escaped is no UTF-8
+        return  # a lone surrogate that is not escaped is not UTF-8
     decoded = attempt(element)
     if any("\ud800" <= letter <= "\udfff" for letter in event["name"]):
         assert decoded is None

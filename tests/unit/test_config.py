@@ -156,7 +156,7 @@ def test_the_example_is_a_valid_value(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ANY_TEXT))
-def test_any_text_is_taken_where_only_its_use_can_tell(name: str) -> None:
+def test_any_text_is_accepted_where_only_its_use_can_show_a_mistake(name: str) -> None:
     config.load({f"FORWARDER_{name}": SECRET})
 
 
@@ -168,7 +168,7 @@ def test_the_example_of_a_conflict_ends_the_conflict() -> None:
     config.load({f"FORWARDER_{name}": value for name, value in given.items()})
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_listed_at_once() -> None:
     found = problems(CONCURRENCY="0", API_URL="ftp://x", LINGERS="1", REDIS_URL="x", LOG_LEVEL="loud")
     assert {problem.partition(":")[0] for problem in found} == {
         "FORWARDER_CONCURRENCY",
@@ -179,7 +179,7 @@ def test_all_problems_are_told_at_once() -> None:
     }
 
 
-def test_a_misspelt_setting_is_told_the_right_name() -> None:
+def test_the_right_name_of_a_misspelt_setting_is_suggested() -> None:
     (problem,) = problems(RATELIMIT="1")
     assert "FORWARDER_RATE_LIMIT" in problem
 
@@ -192,14 +192,14 @@ def test_a_secret_comes_from_one_place_only(name: str, tmp_path: Path) -> None:
     assert problem.startswith(f"FORWARDER_{name}: set this or FORWARDER_{name}_FILE")
 
 
-def test_a_redis_url_in_a_file_loses_its_line_end(tmp_path: Path) -> None:
+def test_the_line_end_of_a_redis_url_in_a_file_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "url"
     file.write_text(f"redis://:{SECRET}@host/0\n")
     settings = config.load({"FORWARDER_REDIS_URL_FILE": str(file)})
     assert settings.redis_url.get_secret_value() == f"redis://:{SECRET}@host/0"
 
 
-def test_what_does_not_begin_with_our_prefix_is_not_ours() -> None:
+def test_a_variable_without_our_prefix_is_ignored() -> None:
     settings = config.load({"CONCURRENCY": "0", "forwarder_concurrency": "0", "FORWARDER": "0"})
     assert settings == config.load({})
 
@@ -214,7 +214,7 @@ def test_no_secret_shows_in_the_settings() -> None:
     assert SECRET not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()}"
 
 
-def test_what_must_never_show_is_known_as_it_is_written_and_as_it_is_meant() -> None:
+def test_secrets_are_known_encoded_and_decoded() -> None:
     settings = config.load({"FORWARDER_API_KEY": "key", "FORWARDER_REDIS_URL": "redis://:p%40ss@host/0"})
     assert {"key", "p%40ss", "p@ss"} <= set(config.secrets(settings))
 
@@ -228,7 +228,7 @@ def test_every_setting_is_documented() -> None:
 @pytest.mark.parametrize(
     "token", ["short", "x" * 15, "with a space in it", "nicht-ascii-é-und-lang", "tab\tin-a-long-token"]
 )
-def test_a_token_that_no_header_carries_well_or_that_can_be_guessed_is_refused(token: str) -> None:
+def test_a_token_that_is_easy_to_guess_or_unsafe_in_a_header_is_refused(token: str) -> None:
     (problem,) = problems(ADMIN_TOKEN=token)
     assert problem == (
         "FORWARDER_ADMIN_TOKEN: must be at least 16 characters, ASCII without spaces; "
@@ -246,7 +246,7 @@ def test_the_token_comes_from_a_file_and_is_a_secret(tmp_path: Path) -> None:
     assert config.load({"FORWARDER_ADMIN_TOKEN": ""}).admin_token is None
 
 
-def test_a_token_file_that_is_no_token_is_told(tmp_path: Path) -> None:
+def test_a_wrong_token_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "token"
     assert "cannot read" in problems(ADMIN_TOKEN_FILE=str(file))[0]
     file.write_text("\n")

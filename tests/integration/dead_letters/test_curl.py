@@ -89,7 +89,7 @@ async def test_the_command_sends_what_the_service_sends(element: bytes) -> None:
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
-async def test_an_address_with_brackets_a_path_and_another_version_is_the_same_too() -> None:
+async def test_an_address_with_brackets_a_path_and_another_version_is_the_same() -> None:
     try:
         server = await asyncio.start_server(RawApi(lambda _: asyncio.sleep(0), 0).serve, "::1", 0)
     except OSError:
@@ -103,7 +103,7 @@ async def test_an_address_with_brackets_a_path_and_another_version_is_the_same_t
 
 
 @pytest.mark.parametrize("element", ELEMENTS.values(), ids=ELEMENTS)
-def test_the_key_is_left_out_and_nothing_that_cannot_be_seen_is_in_it(element: bytes) -> None:
+def test_the_command_contains_no_key_and_no_invisible_character(element: bytes) -> None:
     command = curl(letter(element), settings_for("http://127.0.0.1:1")).decode()
     assert KEY not in command
     assert '-u ":$FORWARDER_API_KEY"' in command
@@ -111,6 +111,6 @@ def test_the_key_is_left_out_and_nothing_that_cannot_be_seen_is_in_it(element: b
 
 
 @pytest.mark.parametrize("element", [b"", b"{}", b"\xff", b'{"user_id":"..","name":"n"}', b"x" * 2_000_001])
-def test_there_is_no_command_for_what_cannot_be_sent(element: bytes) -> None:
+def test_there_is_no_command_for_an_element_that_cannot_be_sent(element: bytes) -> None:
     with pytest.raises(InvalidElementError):
         curl(letter(element), settings_for("http://127.0.0.1:1"))

@@ -1,4 +1,4 @@
-"""What importing a producer costs a process, and what becomes of one in threads and after a fork."""
+"""What importing a producer loads, and how a producer works in threads and after a fork."""
 
 import json
 import subprocess

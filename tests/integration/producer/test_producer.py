@@ -1,4 +1,4 @@
-"""The producers that backends import, against every Redis there is: what is pushed, where, and what is refused."""
+"""The producers that backends import, against each kind of Redis: what is pushed, where, and what is refused."""
 
 import asyncio
 import json
@@ -107,7 +107,7 @@ async def test_another_number_of_shards_is_refused_before_anything_is_pushed(
             await producer.push("u", "n")
 
 
-async def test_one_that_is_no_event_keeps_all_from_being_pushed(
+async def test_one_invalid_event_keeps_all_from_being_pushed(
     kind: Kind, redis_url: str, redis_client: Redis, queue_name: str
 ) -> None:
     async with kind(redis_url, queue=queue_name, max_event_bytes=200) as producer:
@@ -161,7 +161,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_trouble(
         assert await redis.llen("events") == 5
 
 
-async def test_a_redis_that_is_not_there_surely_got_nothing(kind: Kind) -> None:
+async def test_a_redis_that_is_not_there_got_nothing(kind: Kind) -> None:
     async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0") as producer:
         with pytest.raises(NotPushedError, match=r"^2 not pushed: .*Connect") as refused:
             await producer.push_many([event("u", 0), event("u", 1)])
@@ -221,6 +221,6 @@ async def test_a_closed_producer_pushes_no_more(kind: Kind, redis_url: str) -> N
         ({"durability": Durability(within=float("nan"))}, "durability: .* within must be"),
     ],
 )
-def test_what_cannot_work_is_refused_when_the_producer_is_made(kind: Kind, options: Any, problem: str) -> None:
+def test_wrong_arguments_are_refused_when_the_producer_is_made(kind: Kind, options: Any, problem: str) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         kind(**options)

@@ -29,12 +29,12 @@ async def test_members_are_set_to_json_or_else_to_a_string(texts: list[str], exp
 
 
 @pytest.mark.parametrize("text", ["", "name", "=x", "name=\udcff", "\udcff=x"])
-def test_what_sets_nothing_is_refused(text: str) -> None:
+def test_a_text_that_sets_nothing_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"name=value|UTF-8"):
         setting([text])
 
 
-async def test_what_is_no_object_cannot_be_edited() -> None:
+async def test_only_an_object_can_be_edited() -> None:
     with pytest.raises(InvalidElementError):
         await setting(["a=1"])(b"[]")
 
@@ -43,7 +43,7 @@ async def test_a_program_reads_the_event_and_writes_the_new_one() -> None:
     assert await program('sed s/n\\"/m\\"/', most=1_000)(b'{"x":"n"}') == b'{"x":"m"}'
 
 
-async def test_a_program_need_not_read_what_it_is_given() -> None:
+async def test_a_program_need_not_read_its_input() -> None:
     assert await program("echo '{}'", most=100)(b"x" * 1_000_000) == b"{}"
 
 
@@ -58,19 +58,19 @@ async def test_a_program_need_not_read_what_it_is_given() -> None:
         ("yes", "more than 1000 bytes"),
     ],
 )
-async def test_a_program_that_makes_no_event_is_told_of(command: str, why: str) -> None:
+async def test_a_program_that_writes_no_event_is_named(command: str, why: str) -> None:
     with pytest.raises(InvalidElementError, match=why):
         await program(command, most=1_000, timeout=5.0)(ELEMENT)
 
 
 @pytest.mark.parametrize("command", ["there-is-no-such-program", "/dev/null"])
-async def test_a_program_that_cannot_be_run_ends_it_all(command: str) -> None:
+async def test_a_program_that_cannot_be_run_is_an_error(command: str) -> None:
     with pytest.raises(ProgramError, match="cannot run"):
         await program(command, most=1_000)(ELEMENT)
 
 
 @pytest.mark.parametrize("command", ["sleep 60", "cat >/dev/null; exec sleep 60", "sleep 60 & exit 0", "yes >&2"])
-async def test_a_program_that_does_not_end_is_killed_with_all_that_it_has_started(command: str) -> None:
+async def test_a_program_that_does_not_end_is_killed_with_everything_it_started(command: str) -> None:
     started = time.monotonic()
     with pytest.raises(InvalidElementError, match="took longer than"):
         await program(command, most=1_000, timeout=0.3)(ELEMENT)

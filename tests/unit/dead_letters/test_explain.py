@@ -1,4 +1,4 @@
-"""What is said about why an event is a dead letter."""
+"""Why an event is a dead letter, in sentences."""
 
 import json
 
@@ -69,7 +69,7 @@ def test_a_refusal_is_explained_by_what_is_unusual(members: str, said: str) -> N
 
 
 @pytest.mark.parametrize("members", ["", ',"vars":{"cds":2,"dollars":29.33},"ok":true', ',"x":"é 日本 \U0001f600"'])
-def test_a_usual_event_is_not_accused(members: str) -> None:
+def test_a_usual_event_is_not_blamed(members: str) -> None:
     assert rejected(members).endswith("Nothing in the event looks unusual: try the curl.")
     assert "400" in rejected(members)
 
@@ -80,7 +80,7 @@ def test_at_most_three_anomalies_are_listed() -> None:
     assert said.endswith(", and more is unusual.")
 
 
-def test_without_the_time_of_the_claim_only_an_absurd_year_is_odd() -> None:
+def test_without_the_time_of_the_claim_only_an_absurd_year_is_unusual() -> None:
     for year, odd in (("1997", True), ("2023", False), ("2101", True)):
         element = b'{"user_id":"u","name":"n","date":"%b-11-14"}' % year.encode()
         assert (f"in the year {year}" in explain("rejected", "400", "", element)) == odd
@@ -126,7 +126,7 @@ def test_the_address_is_blamed_where_the_status_says_so(status: str) -> None:
         (b'{"user_id":"u","x":' + b"[" * 98 + b"]" * 98 + b"}", "nested too deep: 99 levels"),
     ],
 )
-def test_what_is_no_event_is_explained_by_the_rule_that_it_breaks(element: bytes, said: str) -> None:
+def test_an_invalid_event_is_explained_by_the_rule_that_it_breaks(element: bytes, said: str) -> None:
     assert said in invalid(element)
 
 
@@ -211,7 +211,7 @@ def test_exhausted_names_the_last_answer(status: str, said: str) -> None:
     ).map(lambda value: json.dumps(value).encode()),
     claimed_at=st.integers(-(2**63), 2**63),
 )
-def test_it_always_says_something_and_never_raises(
+def test_every_letter_is_explained_and_nothing_raises(
     reason: str, status: str, detail: str, element: bytes, claimed_at: int
 ) -> None:
     assert explain(reason, status, detail, element, claimed_at=claimed_at)

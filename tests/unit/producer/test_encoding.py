@@ -70,7 +70,7 @@ def test_a_user_is_text_or_an_integer_in_decimal(user: object, shown: str) -> No
 
 
 @pytest.mark.parametrize("user", [None, "", True, 1.0, [], {}, ".", "..", "\ud83d"])
-def test_no_user_is_anything_else(user: object) -> None:
+def test_anything_else_is_not_a_user(user: object) -> None:
     assert problem({"user_id": user, "name": "n"}).startswith("user_id: ")
 
 
@@ -92,11 +92,11 @@ def test_no_user_is_anything_else(user: object) -> None:
         ({"user_id": 10**5_000}, "user_id: cannot be written as JSON"),
     ],
 )
-def test_what_is_wrong_is_named(members: dict[str, object], why: str) -> None:
+def test_the_wrong_member_is_named(members: dict[str, object], why: str) -> None:
     assert problem({"user_id": "u", "name": "n", **members}).startswith(why)
 
 
-def test_what_contains_itself_is_refused() -> None:
+def test_a_value_that_contains_itself_is_refused() -> None:
     loop: list[Any] = []
     loop.append(loop)
     assert problem({"user_id": "u", "name": "n", "loop": loop}).startswith("loop: cannot be written")
@@ -107,7 +107,7 @@ def test_what_contains_itself_is_refused() -> None:
 
 
 @pytest.mark.parametrize("given", ["{}", None, 7, [("user_id", "u")]])
-def test_what_is_neither_a_mapping_nor_bytes_is_refused(given: object) -> None:
+def test_only_mappings_and_bytes_are_accepted(given: object) -> None:
     assert problem(given) == f"neither a mapping nor bytes, but {type(given).__name__}"
 
 

@@ -1,4 +1,4 @@
-"""What goes in which round trip, and what is said of each event afterwards."""
+"""Which events go in which round trip, and the result for each event."""
 
 import random
 from collections import Counter
@@ -67,7 +67,9 @@ def test_a_portion_is_bounded_in_bytes_and_holds_one_event_however_large() -> No
         ([PushEnding.DONE, PushEnding.DONE], "late", NotDurableError),
     ],
 )
-def test_the_gravest_is_raised(endings: list[PushEnding], shortfall: str | None, error: type[PushError]) -> None:
+def test_the_most_serious_error_is_raised(
+    endings: list[PushEnding], shortfall: str | None, error: type[PushError]
+) -> None:
     push = Push(outgoing(4_000, users=50), 2)
     for portions in push.rounds():
         fates = [Fate(ending, 3 if ending is not PushEnding.LOST else 0, ending) for ending in endings]
@@ -78,7 +80,7 @@ def test_the_gravest_is_raised(endings: list[PushEnding], shortfall: str | None,
     assert len(raised.value.pushed) + len(raised.value.uncertain) + len(raised.value.not_pushed) == 4_000
 
 
-def test_what_is_refused_from_the_start_goes_nowhere() -> None:
+def test_a_refused_push_sends_nothing() -> None:
     push = Push(outgoing(3), 1)
     push.refuse("why")
     assert list(push.rounds()) == []
