@@ -56,7 +56,7 @@ class Flaw(msgspec.Struct, frozen=True):
 
     @classmethod
     def parse(cls, text: str) -> Self | None:
-        """The flaw with this text; None if the text is no flaw's. Earlier spellings are understood as well."""
+        """The flaw with this text; None if the text does not come from one. Earlier spellings are read too."""
         for problem in Problem:
             if match := _form(problem).fullmatch(text):
                 return cls(problem, **match.groupdict())
