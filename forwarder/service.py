@@ -12,6 +12,7 @@ from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.config import Settings
+from forwarder.logs.setup import write_repeated
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
 from forwarder.queue import Queue, connect
@@ -82,7 +83,9 @@ class Service:
             admin = await stack.enter_async_context(
                 Admin(settings, queue, monitor, condition, process.metrics, process.courier)
             )
-            await stack.enter_async_context(_beside(monitor.run(), condition))
+            await stack.enter_async_context(_beside(monitor.run(), "the monitor", condition))
+            stack.callback(write_repeated, at_once=True)
+            await stack.enter_async_context(_beside(_count_repeated(), "the counter of repeated log lines", condition))
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
             if self._signals:
@@ -98,14 +101,21 @@ class Service:
             stack.callback(loop.remove_signal_handler, number)
 
 
+async def _count_repeated() -> None:
+    """Writes once a second how often lines were repeated in the periods that are over."""
+    while True:
+        write_repeated()
+        await asyncio.sleep(1.0)
+
+
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, None], condition: Condition) -> AsyncIterator[None]:
+async def _beside(work: Coroutine[Any, Any, None], name: str, condition: Condition) -> AsyncIterator[None]:
     """Runs what events do not depend on. If it ends by a defect of ours, events go on, and the process is not ready."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("the monitor has failed: the summary, the gauges and the charts stop", exc_info=error)
-            condition.failed(f"the monitor has failed: {type(error).__name__}")
+            log.error("a part of the process has failed; events go on", part=name, exc_info=error)
+            condition.failed(f"{name} has failed: {type(error).__name__}")
 
     task = asyncio.create_task(work)
     task.add_done_callback(ended)

@@ -10,7 +10,6 @@ from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswer
 from forwarder.api.client import Api
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
 from forwarder.api.verdict import Judge, Retry, Tries, Verdict
-from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics, status_label
 
 log = structlog.get_logger()
@@ -36,14 +35,11 @@ class Courier:
             discarded log line costs CPU.
     """
 
-    def __init__(
-        self, client: Api, judge: Judge, pacer: Pacer, metrics: Metrics, chatter: Chatter, *, debug: bool
-    ) -> None:
+    def __init__(self, client: Api, judge: Judge, pacer: Pacer, metrics: Metrics, *, debug: bool) -> None:
         self.pacer = pacer
         self._client = client
         self._judge = judge
         self._metrics = metrics
-        self._chatter = chatter
         self._debug = debug
         self._clock: Callable[[], float] = judge.clock
 
@@ -93,11 +89,11 @@ class Courier:
         self._metrics.posts.labels(status).inc()
         if isinstance(verdict, Retry):
             self._metrics.retries.labels(status).inc()
-        if self._chatter.is_news("POST not accepted", status):
-            log.info(
-                "POST not accepted",
-                status=status,
-                events=events,
-                seconds=round(seconds, 3),
-                verdict=type(verdict).__name__.lower(),
-            )
+        log.info(
+            "POST not accepted",
+            status=status,
+            events=events,
+            seconds=round(seconds, 3),
+            verdict=type(verdict).__name__.lower(),
+            repeats=True,
+        )

@@ -104,38 +104,3 @@ class Repeats:
             else:
                 del self._periods[kind]
         return found
-
-
-class Chatter:
-    """One per process. A kind is a line and a status, both from closed sets, so that memory is bounded.
-
-    Args:
-        clock: seconds, monotonic.
-    """
-
-    def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
-        self._periods: dict[tuple[str, str], _Period] = {}
-
-    def is_news(self, line: str, status: str) -> bool:
-        """Whether to say this now; else it is counted."""
-        period = self._periods.get((line, status))
-        if period is None:
-            self._periods[line, status] = _Period(self._clock())
-            return True
-        period.times += 1
-        return False
-
-    def repeated(self, *, at_once: bool = False) -> list[Repeated]:
-        """What was counted in periods that are over (or in all of them), to be said now; call it every second."""
-        now = self._clock()
-        found = []
-        for (line, status), period in list(self._periods.items()):
-            if now - period.since < PERIOD and not at_once:
-                continue
-            if period.times:
-                found.append(Repeated(line, status, period.times, round(now - period.since, 1)))
-                self._periods[line, status] = _Period(now)
-            else:
-                del self._periods[line, status]
-        return found

@@ -7,7 +7,6 @@ from typing import assert_never
 import structlog
 
 from forwarder.event import Event
-from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics
 from forwarder.outcome import Accepted, Deferred, Halt, HaltReason, LetterReason, Outcome, Refused
 from forwarder.pipeline.availability import Availability
@@ -39,14 +38,12 @@ class Settler:
         brake: Brake,
         availability: Availability,
         metrics: Metrics,
-        chatter: Chatter,
     ) -> None:
         self._claims = claims
         self._gate = gate
         self._brake = brake
         self._availability = availability
         self._metrics = metrics
-        self._chatter = chatter
         self._pending = Settlement()
         self._outcomes = 0
         self._some = asyncio.Event()
@@ -144,10 +141,13 @@ class Settler:
         for letter in settlement.letters:
             self._metrics.events_dead_lettered.labels(letter.reason).inc()
             self._leave(letter.stamp, 1)
-            if self._chatter.is_news("event dead-lettered", f"{letter.reason} {letter.status}".rstrip()):
-                log.warning(
-                    "event dead-lettered", reason=str(letter.reason), status=letter.status, detail=letter.detail
-                )
+            log.warning(
+                "event dead-lettered",
+                reason=str(letter.reason),
+                status=letter.status,
+                detail=letter.detail,
+                repeats=f"{letter.reason} {letter.status}".rstrip(),
+            )
 
     def _leave(self, stamp: int, events: int) -> None:
         self._on_loan[stamp] -= events

@@ -7,7 +7,6 @@ import structlog
 
 from forwarder.errors import RolledBackError
 from forwarder.event import Event, decode
-from forwarder.logs.repeats import Chatter
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.buffer import Buffer, Limits, Room
@@ -24,7 +23,6 @@ class Stock:
         self,
         claims: Claims,
         availability: Availability,
-        chatter: Chatter,
         *,
         limits: Limits,
         max_event_bytes: int,
@@ -32,7 +30,6 @@ class Stock:
     ) -> None:
         self._claims = claims
         self._availability = availability
-        self._chatter = chatter
         self._buffer = Buffer(limits)
         #: An element with more bytes than this is not an event.
         self.max_event_bytes = max_event_bytes
@@ -60,10 +57,11 @@ class Stock:
         return self._buffer.room()
 
     def _log_overdrawn(self) -> None:
-        if self._buffer.overdrawn and self._chatter.is_news("claiming paused", "overdrawn"):
+        if self._buffer.overdrawn:
             log.warning(
                 "claiming paused: too many claimed events belong to users whose POSTs keep failing",
                 claimed=self._buffer.events + self._buffer.spilled,
+                repeats=True,
             )
 
     def still_waiting(self, events: int) -> None:

@@ -40,7 +40,7 @@ class Ownership:
     """
 
     def __init__(self, process: Process, shard: int, claims: Claims, blocking: Redis, limits: Limits) -> None:
-        settings, metrics, chatter = process.settings, process.metrics, process.chatter
+        settings, metrics = process.settings, process.metrics
         self._settings = settings
         self._metrics = metrics
         self._clock = process.clock
@@ -49,11 +49,10 @@ class Ownership:
         self._availability = availability = process.availabilities.of(claims.lease.keys.list)
         #: Closing it ends the ownership; :meth:`run` then winds it down.
         self.gate = gate = Gate(claims.lease, margin=settings.request_timeout, clock=process.clock)
-        self._settler = settler = Settler(claims, gate, process.brake, availability, metrics, chatter)
+        self._settler = settler = Settler(claims, gate, process.brake, availability, metrics)
         self._stock = stock = Stock(
             claims,
             availability,
-            chatter,
             limits=limits,
             max_event_bytes=int(settings.max_event_bytes),
             clock=process.clock,

@@ -12,7 +12,6 @@ from forwarder.api.credentials import Credentials
 from forwarder.api.pacing.permits import Pacer
 from forwarder.api.verdict import Judge
 from forwarder.config import Settings
-from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
@@ -31,7 +30,6 @@ class Process:
     recognition: Recognition
     availabilities: Availabilities
     metrics: Metrics
-    chatter: Chatter
     clock: Callable[[], float]
     #: The worker's name, for people: host name and process ID.
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
@@ -46,7 +44,7 @@ def build(
     clock: Callable[[], float] = time.monotonic,
 ) -> Process:
     """Builds a process from its settings. Contacts nothing."""
-    metrics, chatter = Metrics(), Chatter(clock)
+    metrics = Metrics()
     pacer = Pacer(
         concurrency=settings.concurrency,
         rate=settings.rate_limit,
@@ -60,11 +58,10 @@ def build(
     return Process(
         settings=settings,
         queue=queue,
-        courier=Courier(api, judge, pacer, metrics, chatter, debug=settings.log_level == "debug"),
+        courier=Courier(api, judge, pacer, metrics, debug=settings.log_level == "debug"),
         brake=Brake(settings.dead_letter_brake),
         recognition=Recognition(),
         availabilities=Availabilities(metrics, clock=clock),
         metrics=metrics,
-        chatter=chatter,
         clock=clock,
     )

@@ -101,7 +101,6 @@ class Shares:
             for task in (beating, self._taking, watching):
                 task.cancel()
             await self._leave()
-        self._log_repeated(at_once=True)
 
     async def _watch(self) -> None:
         await self._stopping.orderly.wait()
@@ -119,7 +118,6 @@ class Shares:
         availability = self._process.availabilities.of(self._process.settings.queue)
         while not self._over.done():
             self._news.clear()
-            self._log_repeated()
             try:
                 if await self._halts.present() is not None:
                     self._end(Halted(None))
@@ -130,10 +128,6 @@ class Shares:
             except UnreachableError as error:
                 availability.failed(error)
             await wait_at_most(self._news, _HEARTBEAT)
-
-    def _log_repeated(self, *, at_once: bool = False) -> None:
-        for each in self._process.chatter.repeated(at_once=at_once):
-            log.info("more of the same", line=each.line, status=each.status, times=each.times, in_seconds=each.seconds)
 
     def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
         self._target = fair(self._lists, place)

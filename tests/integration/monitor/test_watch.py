@@ -8,9 +8,10 @@ from redis import Redis as Administrator
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.monitor.summary import Summary
 from forwarder.queue import Keys, QueueKeys, QueueList, connect
 from forwarder.simulator import Simulator
-from tests.support.service import Running, WorkerProcess, environment, event, eventually, running, settings
+from tests.support.service import Running, WorkerProcess, environment, event, eventually, running, settings, settled
 
 
 async def gauge(service: Running, name: str) -> float:
@@ -110,3 +111,31 @@ async def test_where_info_is_forbidden_the_service_runs_and_the_memory_is_unknow
         await service.shows("forwarder_redis_errors_total 0.0")
         assert (await service.get("/readyz"))[0] == 200
     await redis_client.execute_command("ACL", "DELUSER", queue_name)  # type: ignore[no-untyped-call]
+
+
+async def _is_ready(service: Running) -> bool:
+    return (await service.get("/readyz"))[0] == 200
+
+
+async def test_a_monitor_that_fails_stops_no_event_but_the_process_is_not_ready(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A defect of ours, so it is put in on purpose: the summary, the gauges and the charts would stop in silence."""
+    given = settings(redis_url, queue_name, api)
+    async with running(given) as service:
+        await eventually(lambda: _is_ready(service))
+
+    def broken(*_: object) -> None:
+        raise KeyError("oops")
+
+    monkeypatch.setattr(Summary, "line", broken)
+    async with running(given) as service:
+
+        async def not_ready() -> bool:
+            status, said = await service.get("/readyz")
+            return status == 503 and "the monitor has failed: KeyError" in said
+
+        await eventually(not_ready)
+        await redis_client.rpush(queue_name, *(event("u", n) for n in range(5)))
+        await settled(redis_client, queue_name)
+    assert api.ledger.accepted_events == 5

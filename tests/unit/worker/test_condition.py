@@ -10,7 +10,6 @@ from structlog.testing import capture_logs
 
 from forwarder.errors import UnreachableError
 from forwarder.event import Event
-from forwarder.logs.repeats import Chatter
 from forwarder.metrics import Metrics
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.availability import Availabilities
@@ -36,11 +35,11 @@ class Worker:
 
     def owned(self, *, events: int, age: float) -> OwnedList:
         claims = Claims(Lease(Redis(), Keys("events"), ttl=30.0), side="left")
-        availability, chatter = self.availabilities.of("events"), Chatter(time.monotonic)
+        availability = self.availabilities.of("events")
         gate = Gate(claims.lease, margin=1.0, clock=time.monotonic)
-        settler = Settler(claims, gate, Brake(100), availability, self.metrics, chatter)
+        settler = Settler(claims, gate, Brake(100), availability, self.metrics)
         limits = Limits(events=1_000, bytes=1_000_000, events_per_post=100, body_bytes=500_000, linger=0.25)
-        stock = Stock(claims, availability, chatter, limits=limits, max_event_bytes=65_536, clock=time.monotonic)
+        stock = Stock(claims, availability, limits=limits, max_event_bytes=65_536, clock=time.monotonic)
         stock.add([Event(number, 1, "u", b"{}") for number in range(events)])
         settler.expect(int((time.time() - age) * 1e6), events)
         return OwnedList(stock, settler)
