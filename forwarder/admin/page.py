@@ -44,7 +44,7 @@ class StatusPage:
 
     async def show(self) -> dict[str, object]:
         """All that the page shows, ready for JSON; no user's data. Takes about a second when Redis hangs."""
-        seen = await self._monitor.watch.look(with_letters=True)
+        seen = await self._monitor.watch.refresh(with_letters=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
         readiness = self._condition.readiness

@@ -114,7 +114,7 @@ class Pages:
         return web.Response(body=self._shown, content_type="application/json")
 
     async def _letters(self, _: web.Request) -> web.Response:
-        seen = await self._watch.look(with_letters=True)
+        seen = await self._watch.refresh(with_letters=True)
         return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:

@@ -116,7 +116,7 @@ class Admin:
 
     async def _expose(self, _: web.Request) -> web.Response:
         """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
-        await self._watch.look(patience=_PATIENCE)
+        await self._watch.refresh(patience=_PATIENCE)
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _livez(self, _: web.Request) -> web.Response:
