@@ -1,8 +1,8 @@
 """The admin address: probes, metrics, the status page, its actions.
 
 server        listens: probes and metrics
-routes        what is for people: the page, its data, the actions
-page          puts together what the page shows
+routes        for people: the page, its data, the actions
+page          collects what the page shows
 wording       the state in plain words
 guard         who may read, and who may act
 actions       what may be done from the page

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from importlib.resources import files
 
-#: What a browser may do with an answer: run and load the page's own files, ask this service, and nothing else.
+#: What a browser may do with an answer: load and run the page's own files, send requests to this service, nothing else.
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"

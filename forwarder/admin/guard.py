@@ -8,19 +8,22 @@ from dataclasses import dataclass
 from math import ceil
 from urllib.parse import urlsplit
 
-#: So many wrong tokens in so many seconds, by whomever; then nobody's token is looked at until the first is so old.
-_GUESSES, _SECONDS = 5, 60.0
+#: After this many wrong tokens within `_SECONDS`, nobody's token is accepted until the first of them is so old. With
+#: wrong tokens at 0, 10, 20, 30 and 40 s: until 60 s.
+_GUESSES = 5
+#: Seconds for which a wrong token counts.
+_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """Why a request is refused: an HTTP status, and a sentence for whoever reads it."""
+    """Why a request is refused: an HTTP status, and a sentence for people."""
 
     status: int
     error: str
-    #: Seconds to wait before it may be tried again; 0 says nothing about that.
+    #: Seconds until the request may be sent again; 0 if that does not depend on time.
     retry_after: int = 0
-    #: Whether it was a guess at the token, which is worth a line in the log.
+    #: Whether the request had a wrong token, which is logged.
     guess: bool = False
 
 
@@ -28,7 +31,7 @@ class Guard:
     """Decides by headers alone, before anything is done.
 
     Args:
-        token: without one, nothing may be done and no user's data be seen.
+        token: if it is None, nobody may act or see user data.
         clock: seconds, monotonic.
     """
 
@@ -39,42 +42,43 @@ class Guard:
 
     @property
     def armed(self) -> bool:
-        """Whether there is a token, and so something to be allowed."""
+        """Whether there is a token. Without one, every request to act is refused."""
         return self._token is not None
 
     def refuses(self, headers: Mapping[str, str]) -> Denial | None:
-        """None if the request may act. Whoever guesses slows down everybody, also the one who knows the token.
+        """Why the request may not act; None if it may. Guessing slows down everybody, even people with the token.
 
-        A page of another site never gets as far as the token: so it cannot make a browser guess either.
+        Requests from another site's page are refused before the token is compared, so such a page cannot make a
+        browser guess.
         """
         if self._token is None:
-            return Denial(403, "FORWARDER_ADMIN_TOKEN is not set: use the forwarder command")
+            return Denial(403, "FORWARDER_ADMIN_TOKEN is not set: set it, or use the forwarder command")
         if not _same_origin(headers):
-            return Denial(403, "this comes from another page")
+            return Denial(403, "the request comes from another site's page")
         wait = self._locked()
         if wait:
             return Denial(429, f"too many wrong tokens: wait {wait} s, or use the forwarder command", wait)
         scheme, _, given = headers.get("Authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not given:
-            return Denial(401, "the token is needed")
-        # What is no UTF-8 comes as surrogates, which would be an error to encode otherwise.
+            return Denial(401, "the token is missing: send it as Authorization: Bearer TOKEN")
+        # Bytes that are not UTF-8 arrive as surrogates, which a strict encoder refuses.
         if hmac.compare_digest(given.strip().encode(errors="surrogateescape"), self._token):
             return None
         self._guesses.append(self._clock())
         return Denial(401, "wrong token", guess=True)
 
     def _locked(self) -> int:
-        """Seconds until a token is looked at again, in whole ones; 0 if it is now."""
+        """Whole seconds until a token is compared again; 0 if it is compared now."""
         if len(self._guesses) < _GUESSES:
             return 0
         return max(0, ceil(self._guesses[0] + _SECONDS - self._clock()))
 
 
 def _same_origin(headers: Mapping[str, str]) -> bool:
-    """Whether no header says that another site's page asks; programs that are no browser send none of these.
+    """Whether no header says that the request comes from another site's page. Only browsers send these headers.
 
-    Sec-Fetch-Site is the browser's own word, and right behind a proxy too, which may change the Host that Origin is
-    compared with. Old browsers, and all where there is neither TLS nor loopback, send only Origin.
+    Sec-Fetch-Site is decided by the browser. It is right even behind a proxy that changes the Host, which Origin is
+    compared with. Old browsers send only Origin, and so do all browsers without TLS on an address that is not loopback.
     """
     site, origin = headers.get("Sec-Fetch-Site"), headers.get("Origin")
     if site is not None:

@@ -1,4 +1,4 @@
-"""Puts together what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
+"""Collects what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
 
 from dataclasses import asdict
 
@@ -21,7 +21,7 @@ class StatusPage:
     """What the page shows: bounded in memory, however many pages are open.
 
     Args:
-        actions: whether the page offers to do something.
+        actions: whether the page offers actions.
     """
 
     def __init__(
@@ -43,8 +43,8 @@ class StatusPage:
         self._started = monitor.clock()
 
     async def show(self) -> dict[str, object]:
-        """All that the page shows, ready for JSON; no user's data. Takes about a second when Redis hangs."""
-        seen = await self._monitor.watch.look(with_letters=True)
+        """All that the page shows, ready for JSON, without user data. If Redis hangs, it takes about a second."""
+        seen = await self._monitor.watch.refresh(with_letters=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
         readiness = self._condition.readiness
@@ -94,7 +94,6 @@ class StatusPage:
         }
 
     def _shards(self, seen: Seen | None) -> list[dict[str, object]]:
-        """One row for each list."""
         return [] if seen is None else [self._shard(seen, *each) for each in enumerate(seen.censuses)]
 
     def _shard(self, seen: Seen, shard: int, census: Census) -> dict[str, object]:
@@ -118,12 +117,12 @@ def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
     return {
         "waiting": f"and {seen.census.claimed:,} claimed" if seen is not None else "",
-        "accepted": f"{seen.census.accepted:,} in all, by whichever worker" if seen is not None else "",
+        "accepted": f"{seen.census.accepted:,} in total, by all workers" if seen is not None else "",
         "posts": f"{sample.posts:,.0f} since this worker started",
-        "events_per_post": "the more, the fewer POSTs",
+        "events_per_post": "more events, fewer POSTs",
         "retries": f"{causes or 'none'} since this worker started",
-        "oldest": "waiting or claimed" if sample.oldest is not None else "claimed events: only their worker knows",
-        "answers": f"Since this worker started: {ambiguous:,.0f} POSTs without an answer may have arrived; "
+        "oldest": "waiting or claimed" if sample.oldest is not None else "claimed: known only to their worker",
+        "answers": f"Since this worker started: {ambiguous:,.0f} POSTs got no answer but may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }
 

@@ -22,10 +22,11 @@ from forwarder.monitor.monitor import Monitor
 from forwarder.queue import Queue
 from forwarder.worker.condition import Condition
 
-#: Of a request for an action: most bytes, and seconds that they may take.
-BODY_BYTES, _BODY_SECONDS = 4_096, 5.0
-
-#: Seconds for which what the page shows is new enough.
+#: The body of a request may have at most this many bytes.
+BODY_BYTES = 4_096
+#: The body of a request may take at most this many seconds.
+_BODY_SECONDS = 5.0
+#: Seconds before the data of the page is collected again.
 _SHOWN_SECONDS = 0.5
 
 T = TypeVar("T")
@@ -35,7 +36,7 @@ log = structlog.get_logger()
 
 
 class Pages:
-    """Everything but probes and metrics."""
+    """Serves everything but probes and metrics."""
 
     def __init__(
         self,
@@ -59,7 +60,6 @@ class Pages:
         self._page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
 
     def routes(self) -> list[web.RouteDef]:
-        """What to serve."""
         return [
             *(web.get(path, self._at_home(self._file)) for path in self._files),
             web.get("/status.json", self._at_home(self._status)),
@@ -69,9 +69,9 @@ class Pages:
         ]
 
     def _at_home(self, handler: _Handler) -> _Handler:
-        """Serves on loopback only what was asked for as loopback.
+        """On a loopback address, serves only requests whose Host is loopback too.
 
-        Otherwise a page of another site whose name is made to lead to 127.0.0.1 (DNS rebinding) could read ours.
+        Otherwise another site's page could read ours, if the name of that site resolves to 127.0.0.1 (DNS rebinding).
         """
 
         @wraps(handler)
@@ -79,15 +79,15 @@ class Pages:
             if self._at_home_only and not is_loopback(host_of(request.host)):
                 return web.Response(
                     status=403,
-                    text="This is only for 127.0.0.1 and localhost. "
-                    "Behind a proxy: let it send that as Host, or set FORWARDER_ADMIN_HOST.\n",
+                    text="This page is only served as 127.0.0.1, ::1 or localhost. "
+                    "Let your proxy send one of these as Host, or set FORWARDER_ADMIN_HOST.\n",
                 )
             return await handler(request)
 
         return checked
 
     def _allowed(self, handler: _Handler) -> _Handler:
-        """Serves only those who have the token, and says why to everybody else."""
+        """Serves only requests with the token. All others are answered with the reason."""
 
         @wraps(handler)
         async def checked(request: web.Request) -> web.Response:
@@ -106,7 +106,7 @@ class Pages:
         return web.Response(text=text, content_type=kind)
 
     async def _status(self, _: web.Request) -> web.Response:
-        """Put together twice a second at most, however many pages are open: this process has events to send."""
+        """Collects the data at most twice a second, however many pages are open: this process has events to send."""
         async with self._showing:
             if self._clock() - self._shown_at >= _SHOWN_SECONDS:
                 self._shown = msgspec.json.encode(await self._page.show())
@@ -114,7 +114,7 @@ class Pages:
         return web.Response(body=self._shown, content_type="application/json")
 
     async def _letters(self, _: web.Request) -> web.Response:
-        seen = await self._watch.look(with_letters=True)
+        seen = await self._watch.refresh(with_letters=True)
         return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:
@@ -130,9 +130,9 @@ class Pages:
         return await self._do(lambda: actions.replay(self._queue, self._settings, wanted))
 
     async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
-        """One action at a time: the second of two tabs is told so, rather than to wait."""
+        """Runs one action at a time. A second one is refused immediately, so that nobody waits without knowing why."""
         if self._acting.locked():
-            return _json({"error": "another action is under way"}, 409)
+            return _json({"error": "another action is running: try again when it is done"}, 409)
         async with self._acting:
             try:
                 return _json(await action())
@@ -148,7 +148,7 @@ def _json(value: object, status: int = 200, headers: Mapping[str, str] | None = 
 
 def _refused(refusal: Denial, request: web.Request) -> web.Response:
     if refusal.guess:
-        log.warning("a wrong token was tried on the admin address", path=request.path, by=request.remote)
+        log.warning("wrong token on the admin address", path=request.path, by=request.remote)
     headers = {"Retry-After": str(refusal.retry_after)} if refusal.retry_after else {}
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
@@ -156,9 +156,9 @@ def _refused(refusal: Denial, request: web.Request) -> web.Response:
 
 
 async def _body(request: web.Request, kind: type[T]) -> T | web.Response:
-    """What is wanted, or the answer to a request that cannot be understood.
+    """The decoded body, or the answer to a request whose body is wrong.
 
-    Only JSON: a form of another site, which needs no permission of ours to be sent, cannot be that.
+    Only JSON is accepted. A form on another site's page, which a browser sends without asking us, cannot be JSON.
     """
     if request.content_type != "application/json":
         return _json({"error": "the content type must be application/json"}, 415)
@@ -166,6 +166,6 @@ async def _body(request: web.Request, kind: type[T]) -> T | web.Response:
         async with asyncio.timeout(_BODY_SECONDS):
             return msgspec.json.decode(await request.read(), type=kind)
     except TimeoutError:
-        return _json({"error": "the body took too long"}, 408)
+        return _json({"error": f"the body did not arrive within {_BODY_SECONDS:g} s"}, 408)
     except (msgspec.DecodeError, web.RequestPayloadError) as error:
         return _json({"error": str(error)}, 400)

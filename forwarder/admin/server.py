@@ -1,4 +1,4 @@
-"""Listens on the admin address: probes and metrics for machines; what is for people is in ``pages``."""
+"""Listens on the admin address: probes and metrics for machines. `routes` has the pages for people."""
 
 import asyncio
 import logging
@@ -22,12 +22,12 @@ from forwarder.worker.condition import Condition
 
 #: Seconds that a scrape waits for Redis.
 _PATIENCE = 0.25
-#: Connections at once. One more ends the oldest: whoever opens thousands must not take the descriptors that POSTs and
-#: Redis need, nor keep a probe out.
+#: At most this many connections at once. One more ends the oldest: a client that opens thousands must not use up the
+#: descriptors that POSTs and Redis need, nor keep a probe out.
 _MOST_CONNECTIONS = 100
-#: Seconds that a connection may be idle, or take over the head of a request.
+#: Seconds that a connection may be idle, and seconds that the head of a request may take.
 _KEEP_ALIVE = 60.0
-#: Seconds that requests may go on when the service ends: it has settled everything by then.
+#: Seconds that requests may still take when the service ends. Everything is settled by then.
 _SHUTDOWN = 1.0
 
 log = structlog.get_logger()
@@ -37,7 +37,7 @@ class Admin:
     """Serves while entered as an async context manager.
 
     Raises:
-        PortInUseError: on entering, when the address is taken or cannot be had.
+        PortInUseError: on entering, if the address is taken or cannot be used.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class Admin:
 
     @property
     def port(self) -> int:
-        """The port in use; differs from the one asked for when that was 0."""
+        """The port in use. If the setting is 0, this is the free port that was taken."""
         assert self._listening is not None, "use as an async context manager"  # noqa: S101
         return int(self._listening.sockets[0].getsockname()[1])
 
@@ -100,10 +100,10 @@ class Admin:
         await self._runner.cleanup()
 
     def _admitted(self) -> asyncio.Protocol:
-        """Serves a new connection, in the place of the oldest ones if there are too many."""
+        """Serves a new connection. Ends the oldest ones if there are too many."""
         server, loop = self._runner.server, asyncio.get_running_loop()
         assert server is not None, "set up on entering"  # noqa: S101
-        # A connection counts only from the next turn of the loop on, and in one turn many may be accepted.
+        # A connection counts only from the next turn of the loop on, and many may be accepted in one turn.
         loop.call_soon(loop.call_soon, self._end_oldest)
         return server()
 
@@ -112,15 +112,15 @@ class Admin:
         crowd = [] if server is None else server.connections
         for oldest in crowd[: max(0, len(crowd) - _MOST_CONNECTIONS)]:
             if oldest.transport is not None:
-                oldest.transport.abort()  # to close it would wait for whoever does not read
+                oldest.transport.abort()  # close() would wait for a client that does not read
 
     async def _expose(self, _: web.Request) -> web.Response:
-        """What Redis knows is at most a second old if it answers; one that hangs must not hold up what we know."""
-        await self._watch.look(patience=_PATIENCE)
+        """The metrics. What Redis knows is at most a second old. If Redis hangs, a scrape waits only briefly for it."""
+        await self._watch.refresh(patience=_PATIENCE)
         return web.Response(body=self._metrics.expose(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _livez(self, _: web.Request) -> web.Response:
-        """Answering at all is the proof: the event loop turns. Depends on nothing else."""
+        """Any answer proves that the event loop runs. It depends on nothing else."""
         return web.Response(text="ok\n")
 
     async def _readyz(self, _: web.Request) -> web.Response:
@@ -133,7 +133,7 @@ class Admin:
 
 
 def _logger() -> logging.Logger:
-    """aiohttp's, without a traceback for each request that is no HTTP: whoever sends those must not fill the log."""
+    """The logger of aiohttp, without a traceback for each request that is not HTTP. Those must not fill the log."""
     logger = logging.getLogger("forwarder.admin.http")
     logger.addFilter(_is_ours)
     return logger

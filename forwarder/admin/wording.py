@@ -1,4 +1,4 @@
-"""How it stands, in plain words: a title, a sentence, and what to do. Pure."""
+"""The state in plain words: a title, a sentence, and what to do. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from forwarder.outcome import HaltReason
 from forwarder.worker.condition import Readiness, State
 
-#: Seconds without news from Redis that are worth a word.
+#: If Redis has not answered for this many seconds, the page says so.
 _STALE = 3.0
-#: So many of the most frequent causes are named.
+#: This many of the most frequent causes are named.
 _CAUSES = 4
 
 _TITLES = {
@@ -21,7 +21,7 @@ _KEPT = "Nothing is sent, and everything is kept in Redis."
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """The state for a person. ``tone`` is good, calm (nothing to do but wait), warn (nothing to do here) or bad."""
+    """The state, for people. ``tone`` is good, calm (just wait), warn (the cause is elsewhere) or bad."""
 
     tone: str
     title: str
@@ -31,7 +31,7 @@ class Said:
 
 
 def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
-    """The state. Title and sentence hold no number that changes by itself: they are read aloud when they change.
+    """The state. Title and sentence contain no changing number, because screen readers read them when they change.
 
     Args:
         readiness: what /readyz says.
@@ -42,21 +42,21 @@ def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
         return Said("bad", _title(readiness.reason), _KEPT, readiness.detail, readiness.remedy)
     if readiness.reason == "redis":
         sentence = "Nothing can be claimed or settled, so no POST starts. Nothing is lost."
-        return Said("bad", "Redis does not serve", sentence, readiness.detail, readiness.remedy)
+        return Said("bad", "Redis is unavailable", sentence, readiness.detail, readiness.remedy)
     match readiness.state:
         case State.DRAINING if unaccepted:
-            sentence = "Events stay in Redis and are tried again. The service goes on by itself when the API does."
-            advice = "see whether the API has an outage, and whether this machine reaches it"
+            sentence = "Events stay in Redis and are retried. The service recovers by itself when the API does."
+            advice = "check whether the API has an outage, and whether this machine can reach it"
             return Said("warn", "Draining, but the API accepts nothing", sentence, unaccepted, advice)
         case State.DRAINING:
             return Said("good", "Draining", "This worker owns the list: it claims events and sends them.")
         case State.STANDING_BY:
-            takes_over = f"This one takes over within {lease_ttl:g} seconds of its end."
+            takes_over = f"If it stops or dies, this one takes over within {lease_ttl:g} seconds."
             return Said("calm", "Standing by", f"Another worker owns the list. {takes_over}")
         case State.STARTING:
-            return Said("calm", "Starting", "It asks Redis for the list. This takes a moment.")
+            return Said("calm", "Starting", "This worker asks Redis for the list. This takes a moment.")
         case State.STOPPING:
-            sentence = "It finishes what is in flight. What is not settled stays claimed, and the next owner adopts it."
+            sentence = "POSTs in flight may finish. What is not settled stays claimed, and the next owner adopts it."
             return Said("calm", "Stopping", sentence)
     return Said("calm", readiness.state.capitalize(), "")
 
@@ -69,17 +69,17 @@ def _title(reason: str) -> str:
 
 
 def stale(redis_age: float | None) -> Iterator[str]:
-    """Whether what Redis holds is shown as it was long ago; `redis_age` is None if it never answered."""
+    """A notice if Redis last answered long ago; `redis_age` is None if it has never answered."""
     if redis_age is None:
-        yield "Redis has not answered since this worker started, so what it holds is not known here."
+        yield "Redis has not answered since this worker started. What is in the queue is not known."
     elif redis_age > _STALE:
-        yield f"Redis has not answered for {redis_age:.0f} s. What it holds is shown as it was then."
+        yield f"Redis has not answered for {redis_age:.0f} s. The page shows the queue as it was then."
 
 
 def unbalanced(events: int) -> Iterator[str]:
-    """Whether the sums of what was claimed and decided are off, by so many events."""
+    """A notice if the counts of claimed and decided events differ, by this many events."""
     if events:
-        yield f"The sums of what was claimed and decided are off by {events:,} events. Run `forwarder audit`."
+        yield f"The counts of claimed and decided events differ by {events:,} events. Run `forwarder audit`."
 
 
 def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]) -> str:
@@ -87,8 +87,8 @@ def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]
 
     Args:
         undecided: events that wait or are claimed.
-        accepted: events accepted a second, lately; None if unknown.
-        lately: how often each answer came lately.
+        accepted: events accepted per second in the last minute; None if unknown.
+        lately: how often each answer came in the last minute.
     """
     if undecided and lately and not lately.get("202") and not accepted:
         return f"answers in the last minute: {causes(lately)}"
@@ -102,7 +102,7 @@ def causes(counts: Mapping[str, float]) -> str:
 
 
 def kept(letters: int, counted: int) -> str:
-    """How many dead letters there are, and of how many the reasons were counted."""
+    """How many dead letters there are, and how many of them the counts by reason cover."""
     if not letters:
         return "none"
     return f"{letters:,} kept" + (f"; reasons of the latest {counted:,}" if counted < letters else "")

@@ -1,7 +1,7 @@
 """What a process knows about its queue: read once a second, kept for 15 minutes.
 
 monitor         takes a sample every five seconds, and logs a summary once a minute
-watch           asks Redis at most once a second
+watch           reads Redis at most once a second
 gauges          the gauges of the whole queue
 waiting_age     how old the oldest waiting event is
 history         the last 15 minutes, for charts

@@ -1,4 +1,4 @@
-"""The gauges of what belongs to everybody, whoever owns the lists: what waits, since when, how full Redis is."""
+"""The gauges of the whole queue, whichever workers own its lists: what waits, since when, how full Redis is."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,14 +7,14 @@ from forwarder.monitor.history import PERIOD
 from forwarder.monitor.waiting_age import WaitingAge
 from forwarder.queue import Census, Memory
 
-#: Seconds after which a server that nobody has heard of is no longer counted: a cluster may have lost it.
+#: A Redis server that has not been measured for this many seconds, 300, no longer counts: it may have left the cluster.
 _FORGOTTEN = 60 * PERIOD
 
 
 class Gauges:
-    """Shown by every process in every state: who stands by or is halted would else show for ever what it saw last.
+    """Every process updates these gauges in every state. Otherwise a process that is halted would show old values.
 
-    Each shows the whole queue, so the highest over all processes is what is true, and never their sum.
+    Each process shows the whole queue, so take the maximum over all processes, never the sum.
     """
 
     def __init__(self, metrics: Metrics, lists: int, clock: Callable[[], float]) -> None:
@@ -24,7 +24,7 @@ class Gauges:
         self._memories: dict[str, tuple[float, Memory]] = {}
 
     def counted(self, censuses: Sequence[Census]) -> None:
-        """Every list was counted just now."""
+        """To be called with new counts of every list."""
         metrics, now = self._metrics, self._clock()
         metrics.queue_waiting_events.set(sum(each.waiting for each in censuses))
         metrics.claimed_events.set(sum(each.claimed for each in censuses))
@@ -34,8 +34,8 @@ class Gauges:
         ages = [each.observe(census.sequence, census.waiting, now) for each, census in pairs]
         metrics.oldest_waiting_age.set(max(ages))
 
-    def told(self, memory: Memory) -> None:
-        """A server said just now how full it is. Shown is the fullest one."""
+    def measured(self, memory: Memory) -> None:
+        """To be called with the memory of one server. The gauges show the fullest one: 90 of 100, not 500 of 1,000."""
         now = self._clock()
         self._memories[memory.server] = (now, memory)
         self._memories = {name: (at, it) for name, (at, it) in self._memories.items() if now - at <= _FORGOTTEN}

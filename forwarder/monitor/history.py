@@ -1,22 +1,23 @@
-"""The last 15 minutes, as numbers for charts: a ring of samples, bounded whatever happens. Pure."""
+"""The last 15 minutes, as numbers for charts: a ring of samples, bounded in memory. Pure."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-#: Seconds between two samples, and how many are kept: 15 minutes, and the one before them for the first rate.
+#: Seconds between two samples.
 PERIOD = 5.0
+#: This many samples are kept: 180 for 15 minutes, and the one before them, which the first rate needs.
 _SAMPLES = 181
-#: Seconds over which "now" is measured: two samples at least, so that one late sample does not show as a jump.
+#: Seconds over which the present pace is measured: two periods, so that one late sample does not show as a jump.
 _NOW = 10.0
-#: Seconds that "lately" means.
+#: Seconds over which recent answers are counted.
 LATELY = 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Counters and gauges at one moment; None is unknown, because Redis was not there or this worker cannot know."""
+    """Counters and gauges at one moment. None is unknown: Redis did not answer, or this worker cannot know."""
 
     #: Seconds, monotonic.
     at: float
@@ -32,7 +33,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What happened between two samples, a second; None where it is unknown or means nothing."""
+    """What happened between two samples, per second or per POST. None where it is unknown or has no meaning."""
 
     accepted: float | None = None
     posts: float | None = None
@@ -63,27 +64,26 @@ def pace(before: Sample, after: Sample) -> Pace:
 
 
 class History:
-    """Samples in the order they were taken, the oldest forgotten first."""
+    """Samples in the order in which they were taken. The oldest is dropped first."""
 
     def __init__(self) -> None:
         self._samples: deque[Sample] = deque(maxlen=_SAMPLES)
 
     def add(self, sample: Sample) -> None:
-        """Remembers a sample."""
         self._samples.append(sample)
 
     def before(self, now: float, seconds: float) -> Sample | None:
-        """The youngest sample that is at least so old, or else the oldest there is."""
+        """The newest sample that is at least this many seconds old, otherwise the oldest one; None if there is none."""
         old = [sample for sample in self._samples if now - sample.at >= seconds]
         return old[-1] if old else next(iter(self._samples), None)
 
     def now(self, sample: Sample) -> Pace:
-        """The pace of the last seconds, up to a sample that need not be remembered."""
+        """The pace of the last seconds before a sample, which need not be part of the history."""
         before = self.before(sample.at, _NOW)
         return Pace() if before is None else pace(before, sample)
 
     def answers(self, sample: Sample) -> dict[str, int]:
-        """How often each answer came in the last minute; the most frequent first."""
+        """How often each answer came in the last minute before a sample; the most frequent first."""
         before = self.before(sample.at, LATELY)
         old = {} if before is None else before.answers
         grown = {answer: int(count - old.get(answer, 0)) for answer, count in sample.answers.items()}

@@ -9,30 +9,34 @@ from forwarder.dead_letters.letter import claimed_at, order, with_shard
 from forwarder.outcome import LetterReason
 from forwarder.queue import DeadLetter, Queue
 
-#: How many of the latest letters are shown, and of how many the reasons are counted.
-_SHOWN, _COUNTED = 20, 1_000
-#: Counting ends after so many bytes of elements.
+#: This many of the latest letters are shown.
+_SHOWN = 20
+#: The reasons of this many of the latest letters are counted.
+_COUNTED = 1_000
+#: Counting stops after this many bytes of elements.
 _COUNTED_BYTES = 2_000_000
-#: Of an element so many bytes are read, which is all that an event may have by default, and so many are shown.
-_READ_BYTES, _SHOWN_BYTES = 65_536, 8_000
-#: So many bytes of the latest elements are explained: what is absurd takes a millisecond a kilobyte, and meanwhile no
-#: event is sent.
+#: At most this many bytes of an element are read: as many as an event may have by default.
+_READ_BYTES = 65_536
+#: At most this many bytes of an element are shown.
+_SHOWN_BYTES = 8_000
+#: Of the latest elements, this many bytes are explained. An absurd element takes a millisecond per kilobyte, and no
+#: event is sent meanwhile.
 _EXPLAINED_BYTES = 65_536
-_UNEXPLAINED = "`forwarder dead show` says what is likely wrong."
+_UNEXPLAINED = "`forwarder dead show` explains what is probably wrong."
 #: Characters of any other field that are shown.
 _FIELD = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Latest:
-    """The latest letters of all lists, with the lengths of their elements; and how many of each reason."""
+    """The latest letters of all lists, each with the length of its element, and how many letters have each reason."""
 
     letters: tuple[tuple[DeadLetter, int], ...] = ()
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
 async def read(queue: Queue) -> Latest:
-    """Looks at the latest letters. Raises UnreachableError."""
+    """Reads the latest letters of all lists. Raises UnreachableError."""
     shards = len(queue.lists)
     most, most_bytes = max(1, _COUNTED // shards), _COUNTED_BYTES // shards
     found: list[tuple[DeadLetter, int]] = []
@@ -46,13 +50,13 @@ async def read(queue: Queue) -> Latest:
 
 
 def by_reason(found: Latest) -> dict[str, int]:
-    """How many of each reason; what is none of ours is "other"."""
+    """How many letters have each reason. A reason that this version does not know counts as "other"."""
     known = {reason.value: found.by_reason[reason] for reason in LetterReason}
     return known | {"other": found.by_reason.total() - sum(known.values())}
 
 
 def hidden(found: Latest) -> list[dict[str, object]]:
-    """The latest letters without anything that the producers wrote."""
+    """The latest letters without anything that producers wrote."""
     sizes = accumulate(len(letter.element) for letter, _ in found.letters)
     return [_hidden(*each, size <= _EXPLAINED_BYTES) for each, size in zip(found.letters, sizes, strict=True)]
 
@@ -76,7 +80,7 @@ def _hidden(letter: DeadLetter, length: int, explained: bool) -> dict[str, objec
 
 
 def _explanation(letter: DeadLetter) -> str:
-    """It names members, and quotes no value."""
+    """Names members of the event, and quotes no value."""
     return explain(
         letter.reason,
         letter.status,

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 class Monitor:
-    """One per process; bounded in memory and in what it asks of Redis.
+    """One per process. Its memory is bounded, and so is the load that it puts on Redis.
 
     Args:
         state: what the worker is doing, for the log.
@@ -37,18 +37,18 @@ class Monitor:
         """
         summary = Summary(self.clock(), self._metrics.values())
         while True:
-            seen, values = await self.watch.look(), self._metrics.values()
+            seen, values = await self.watch.refresh(), self._metrics.values()
             self.history.add(self.sample(seen, values))
             if line := summary.line(self.clock(), values):
                 log.info("summary", state=self._state(), **line)
             await asyncio.sleep(PERIOD)
 
     async def close(self) -> None:
-        """Ends a question to Redis that is under way."""
+        """Cancels a read of Redis that is under way."""
         await self.watch.close()
 
     def sample(self, seen: Seen | None, values: Values) -> Sample:
-        """The present figures. What Redis said more than a period ago is unknown now."""
+        """The present figures. What Redis said more than `PERIOD` ago counts as unknown."""
         now = self.clock()
         census = seen.census if seen is not None and now - seen.at <= PERIOD else None
         return Sample(

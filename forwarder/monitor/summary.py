@@ -1,24 +1,26 @@
-"""The summary that is logged once a minute, for those who have nothing but the log. Pure.
+"""The summary that is logged once a minute, for people who have nothing but the log. Pure.
 
 Nothing is logged while nothing happens: an idle night is not worth a page of zeros.
 """
 
 from collections.abc import Mapping
 
-#: Seconds until the first line, so that whoever has just started the service sees one, and between two lines.
-_FIRST, _PERIOD = 10.0, 60.0
+#: Seconds until the first line, which is early for people who have just started the service.
+_FIRST = 10.0
+#: Seconds between two lines.
+_PERIOD = 60.0
 
-#: Of every metric, by the value of its label ("" without one).
+#: The value of every metric, by its name and by the value of its label, "" if it has none.
 Values = Mapping[str, Mapping[str, float]]
 
 
 def total(values: Values, name: str) -> float:
-    """A metric over all values of its label; 0 before it has any."""
+    """The sum of a metric over all values of its label; 0 before it has any."""
     return sum(values.get(name, {}).values())
 
 
 class Summary:
-    """One per process. To be asked often; it decides itself when there is something to say.
+    """One per process. Call :meth:`line` often: it decides when there is something to log.
 
     Args:
         now: seconds, monotonic.
@@ -27,30 +29,30 @@ class Summary:
     def __init__(self, now: float, values: Values) -> None:
         self._at, self._before = now, _totals(values)
         self._due = now + _FIRST
-        self._stood: dict[str, int] | None = None
+        self._queue: dict[str, int] | None = None
 
     def line(self, now: float, values: Values) -> dict[str, float] | None:
-        """What to log now, if anything: what this worker did a second, and how the queue stands."""
+        """The line to log now, or None: the rates of this worker since the previous line, and the present queue."""
         if now < self._due:
             return None
         seconds, totals = now - self._at, _totals(values)
         grown = {name: max(0.0, value - self._before[name]) for name, value in totals.items()}
         self._at, self._before, self._due = now, totals, now + _PERIOD
-        before, stands = self._stood, _stands(values)
-        self._stood = stands
-        if not any(grown.values()) and (stands == before or not any(stands.values())):
+        before, queue = self._queue, _queue(values)
+        self._queue = queue
+        if not any(grown.values()) and (queue == before or not any(queue.values())):
             return None
         return {
             "events_per_second": round(grown["events"] / seconds, 1),
             "posts_per_second": round(grown["posts"] / seconds, 1),
             "events_per_post": round(grown["posted"] / grown["batches"], 1) if grown["batches"] else 0.0,
             "retries": int(grown["retries"]),
-            **stands,
+            **queue,
         }
 
 
 def _totals(values: Values) -> dict[str, float]:
-    """What only grows while the process lives."""
+    """Counters, which only grow while the process lives."""
     return {
         "events": values["events_accepted_total"][""],
         "posts": total(values, "posts_total"),
@@ -60,7 +62,7 @@ def _totals(values: Values) -> dict[str, float]:
     }
 
 
-def _stands(values: Values) -> dict[str, int]:
+def _queue(values: Values) -> dict[str, int]:
     oldest = max(values["oldest_waiting_age_seconds"][""], values["oldest_claimed_age_seconds"][""])
     return {
         "waiting": int(values["queue_waiting_events"][""]),

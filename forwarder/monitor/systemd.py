@@ -1,7 +1,7 @@
-"""Tells systemd that the service is up, how it fares, and that its event loop turns (Type=notify and its watchdog).
+"""Notifies systemd that the service is up, what it is doing, and that its event loop runs (Type=notify, watchdog).
 
-The protocol is one datagram for each message (sd_notify(3)), so this is our own: systemd's binding for Python
-wants a compiler and libsystemd's headers where it is installed, and what is pure Python does not do more than this.
+The protocol is one datagram per message (sd_notify(3)), so this module speaks it directly: systemd's binding for Python
+needs a compiler and libsystemd's headers to install, and the packages in pure Python do no more than this module.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from contextlib import asynccontextmanager
 
 import structlog
 
-#: Seconds between two looks at whether the status has changed.
-_LOOK = 1.0
-#: systemd ignores a message of more than 4,096 bytes; a character is at most four of them.
+#: Seconds between two checks whether the status has changed.
+_STATUS_POLL = 1.0
+#: Characters of a status. systemd ignores a message of more than 4,096 bytes, and a character may take four of them.
 _LONGEST_STATUS = 1000
 
 log = structlog.get_logger()
 
 
 class Systemd:
-    """The line to whoever started this process; silent where that is not systemd, or it does not want to be told.
+    """Sends messages to systemd. Does nothing if systemd has not started this process, or wants no messages.
 
     Sending never blocks and never raises: a systemd that does not listen must not hold up an event.
 
@@ -33,7 +33,7 @@ class Systemd:
     def __init__(self, environment: Mapping[str, str]) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = "\0" + address[1:] if address.startswith("@") else address
-        #: Seconds between two beats: half of what systemd waits for one. None: it waits for none.
+        #: Seconds between two heartbeats: half of the time that systemd waits for one. None if it does not wait.
         self._interval = _watchdog(environment) if address else None
         self._heard = True
 
@@ -52,18 +52,19 @@ class Systemd:
             await asyncio.wait({notifying})
 
     def stopping(self) -> None:
-        """Says that the service drains and then ends."""
+        """Notifies systemd that the service finishes what is in flight, and then ends."""
         self._send("STOPPING=1")
 
     async def _notify(self, status: Callable[[], str]) -> None:
-        """Looks again and again; what systemd did not take is said again at the next look."""
+        """Checks the status again and again. A message that systemd did not take is sent again at the next check."""
         if not self._address:
             return
         ready, said, beaten = False, "", float("-inf")
-        pause = min(_LOOK, self._interval or _LOOK)
+        pause = min(_STATUS_POLL, self._interval or _STATUS_POLL)
         while True:
             ready = ready or self._send("READY=1")
-            # A line break would begin another message. On its own, so that none that is refused costs a beat.
+            # A line break would begin another assignment. The status is a message of its own: if it is refused, the
+            # heartbeat is not.
             now = " ".join(status().split())[:_LONGEST_STATUS]
             if now != said and self._send(f"STATUS={now}"):
                 said = now
@@ -73,7 +74,7 @@ class Systemd:
             await asyncio.sleep(pause)
 
     def _send(self, message: str) -> bool:
-        """Whether systemd took it. Says once that it did not."""
+        """Returns whether systemd took the message. Of failures in a row, only the first is logged."""
         if not self._address:
             return False
         try:

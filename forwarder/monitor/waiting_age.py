@@ -1,32 +1,36 @@
-"""How long the oldest waiting event has been waiting: its element does not say, but how the list grows does; pure."""
+"""Estimates the age of the oldest waiting event from when the list was seen to grow. Pure.
+
+Events carry no arrival time. Example: at 100 s, 10 events wait; at 160 s, 25. Now the oldest one is at least 60 s old.
+Then 10 are claimed. The oldest one now came between 100 s and 160 s, so at 170 s it is at least 10 s old.
+"""
 
 from itertools import pairwise
 from typing import NamedTuple
 
-#: Growths remembered one by one; of more, those that lie close together for their age are taken as one.
+#: Up to this many increases are kept exactly. Beyond that, neighbouring ones are merged.
 _MANY = 2_048
-#: By which share of an age that may make it too small.
+#: Largest relative error in an age that merging may cause: an age of 1,000 s is shown as at least 990 s.
 _TOO_SMALL = 0.01
 
 
 class _Grown(NamedTuple):
-    """So many events had been pushed since ever when somebody looked at `when`."""
+    """An increase: at `when`, this many events had ever been pushed."""
 
     pushed: int
     when: float
 
 
 class WaitingAge:
-    """Remembers when the list was seen to grow. One per list and process.
+    """Remembers when a list was seen to grow. One per list and process.
 
-    Everything is counted in places: the n-th event ever pushed has the n-th place, and events are taken in that order.
+    Events are numbered in the order in which they were pushed. They are claimed in the same order.
     """
 
     def __init__(self) -> None:
         self._seen: list[_Grown] = []
 
     def observe(self, taken: int, waiting: int, now: float) -> float:
-        """Seconds since the oldest waiting event was first seen to be there, 0 if none waits; never more than its age.
+        """Seconds since the oldest waiting event was first seen: never more than its true age. 0 if none waits.
 
         Args:
             taken: events ever claimed.
@@ -35,7 +39,7 @@ class WaitingAge:
         """
         pushed = taken + waiting
         if self._seen and pushed < self._seen[-1].pushed:
-            self._seen.clear()  # Redis went back in time, or somebody deleted events: the places mean others now
+            self._seen.clear()  # Redis went back in time, or somebody deleted events: the numbers mean others now
         if not self._seen or pushed > self._seen[-1].pushed:
             self._seen.append(_Grown(pushed, now))
         self._seen = [grown for grown in self._seen if grown.pushed > taken]

@@ -1,4 +1,4 @@
-"""What Redis knows, asked at most once a second however many pages are open, and never waited for long."""
+"""What Redis knows. It is read at most once a second, however many pages are open, and nobody waits for it for long."""
 
 import asyncio
 import itertools
@@ -17,11 +17,11 @@ from forwarder.monitor.history import PERIOD
 from forwarder.monitor.latest_letters import Latest
 from forwarder.queue import Census, HaltRecord, Queue
 
-#: Seconds for which what was seen is new enough.
+#: Seconds before Redis is read again.
 _FRESH = 1.0
-#: Seconds that whoever asks waits for Redis; then it is told what was seen last.
+#: Seconds that a caller waits for Redis. After that it gets what was read last.
 _PATIENCE = 1.0
-#: Seconds between two readings of the dead letters, which cost more than counting.
+#: Seconds before the dead letters are read again, which costs more than counting.
 _LETTERS = 2.0
 
 log = structlog.get_logger()
@@ -31,7 +31,7 @@ _NOTHING = Latest()
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What Redis said, and when (monotonic)."""
+    """What Redis said, and when (seconds, monotonic)."""
 
     at: float
     #: Of each list, by shard.
@@ -40,9 +40,11 @@ class Seen:
     #: The workers' names by their ids.
     workers: Mapping[str, str]
     letters: Latest = _NOTHING
-    #: When the letters were read last, how it stood then, and why they cannot be read now.
+    #: When the letters were read last.
     letters_at: float = float("-inf")
-    letters_stood: tuple[int, ...] = ()
+    #: The counts of letters at that time. If they are the same now, so are the letters.
+    letters_counted: tuple[int, ...] = ()
+    #: Why the letters cannot be read; None if they can.
     letters_problem: str | None = None
 
     @property
@@ -52,46 +54,51 @@ class Seen:
 
 
 class Watch:
-    """Asks by one command at a time: a Redis that hangs costs one connection, whatever is asked of the page."""
+    """Sends one command at a time. So a Redis that hangs costs one connection, however often the page is requested."""
 
     def __init__(self, queue: Queue, gauges: Gauges, clock: Callable[[], float]) -> None:
         self._queue = queue
         self._gauges = gauges
         self._clock = clock
-        self._looking: asyncio.Task[None] | None = None
+        self._refreshing: asyncio.Task[None] | None = None
         self._memory_asked = float("-inf")
-        #: In a cluster every list may be on another server, so each is asked in its turn.
+        #: In a cluster every list may be on another server, so each gets its turn.
         self._memory_of = itertools.cycle(queue.lists)
         #: None until Redis has answered for the first time.
         self.seen: Seen | None = None
-        #: Why Redis did not answer when it was last asked; None when it did.
+        #: Why Redis did not answer the latest read; None if it did.
         self.problem: str | None = None
 
-    async def look(self, *, with_letters: bool = False, patience: float = _PATIENCE) -> Seen | None:
-        """What is known now: at most a second old if Redis answers, else what it said last."""
-        if self._looking is None and not self._fresh(with_letters=with_letters):
-            self._looking = asyncio.create_task(self._ask(with_letters=with_letters))
-            self._looking.add_done_callback(self._looked)
-        if self._looking is not None:
-            await asyncio.wait({self._looking}, timeout=patience)
+    async def refresh(self, *, with_letters: bool = False, patience: float = _PATIENCE) -> Seen | None:
+        """What is known now: at most a second old if Redis answers, otherwise what it said last.
+
+        Args:
+            with_letters: whether to read the latest dead letters too.
+            patience: seconds to wait for Redis.
+        """
+        if self._refreshing is None and not self._fresh(with_letters=with_letters):
+            self._refreshing = asyncio.create_task(self._ask(with_letters=with_letters))
+            self._refreshing.add_done_callback(self._refreshed)
+        if self._refreshing is not None:
+            await asyncio.wait({self._refreshing}, timeout=patience)
         return self.seen
 
     def forget(self) -> None:
-        """What was seen is old: an action has changed it."""
+        """Makes the next :meth:`refresh` read Redis again, because an action has changed something."""
         if self.seen is not None:
             self.seen = replace(self.seen, at=float("-inf"), letters_at=float("-inf"))
 
     async def close(self) -> None:
-        """Ends a question that is under way."""
-        if self._looking is not None:
-            self._looking.cancel()
-            await asyncio.wait({self._looking})
+        """Cancels a read that is under way."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
+            await asyncio.wait({self._refreshing})
 
-    def _looked(self, task: asyncio.Task[None]) -> None:
-        self._looking = None
+    def _refreshed(self, task: asyncio.Task[None]) -> None:
+        self._refreshing = None
         if not task.cancelled() and task.exception() is not None:
-            self.problem = "what Redis answered could not be understood: see the log"
-            log.error("the status page cannot read Redis", exc_info=task.exception())
+            self.problem = "a reply of Redis could not be understood; see the log"
+            log.error("the monitor could not understand a reply of Redis", exc_info=task.exception())
 
     def _fresh(self, *, with_letters: bool) -> bool:
         seen = self.seen
@@ -100,7 +107,7 @@ class Watch:
         return not with_letters or not self._letters_due(seen)
 
     def _letters_due(self, seen: Seen) -> bool:
-        return seen.letters_stood != _stand(seen.census) and self._clock() - seen.letters_at >= _LETTERS
+        return seen.letters_counted != _counts(seen.census) and self._clock() - seen.letters_at >= _LETTERS
 
     async def _ask(self, *, with_letters: bool) -> None:
         try:
@@ -119,22 +126,22 @@ class Watch:
         self.seen = await self._read_letters(seen) if with_letters and self._letters_due(seen) else seen
 
     async def _ask_memory(self) -> None:
-        """The answer is long and memory fills slowly, so now and then. Unknown where an ACL forbids the question."""
+        """Rare, because the reply is long and memory fills slowly. Where an ACL forbids INFO, memory stays unknown."""
         if self._clock() - self._memory_asked >= PERIOD:
             self._memory_asked = self._clock()
             with suppress(ForwarderError):
-                self._gauges.told(await next(self._memory_of).memory())
+                self._gauges.measured(await next(self._memory_of).memory())
 
     async def _read_letters(self, seen: Seen) -> Seen:
-        """The letters, or why they cannot be read: a Redis user without the right to must still see the rest."""
+        """The letters, or why they cannot be read. A Redis user who may not read them must still see the rest."""
         now = self._clock()
         try:
             latest = await letters.read(self._queue)
         except ForwarderError as error:
             return replace(seen, letters_at=now, letters_problem=str(error))
-        return replace(seen, letters=latest, letters_at=now, letters_stood=_stand(seen.census), letters_problem=None)
+        return replace(seen, letters=latest, letters_at=now, letters_counted=_counts(seen.census), letters_problem=None)
 
 
-def _stand(census: Census) -> tuple[int, ...]:
+def _counts(census: Census) -> tuple[int, ...]:
     """Changes whenever a letter comes or goes."""
     return (census.letters, census.dead_lettered, census.replayed, census.deleted)

@@ -1,5 +1,5 @@
 "use strict";
-// What comes from the service is shown as text, never as markup: nothing in an event is to be trusted.
+// Data from the service is shown as text, never as markup: nothing in an event can be trusted.
 const PERIOD = 2000, PATIENCE = 8000, SPAN = 900, WIDTH = 300, HEIGHT = 60;
 const $ = (id) => document.getElementById(id);
 const all = (selector, within = document) => [...within.querySelectorAll(selector)];
@@ -14,7 +14,7 @@ const button = (label, key, press, attributes = {}) => {
   made.addEventListener("click", press);
   return made;
 };
-// Writes only what has changed, so that nothing is read aloud or flickers for no reason.
+// Writes only what has changed, so that nothing flickers or is read aloud without a reason.
 const text = (node, value) => {
   if (node.textContent !== value) node.textContent = value;
 };
@@ -22,7 +22,7 @@ const say = (node, value) => {
   node.hidden = !value;
   text(node, value || "");
 };
-// Makes children anew only when their data has changed, and keeps the focus.
+// Replaces the children only if their data has changed, and keeps the focus.
 const made = new WeakMap();
 const children = (node, data, make) => {
   const key = JSON.stringify(data);
@@ -88,7 +88,7 @@ function draw(tile, { age, [tile.key]: values }) {
   const y = (value) => HEIGHT - 1 - (value / (tile.most || 1)) * (HEIGHT - 6);
   const runs = [];
   values.forEach((value, i) => {
-    // What is not known is a gap; so is a time in which the service was frozen.
+    // An unknown value leaves a gap, and so does a time in which the service was frozen.
     if (!known(values[i - 1]) || age[i - 1] - age[i] > 30) runs.push([]);
     if (known(value)) runs.at(-1).push(`${x(age[i]).toFixed(1)} ${y(value).toFixed(1)}`);
   });
@@ -100,7 +100,7 @@ function draw(tile, { age, [tile.key]: values }) {
   tile.svg.setAttribute("aria-label", `${tile.label} in the last 15 minutes: ${range}`);
   peek(tile, tile.at);
 }
-// What the pointer is on, or without one the highest value.
+// Shows the value under the pointer, or the highest value if there is no pointer.
 function peek(tile, at) {
   tile.at = at;
   const { ages, values, form } = tile;
@@ -111,7 +111,7 @@ function peek(tile, at) {
 }
 
 let revealed = null, last = null, lostAt = null, timer;
-// A browser that keeps nothing refuses this: then the token lasts until the page is loaded again.
+// A browser that stores nothing refuses this. The token then lasts until the page is reloaded.
 const stored = (act) => {
   try {
     return act(sessionStorage);
@@ -140,7 +140,7 @@ function limit(node, { used, now, most }, unit, cause) {
   const top = most || now || used || 1;
   const said = now ? `${rate(used)} of ${rate(now)}${unit}` : `${rate(used)}${unit}, no limit`;
   text(node.querySelector(".said"), said);
-  text(node.querySelector(".faint"), now < most ? `lowered from ${rate(most)}${unit} by ${cause}` : most ? "not lowered" : "");
+  text(node.querySelector(".faint"), now < most ? `lowered from ${rate(most)}${unit} because of ${cause}` : most ? "not lowered" : "");
   const meter = node.querySelector(".meter");
   const part = Math.min(100, Math.round((100 * used) / top));
   meter.setAttribute("aria-valuenow", part);
@@ -206,13 +206,13 @@ function render(d) {
     text(tile.note, d.notes[tile.key]);
     draw(tile, d.history);
   }
-  limit($("concurrency"), d.limits.concurrency, "", "5xx, or no answer");
-  limit($("rate"), { used: d.now.posts || 0, ...d.limits.rate }, "/s", "429");
+  limit($("concurrency"), d.limits.concurrency, "", "5xx or missing answers");
+  limit($("rate"), { used: d.now.posts || 0, ...d.limits.rate }, "/s", "429 answers");
   children($("answers"), d.answers, () => Object.entries(d.answers).flatMap(([answer, n]) => [el("dt", {}, answer), el("dd", {}, count(n))]));
   text($("totals"), d.notes.answers);
   children($("shards"), d.shards, () => d.shards.map(shard));
-  text($("worker"), `This page is of ${d.worker.name}, up for ${span(d.worker.seconds)}.`);
-  text($("privacy"), token ? "" : d.actions ? "Users’ data is hidden. Unlock actions to see it, or to replay." : "Users’ data is hidden. A command shows it.");
+  text($("worker"), `This page is served by ${d.worker.name}, which has run for ${span(d.worker.seconds)}.`);
+  text($("privacy"), token ? "" : d.actions ? "User data is hidden. Unlock actions to see it or to replay." : "User data is hidden. The commands show it.");
   dead(d.letters);
   past(d.history);
   $("lock").hidden = !d.actions;
@@ -261,8 +261,8 @@ async function poll() {
 }
 function lost({ message }) {
   lostAt ||= new Date();
-  const sentence = `It has not answered since ${lostAt.toLocaleTimeString("en-GB")}. What is below is from then. The page keeps asking.`;
-  state({ tone: "bad", title: "No contact with this worker", sentence, detail: message, remedy: "see whether its process runs and can be reached; `forwarder status` asks Redis instead" });
+  const sentence = `It has not answered since ${lostAt.toLocaleTimeString("en-GB")}. The figures below are from then. The page keeps trying.`;
+  state({ tone: "bad", title: "No contact with this worker", sentence, detail: message, remedy: "check whether its process runs and can be reached; `forwarder status` asks Redis instead" });
   $("since").hidden = $("way").hidden = true;
 }
 

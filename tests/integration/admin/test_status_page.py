@@ -150,9 +150,9 @@ async def test_a_halt_is_ended_with_the_token(
     assert found["halted_since"]
     api.api_key = KEY
     code, done, _ = await ask(guarded, "/resume", {"allow_refusals": 3}, **bearer())
-    assert (code, done["done"]) == (200, "The halt is over. Workers go on within seconds.")
+    assert (code, done["done"]) == (200, "The halt is over. Workers continue within seconds.")
     await settled(redis_client, queue_name)
-    assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "It was not halted."}
+    assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "The service was not halted."}
 
 
 async def halted(service: Running) -> dict[str, Any] | None:
@@ -169,7 +169,7 @@ async def test_one_letter_and_all_of_a_reason_are_replayed(
     one = found["letters"]["latest"][0]["id"]
     assert (await ask(guarded, "/replay", {"id": one}, **bearer()))[1] == {"done": "1 dead letter replayed."}
     again = await ask(guarded, "/replay", {"id": one}, **bearer())
-    assert again[1] == {"done": "There is no such dead letter any more."}
+    assert again[1] == {"done": "There is no such dead letter now."}
     some = await ask(guarded, "/replay", {"reason": "rejected", "limit": 3}, **bearer())
     assert some[1] == {"done": "3 dead letters replayed."}
     census = await settled(redis_client, queue_name)
@@ -183,8 +183,8 @@ async def test_a_canary_that_comes_back_holds_the_others(
     wanted = {"reason": "rejected", "canary": 2}
     code, found, _ = await ask(guarded, "/replay", wanted, **bearer())
     assert code == 200
-    assert found["done"].startswith("2 dead letters replayed, and no more: ")
-    assert "Mend the cause first." in found["done"]
+    assert found["done"].startswith("2 dead letters replayed, then stopped: ")
+    assert "Fix the cause first." in found["done"]
     census = await settled(redis_client, queue_name)
     assert (census.letters, census.replayed) == (9, 2)
     api.faults = Faults()
@@ -296,7 +296,7 @@ async def test_guessing_the_token_is_slowed_down_for_everybody_and_logged(guarde
         code, _, headers = await ask(guarded, "/letters.json", **bearer())
     assert code == 429
     assert 0 < int(headers["Retry-After"]) <= 60
-    assert [line["event"] for line in logged].count("a wrong token was tried on the admin address") == 5
+    assert [line["event"] for line in logged].count("wrong token on the admin address") == 5
     assert (await ask(guarded, "/status.json"))[0] == 200
 
 
@@ -327,7 +327,7 @@ async def test_a_frozen_redis_does_not_hold_up_the_page(
             found = await eventually(lambda: stale(service, took), what="the page says that Redis is silent")
             assert "as it was then" in found["notices"][0]
             assert found["shards"][0]["waiting"] == 0
-            await eventually(lambda: says(service, "Redis does not serve", took))
+            await eventually(lambda: says(service, "Redis is unavailable", took))
             # A second or two, and more on a busy machine; Redis' answer timeout would be five.
             assert max(took) < 4.5
         finally:
@@ -465,7 +465,7 @@ async def test_several_lists_are_shown_and_replayed_each_and_together(
         assert one[1] == {"done": "1 dead letter replayed."}
         await eventually(lambda: api.ledger.users() == ["user-2"])
         nowhere = await ask(service, "/replay", {"id": "3/1-1"}, **bearer())
-        assert nowhere[1] == {"done": "There is no such dead letter any more."}
+        assert nowhere[1] == {"done": "There is no such dead letter now."}
         some = await ask(service, "/replay", {"reason": "rejected", "limit": 1}, **bearer())
         assert some[1] == {"done": "1 dead letter replayed."}
         rest = await ask(service, "/replay", {"reason": "rejected"}, **bearer())

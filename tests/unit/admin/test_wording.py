@@ -30,7 +30,7 @@ def test_a_halt_that_somebody_else_wrote_is_a_halt() -> None:
 @pytest.mark.parametrize("state", [State.STARTING, State.STANDING_BY, State.DRAINING])
 def test_a_redis_that_does_not_serve_comes_before_the_rest(state: State) -> None:
     said = words.said(Readiness(ready=False, state=state, reason="redis", detail="LOADING"), 30)
-    assert (said.tone, said.title, said.detail) == ("bad", "Redis does not serve", "LOADING")
+    assert (said.tone, said.title, said.detail) == ("bad", "Redis is unavailable", "LOADING")
 
 
 def test_notices_speak_only_of_what_is_wrong() -> None:

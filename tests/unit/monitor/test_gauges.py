@@ -56,17 +56,17 @@ def test_an_imbalance_of_one_list_is_not_made_up_for_by_another() -> None:
 
 def test_the_fullest_server_is_shown_until_nobody_hears_of_it_any_more() -> None:
     shown = Shown(1)
-    shown.gauges.told(Memory("small", 90, 100))
-    shown.gauges.told(Memory("large", 500, 1_000))
+    shown.gauges.measured(Memory("small", 90, 100))
+    shown.gauges.measured(Memory("large", 500, 1_000))
     assert (shown["redis_used_memory_bytes"], shown["redis_max_memory_bytes"]) == (90, 100)
-    shown.gauges.told(Memory("small", 10, 100))
+    shown.gauges.measured(Memory("small", 10, 100))
     assert (shown["redis_used_memory_bytes"], shown["redis_max_memory_bytes"]) == (500, 1_000)
     shown.now = 3_600.0
-    shown.gauges.told(Memory("small", 10, 100))
+    shown.gauges.measured(Memory("small", 10, 100))
     assert (shown["redis_used_memory_bytes"], shown["redis_max_memory_bytes"]) == (10, 100)
 
 
 def test_a_server_that_does_not_say_how_much_it_may_use_does_no_harm() -> None:
     shown = Shown(1)
-    shown.gauges.told(Memory("", 0, 0))
+    shown.gauges.measured(Memory("", 0, 0))
     assert (shown["redis_used_memory_bytes"], shown["redis_max_memory_bytes"]) == (0, 0)
