@@ -1,4 +1,4 @@
-"""The ``forwarder`` command: its subcommands, and what an error means for its exit code.
+"""The ``forwarder`` command: its subcommands, and the exit code of each kind of error.
 
 Exit codes (as in BSD's sysexits where it has one): 0 done, 1 failure, 64 usage, 77 halted, 78 configuration.
 """
@@ -38,8 +38,8 @@ _DEAD_COMMANDS = {
 app = typer.Typer(
     name="forwarder",
     cls=lazy_group(_COMMANDS),
-    help="Drains user events from a Redis list into batched POSTs to the Carnival API.\n\n"
-    "Settings are FORWARDER_… environment variables: see deploy/reference.md.",
+    help="Forward user events from a Redis list to the Carnival API, in batches.\n\n"
+    "Settings are environment variables named FORWARDER_…; see deploy/reference.md.",
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -49,7 +49,7 @@ app.add_typer(
 )
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer calls it so
+def _version(wanted: bool) -> None:  # noqa: FBT001 - typer passes it by position
     if wanted:
         typer.echo(f"forwarder {__version__}")
         raise typer.Exit
@@ -66,15 +66,15 @@ def _options(
 
 
 def _only(error: BaseException) -> BaseException:
-    """The one error within groups of one."""
+    """The error inside exception groups that hold one error."""
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     return error
 
 
 def _explained(error: BaseException) -> int:
-    """Prints what a person can fix, and returns the exit code; raises anything else again."""
-    from forwarder.cli.output import problem  # noqa: PLC0415 - loads rich, which --help and --version do not need
+    """Prints what a person can fix, and returns the exit code. Raises any other error again."""
+    from forwarder.cli.output import problem  # noqa: PLC0415 - loads rich, which --help does not need
 
     match error:
         case TyperException():
@@ -91,23 +91,23 @@ def _explained(error: BaseException) -> int:
             problem(str(error))
             return EXIT_FAILURE
         case KeyboardInterrupt() | typer.Abort():
-            return 130  # what a shell says of a program that SIGINT ended
+            return 130  # the code that a shell reports for SIGINT
     raise error
 
 
 def _keep_standard_descriptors() -> None:
-    """Opens what is closed of 0, 1 and 2: a socket must not get the number of standard error."""
+    """Opens descriptors 0, 1 and 2 if they are closed: no socket may get the number of standard error."""
     while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
         pass
     os.close(number)
 
 
 def main() -> None:
-    """Entry point of the ``forwarder`` command; no traceback for what a person can fix."""
+    """Entry point of the ``forwarder`` command. What a person can fix gives no traceback."""
     _keep_standard_descriptors()
     try:
         code = app(standalone_mode=False)
-    except BaseException as error:  # noqa: BLE001 - what is not explained is raised again
-        hide_in_tracebacks()  # not before: typer sets a hook of its own
+    except BaseException as error:  # noqa: BLE001 - what a person cannot fix is raised again
+        hide_in_tracebacks()  # only now, as typer sets its own hook
         code = _explained(_only(error))
     sys.exit(code)

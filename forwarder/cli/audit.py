@@ -39,10 +39,10 @@ def _print_json(found: Mapping[str, Census], queue: str) -> None:
 
 
 def _print(found: Mapping[str, Census], queue: str) -> None:
-    """Prints each identity, over all lists; if it does not hold, in which lists, and by how much."""
+    """Prints each identity over all lists. If it does not hold, names the lists, and by how much they are off."""
     total = reduce(operator.add, found.values())
     pushed = total.waiting + total.sequence - total.replayed
-    out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, as far as Redis knows", "default"))
+    out.print(Text(queue, "bold").append(f": {pushed:,} events pushed so far, by the counts in Redis", "default"))
     for identity in total.imbalances:
         off = {name: census.imbalances[identity] for name, census in found.items() if census.imbalances[identity]}
         mark = Text("✘ ", "bold red") if off else Text("✔ ", "bold green")

@@ -1,4 +1,4 @@
-"""Pushing NDJSON: one event a line, in order, each pushed once."""
+"""Reads NDJSON, one event per line, and pushes each event once, in order."""
 
 import signal
 import zlib
@@ -17,26 +17,26 @@ _BATCH = 1_000
 
 @dataclass(slots=True)
 class Pushed:
-    """What became of the lines."""
+    """How many events were pushed, and what is wrong with the lines that are not events."""
 
     events: int = 0
     wrong: list[tuple[int, str]] = field(default_factory=list)
 
 
 class _InterruptedError(Exception):
-    """A signal came while a line was awaited."""
+    """A signal arrived during a read."""
 
 
 class Lines:
-    """Lines until they end, SIGINT or SIGTERM comes, or they cannot be read on; what was read is pushed all the same.
+    """Yields lines until the end of input, a read error, SIGINT or SIGTERM. Lines already read are still pushed.
 
-    A signal ends a read at once, but not a push that is under way: whether that is done would be unknown.
-    Use as a context manager, in the main thread.
+    A signal ends a read at once, but never a push: nobody would know whether that push is complete.
+    Use it as a context manager, in the main thread.
 
     Attributes:
-        given: how many lines were handed out.
-        stopped: why there are no more, if they had not simply ended.
-        signal: the signal that came.
+        given: how many lines were yielded.
+        stopped: why reading stopped before the end of input.
+        signal: the signal that arrived.
     """
 
     def __init__(self, lines: Iterable[bytes]) -> None:
@@ -67,7 +67,7 @@ class Lines:
     def _next(self) -> bytes | None:
         line = None
         try:
-            # Set before the look: a signal in between would be seen by neither.
+            # Set first: a signal between this check and the read would go unnoticed.
             self._reading = True
             if self.signal is None:
                 line = next(self._lines, None)
@@ -76,7 +76,7 @@ class Lines:
             self._reading = False
         except (OSError, EOFError, zlib.error) as error:
             self._reading = False
-            self.stopped = f"cannot be read on: {error}"
+            self.stopped = f"reading stopped: {error}"
         if self.signal is not None:
             self.stopped = "interrupted"
             return None
@@ -90,18 +90,17 @@ async def push_lines(
     wrong: Callable[[int, str], None],
     progress: Callable[[int], None],
 ) -> Pushed:
-    """Pushes every line that is an event; blank lines are passed over, wrong ones named and skipped.
+    """Pushes each line that is an event. Skips blank lines, and lines that are not events.
 
     Args:
         lines: NDJSON, with or without line ends.
-        producer: where to.
-        wrong: told the number (from 1) of a line that is no event, and why.
-        progress: told how many bytes were read, a batch at a time.
+        producer: receives the events.
+        wrong: called with the number of a line that is not an event, from 1, and what is wrong with it.
+        progress: called with the number of bytes of each batch, once it is pushed.
 
     Raises:
-        ForwarderError: a push that was not done in full; the message says how many events were pushed, and which
-            lines may or may not have been, or were not. None is sent again: only a person can say whether it may be
-            doubled.
+        ForwarderError: not all of a batch was pushed. The message says how many events were pushed, which lines may
+            have been pushed, and which were not. Nothing is sent again: only a person knows whether duplicates matter.
     """
     pushed = Pushed()
     numbered = enumerate(lines, 1)
@@ -115,7 +114,7 @@ async def push_lines(
 async def _push_batch(
     events: list[tuple[int, bytes]], producer: Producer, pushed: Pushed, wrong: Callable[[int, str], None]
 ) -> list[tuple[int, bytes]]:
-    """Those that were pushed: all but the wrong ones."""
+    """Pushes a batch and returns what was pushed: all but the wrong lines."""
     while True:
         try:
             await producer.push_many([element for _, element in events])

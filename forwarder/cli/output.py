@@ -1,4 +1,4 @@
-"""What the commands share of their output. Problems go to standard error; everything else to standard output."""
+"""Prints for people and scripts: problems to standard error, everything else to standard output."""
 
 import os
 import sys
@@ -13,10 +13,10 @@ from forwarder.errors import ConfigurationError
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
 
-#: Problems of one kind that are printed one by one. Further ones are only counted.
+#: At most this many problems of one kind are printed.
 _PRINTED = 20
 
-# Without markup: brackets in what Redis or a file holds are not tags.
+# Without markup: square brackets in data are not tags.
 out = Console(highlight=False, markup=False, emoji=False)
 err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
@@ -27,16 +27,16 @@ def as_line(value: object) -> None:
 
 
 def problem(text: str) -> None:
-    """Prints something that went wrong; `text` may quote what Redis, a file or a program has said."""
+    """Prints what went wrong. `text` may quote Redis, a file or a program."""
     said = visible_lines(hidden(text))
     err.print(Text("forwarder: ", "bold red").append(said, "default"), soft_wrap=True)
 
 
 class Problems:
-    """Prints the first twenty problems of a kind.
+    """Prints the first twenty problems of one kind.
 
     Args:
-        and_more: printed once instead of all further ones.
+        and_more: printed once instead of the problems after these.
     """
 
     def __init__(self, and_more: str) -> None:
@@ -44,7 +44,7 @@ class Problems:
         self._found = 0
 
     def add(self, text: str) -> None:
-        """Prints one more problem, unless twenty were printed."""
+        """Prints a problem, unless twenty have been printed."""
         self._found += 1
         if self._found <= _PRINTED:
             problem(text)
@@ -54,10 +54,10 @@ class Problems:
 
 @contextmanager
 def written() -> Iterator[None]:
-    """Flushes what is written to standard output within.
+    """Makes sure that all output of the ``with`` block is written.
 
     Raises:
-        ConfigurationError: not all of it could be written.
+        ConfigurationError: standard output could not take all of it.
         BrokenPipeError: its reader has gone.
     """
     try:
@@ -66,6 +66,6 @@ def written() -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
-        # What is left in the buffer would fail once more, with a traceback, when Python ends.
+        # Python would write the rest of the buffer when it exits, and fail again, with a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise ConfigurationError([f"cannot write to standard output: {error.strerror or error}"]) from error

@@ -1,4 +1,4 @@
-"""The progress bar of a command that may take long."""
+"""The progress bar of commands that may take long."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,33 +18,33 @@ from forwarder.cli.output import err
 
 
 class Bar:
-    """A progress bar. Without a terminal, nothing is drawn."""
+    """A progress bar. It is drawn only on a terminal."""
 
     def __init__(self, progress: Progress, task: TaskID) -> None:
         self._progress = progress
         self._task = task
 
     def advance(self, count: int) -> None:
-        """`count` more are done."""
+        """Counts this many more as done."""
         self._progress.advance(self._task, count)
 
     def reach(self, count: int) -> None:
-        """`count` are done in all."""
+        """Sets how many are done."""
         self._progress.update(self._task, completed=count)
 
     def describe(self, text: str) -> None:
-        """Shows `text` in front of the bar."""
+        """Changes the text in front of the bar."""
         self._progress.update(self._task, description=text)
 
 
 @contextmanager
 def bar(what: str, total: int | None, *, of_bytes: bool = False, hidden: bool = False) -> Iterator[Bar]:
-    """Draws a bar on standard error, if that is a terminal, until the end of the ``with`` block.
+    """Draws a bar on standard error during the ``with`` block, if that is a terminal.
 
     Args:
-        what: shown in front of the bar.
+        what: the text in front of the bar.
         total: how many there are; None if unknown.
-        of_bytes: whether bytes are counted.
+        of_bytes: counts bytes.
         hidden: draws nothing.
     """
     counts = (DownloadColumn(), TransferSpeedColumn()) if of_bytes else (MofNCompleteColumn(),)

@@ -20,14 +20,16 @@ from forwarder.producer import Producer
 
 
 def push(
-    file: Annotated[Path, typer.Argument(help="NDJSON, also gzipped; - is standard input.")] = Path("-"),
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="NDJSON, plain or gzipped; - is standard input.")] = Path(
+        "-"
+    ),
 ) -> None:
     """Push events, one JSON object per line.
 
-    A line that is not an event is skipped, and printed with what is wrong with it. The exit code is then 1.
+    Lines that are not events are named and skipped; the exit code is then 1.
     """
     settings = config.load()
-    wrong = Problems(and_more="more lines are wrong: only counted from here on")
+    wrong = Problems(and_more="more lines are wrong; from here on they are only counted")
 
     def name_wrong(number: int, why: str) -> None:
         wrong.add(f"line {number}: {why}")
@@ -39,7 +41,7 @@ def push(
         _print_pushed(pushed, settings.queue)
         if lines.stopped is not None:
             _print_stopped(lines)
-            return 128 + lines.signal if lines.signal else EXIT_FAILURE  # as a shell says it of a signal
+            return 128 + lines.signal if lines.signal else EXIT_FAILURE  # the code that a shell reports for a signal
         return EXIT_FAILURE if pushed.wrong else 0
 
     raise typer.Exit(asyncio.run(work()))
@@ -57,7 +59,7 @@ def _producer(settings: config.Settings) -> Producer:
 
 @contextmanager
 def _readable(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Opens a file, or standard input (-); with its length in bytes, if that is known.
+    """Opens a file, or standard input (-). The second value is its length in bytes, if that is known.
 
     Raises:
         ConfigurationError: the file cannot be read.
@@ -72,7 +74,7 @@ def _readable(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
 @contextmanager
 def _opened(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     if str(file) == "-":
-        if sys.stdin is None:  # started without one
+        if sys.stdin is None:  # the process was started without one
             raise OSError("standard input is closed")
         yield sys.stdin.buffer, None
     elif file.suffix == ".gz":
@@ -92,4 +94,5 @@ def _print_pushed(result: Pushed, queue: str) -> None:
 
 def _print_stopped(lines: Lines) -> None:
     following = lines.given + 1
-    problem(f"{lines.stopped}. Lines 1 to {lines.given} are done: go on with line {following} (tail -n +{following})")
+    handled = f"Lines 1 to {lines.given} were handled" if lines.given else "No line was handled"
+    problem(f"{lines.stopped}. {handled}; continue from line {following} (tail -n +{following})")

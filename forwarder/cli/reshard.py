@@ -18,8 +18,8 @@ from forwarder.queue import Content, Queue, connect
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.retry import patiently
 
-Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="How many lists there are to be.")]
-Move = Annotated[bool, typer.Option("--move", help="Move what waits and what is claimed; all workers are stopped.")]
+Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="The new number of lists.")]
+Move = Annotated[bool, typer.Option("--move", help="Move waiting and claimed events. All workers must be stopped.")]
 
 
 def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> None:
@@ -31,7 +31,7 @@ def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> N
     try:
         code = asyncio.run(_reshard(settings, shards, move=move, dry_run=dry_run))
     except KeyboardInterrupt:
-        problem("interrupted. If it had begun, nothing is lost: run the same command again to finish it")
+        problem("interrupted; nothing is lost. To finish, run the same command again")
         raise
     raise typer.Exit(code)
 
@@ -40,7 +40,7 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
     async with connect(settings.redis_url.get_secret_value()) as redis:
         plan = await make_plan(redis, settings.queue, shards, told=settings.shards)
         if plan.done:
-            out.print(f"{plan.queue} has {_lists(plan.after)} already: nothing to do", soft_wrap=True)
+            out.print(f"{plan.queue} already has {_lists(plan.after)}; nothing to do", soft_wrap=True)
             return 0
         await refuse(redis, plan, move=move)
         _print_plan(plan, dry_run=dry_run)
@@ -66,23 +66,24 @@ def _lists(number: int) -> str:
 def _print_plan(plan: Plan, *, dry_run: bool) -> None:
     held = f"{plan.waiting:,} events waiting, {plan.claimed:,} claimed, {count_of(plan.letters)}"
     way = f"from {plan.before:,} to {_lists(plan.after)}"
-    doing = "would finish resharding" if plan.mark else "would reshard"
-    if not dry_run:
-        doing = "finishing to reshard" if plan.mark else "resharding"
+    if dry_run:
+        doing = "would resume the resharding of" if plan.mark else "would reshard"
+    else:
+        doing = "resuming the resharding of" if plan.mark else "resharding"
     out.print(f"{doing} {plan.queue} {way}: {held}", soft_wrap=True)
     if plan.strays:
         names = ", ".join(keys.list for keys in plan.strays)
-        out.print(f"also what nobody drains, as it belongs to another number of lists: {names}", soft_wrap=True)
+        out.print(f"with lists that no worker drains, left from another number of lists: {names}", soft_wrap=True)
 
 
 def _print_moved(plan: Plan, moved: Moved, late: Mapping[str, Content]) -> None:
     out.print(
-        f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} has {_lists(plan.after)} now: "
-        f"start workers and producers with FORWARDER_SHARDS={plan.after}",
+        f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} now has {_lists(plan.after)}. "
+        f"Start workers and producers with FORWARDER_SHARDS={plan.after}",
         soft_wrap=True,
     )
     for name, content in late.items():
         problem(
-            f"{content.waiting:,} events were pushed onto {name} meanwhile, which nobody drains: stop the producers "
-            f"that still do so, and run `forwarder reshard {plan.after} --move` again"
+            f"{content.waiting:,} events were pushed to {name} during the move, and no worker drains that list. "
+            f"Stop the producers that still push to it, and run `forwarder reshard {plan.after} --move` again"
         )

@@ -16,7 +16,7 @@ from forwarder.queue import HaltRecord
 def resume(
     *,
     allow_refusals: Annotated[
-        int, typer.Option(min=0, help="Let so many refusals through before the dead-letter brake counts again.")
+        int, typer.Option(min=0, metavar="N", help="Let N refusals through before the dead-letter brake counts again.")
     ] = 0,
 ) -> None:
     """End a halt.
@@ -31,7 +31,7 @@ def resume(
 
     halt = asyncio.run(work())
     if halt is None:
-        out.print("nothing was halted")
+        out.print("The service was not halted.")
     else:
         since = halt.since or "an unknown time"
-        out.print(visible(f"resumed; it was halted since {since}: {halt.reason}: {halt.detail}"))
+        out.print(visible(f"Resumed. It had been halted since {since} ({halt.reason}): {halt.detail}"))

@@ -14,14 +14,13 @@ from forwarder.logs.redaction import hide
 from forwarder.monitor.systemd import Systemd
 from forwarder.service import Service
 
-#: Objects made and not freed that start a garbage collection. With Python's 700, a worker spends a fifth of its time
-#: on it.
+#: This many new objects start a garbage collection. With Python's 700, a worker would spend a fifth of its time on it.
 _GARBAGE = 20_000
 
 
 def run(
     log_format: Annotated[
-        Format | None, typer.Option(help="json, or console for eyes; without it FORWARDER_LOG_FORMAT decides.")
+        Format | None, typer.Option(help="json, or console for human-readable lines. Default: FORWARDER_LOG_FORMAT.")
     ] = None,
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
@@ -34,6 +33,6 @@ def run(
 
 
 def _collect_rarely() -> None:
-    """Looks for cycles rarely, and never among what was imported: reference counts free nearly everything."""
+    """Collects garbage rarely, and never what was imported: reference counts free nearly all objects."""
     gc.freeze()
     gc.set_threshold(_GARBAGE)

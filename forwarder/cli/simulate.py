@@ -15,13 +15,15 @@ from forwarder.simulator import Faults, Simulator
 
 def simulate(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8080,
-    api_key: Annotated[str, typer.Option(help="The only key that is accepted.")] = "demo-key",
+    host: Annotated[str, typer.Option(metavar="HOST", help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port to listen on; 0 picks a free one.", min=0, max=65535)
+    ] = 8080,
+    api_key: Annotated[str, typer.Option(metavar="KEY", help="The only API key that is accepted.")] = "demo-key",
     faults: Annotated[
-        Path | None, typer.Option(help="JSON file of scripted faults; see also GET and PUT /faults.")
+        Path | None, typer.Option(metavar="FILE", help="JSON file with scripted faults; see also GET and PUT /faults.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the dice that faults throw.")] = 0,
+    seed: Annotated[int, typer.Option(metavar="N", help="Seed of the random faults.")] = 0,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Stand in for the Carnival API.
@@ -33,7 +35,7 @@ def simulate(
 
 
 async def _serve(simulator: Simulator, host: str, port: int, *, until_stdin_ends: bool) -> None:
-    """Serves until SIGTERM or SIGINT, or until standard input ends: then the program that holds its other end is gone.
+    """Serves until SIGTERM or SIGINT; with `until_stdin_ends`, also until the program at its standard input is gone.
 
     Raises:
         PortInUseError: the address is taken.

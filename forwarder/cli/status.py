@@ -15,9 +15,10 @@ from forwarder.cli.output import as_line, out
 from forwarder.logs.printable import visible
 from forwarder.operations.status import ListStatus, Owner, Status, survey
 
-#: The counts that are shown of the whole queue, and of each list.
-_OF_ALL = ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")
-_OF_EACH = ("waiting", "claimed", "letters")
+#: The counts shown for the whole queue.
+_OF_QUEUE = ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")
+#: The counts shown for each list.
+_OF_LIST = ("waiting", "claimed", "letters")
 
 
 def status(*, as_json: Json = False) -> None:
@@ -56,42 +57,50 @@ def _json(found: Status) -> dict[str, object]:
 
 def _print(found: Status) -> None:
     table = Table.grid(padding=(0, 2))
-    table.add_row("state", _state(found))
-    if found.halt:
-        table.add_row("", visible(found.halt.detail))
+    state, more = _state(found)
+    table.add_row("state", state)
+    if more:
+        table.add_row("", more)
     counts = found.total.counts
-    for name in _OF_ALL:
+    for name in _OF_QUEUE:
         table.add_row(name.replace("_", " "), f"{counts[name]:,}")
     out.print(Text(found.queue, "bold"))
     out.print(table)
     out.print(_owners(found.lists))
 
 
-def _state(found: Status) -> Text:
+def _state(found: Status) -> tuple[Text, str]:
+    """How the queue is doing, and what more there is to say."""
     if found.halt:
-        return Text(visible(f"halted: {found.halt.reason} since {found.halt.since}"), "bold red")
-    without = sum(each.owner is None for each in found.lists)
+        return (
+            Text(visible(f"halted: {found.halt.reason} since {found.halt.since}"), "bold red"),
+            visible(found.halt.detail),
+        )
+    lists, without = len(found.lists), sum(each.owner is None for each in found.lists)
     if not without:
-        return Text("at work", "green")
-    if without < len(found.lists):
-        return Text(f"{without} of {len(found.lists)} lists have no owner", "yellow")
-    whose = "the list" if len(found.lists) == 1 else "the lists"
-    return Text(f"nobody owns {whose}: no worker is running", "yellow")
+        return Text("at work", "green"), ""
+    if without < lists:
+        return Text(f"{without} of {lists} lists have no owner", "yellow"), ""
+    waiting = found.total.waiting
+    events = "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
+    if found.workers:
+        return Text(f"No worker owns the list{'' if lists == 1 else 's'}; {events}", "yellow"), ""
+    return Text(f"No worker is running; {events}", "yellow"), "Start one: `forwarder run`"
 
 
 def _owners(lists: Sequence[ListStatus]) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
     table.add_column("list")
-    for name in _OF_EACH:
+    for name in _OF_LIST:
         table.add_column(name, justify="right")
     table.add_column("owner")
     for each in lists:
         counts = each.census.counts
-        table.add_row(each.name, *(f"{counts[name]:,}" for name in _OF_EACH), _named(each.owner))
+        table.add_row(each.name, *(f"{counts[name]:,}" for name in _OF_LIST), _named(each.owner))
     return table
 
 
 def _named(owner: Owner | None) -> Text:
     if owner is None:
-        return Text("nobody", "yellow")
+        return Text("none", "yellow")
     return Text(f"{visible(owner.worker)}, for {owner.lease_seconds:.0f} s more")

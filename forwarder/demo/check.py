@@ -1,4 +1,4 @@
-"""What the demo pushes, what must become of it, and whether it did: event by event, from the API's own ledger."""
+"""What the demo pushes, and whether each event fared as it must, by the ledger of the stand-in API."""
 
 import gzip
 import json
@@ -14,18 +14,18 @@ from forwarder.queue import Census, QueueList
 
 #: The shop's purchases: the CDNOW data of Fader and Hardie, http://www.brucehardie.com/datasets/
 ALL_EVENTS = 69_659
-#: Name of the events that the stand-in refuses.
+#: The stand-in refuses events with this name.
 REFUSED = "refused-by-the-stand-in"
-#: One event in a hundred is bad with --faults, in turn without a name and of a name that is refused.
+#: With --faults, one event in a hundred is bad: in turn, it has no name, or the name that is refused.
 _BAD = 100
 
 
 @dataclass(slots=True)
 class Purchases:
-    """What is pushed, and what must become of it; events are known by the member ``demo_id``."""
+    """What is pushed, and how it must end. The member ``demo_id`` identifies an event."""
 
     elements: list[bytes] = field(default_factory=list)
-    #: The ids of each user's good events, in the order they are pushed.
+    #: The IDs of each user's good events, in the order in which they are pushed.
     good: dict[str, list[int]] = field(default_factory=dict)
     invalid: set[int] = field(default_factory=set)
     refused: set[int] = field(default_factory=set)
@@ -33,14 +33,14 @@ class Purchases:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that must hold, and whether it does."""
+    """A statement about the run, and whether what must hold does hold."""
 
     holds: bool
     text: str
 
 
 def plan(events: int, *, faults: bool) -> Purchases:
-    """The first `events` purchases; with `faults` every hundredth one spoilt."""
+    """The first `events` purchases. With `faults`, every hundredth of them is bad."""
     found = Purchases()
     with (
         (files("forwarder.demo") / "data" / "cdnow-purchases.ndjson.gz").open("rb") as packed,
@@ -62,24 +62,24 @@ def plan(events: int, *, faults: bool) -> Purchases:
 
 @dataclass(slots=True)
 class Seen:
-    """What the ledger, the dead letters and the worker's metrics tell."""
+    """What the ledger, the dead letters and the worker's metrics say after the run."""
 
-    #: The ids of each user's accepted events in the order of their first acceptance, with the POST that did it.
+    #: Each user's accepted events in the order in which they were first accepted: the ID, and the POST.
     accepted: dict[str, dict[int, int]] = field(default_factory=dict)
     doubled: int = 0
-    #: Of these, the ones that came twice in one and the same POST, which no lost answer explains.
+    #: How many of these arrived twice in the same POST. No lost answer explains that.
     doubled_within: int = 0
-    #: The POSTs that had accepted first what came again later.
+    #: The POSTs that had first delivered what arrived again later.
     doubled_posts: set[int] = field(default_factory=set)
     dead: dict[str, list[int]] = field(default_factory=lambda: {"invalid": [], "rejected": []})
     metrics: str = ""
 
     def total(self, name: str) -> int:
-        """The sum of a metric's series."""
+        """The sum over a metric's labels."""
         return _total(self.metrics, name)
 
     def accept(self, line: bytes) -> None:
-        """One line of the ledger."""
+        """Adds one line of the ledger."""
         entry = json.loads(line)
         ids = self.accepted.setdefault(entry["user"], {})
         number, post = entry["event"]["demo_id"], entry["post"]
@@ -100,7 +100,7 @@ def _total(metrics: str, name: str) -> int:
 
 @asynccontextmanager
 async def scraping(admin: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
-    """How to read the worker's metrics again and again, over one connection."""
+    """Yields a function that reads the worker's metrics. It reuses one connection."""
     async with aiohttp.ClientSession() as session:
 
         async def scrape() -> str:
@@ -111,12 +111,12 @@ async def scraping(admin: str) -> AsyncIterator[Callable[[], Awaitable[str]]]:
 
 
 def live(metrics: str) -> tuple[int, int]:
-    """POSTs and retries so far."""
+    """The numbers of POSTs and retries so far."""
     return _total(metrics, "forwarder_posts_total"), _total(metrics, "forwarder_retries_total")
 
 
 async def observe(queue: QueueList, api_url: str, admin: str) -> Seen:
-    """Asks everybody."""
+    """Reads the ledger, the metrics and the dead letters."""
     seen = Seen()
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{api_url}/ledger") as ledger:
@@ -130,50 +130,73 @@ async def observe(queue: QueueList, api_url: str, admin: str) -> Seen:
 
 
 def verdict(planned: Purchases, seen: Seen, census: Census) -> list[Check]:
-    """What must hold, and whether it does."""
+    """The checks of the run."""
+    return [_arrived(planned, seen), _in_order(planned, seen), _once(seen), _letters(planned, seen), _balanced(census)]
+
+
+def _check(holds: bool, good: str, bad: str) -> Check:  # noqa: FBT001 - it comes first in the check, too
+    return Check(holds, good if holds else bad)
+
+
+def _arrived(planned: Purchases, seen: Seen) -> Check:
     good = sum(map(len, planned.good.values()))
     there = sum(len(set(ids) & seen.accepted.get(user, {}).keys()) for user, ids in planned.good.items())
     accepted = sum(map(len, seen.accepted.values()))
+    events = "good events" if planned.invalid or planned.refused else "events"
+    return _check(
+        there == good == accepted,
+        f"All {good:,} {events} arrived, and no others",
+        f"{good - there:,} of {good:,} {events} are missing; {accepted - there:,} others were accepted",
+    )
+
+
+def _in_order(planned: Purchases, seen: Seen) -> Check:
     disordered = sum(not _ordered(ids, seen.accepted.get(user, {})) for user, ids in planned.good.items())
+    customers = f"{len(planned.good):,} customers"
+    return _check(
+        not disordered,
+        f"The events of all {customers} arrived in order",
+        f"The events of {disordered:,} of {customers} arrived out of order",
+    )
+
+
+def _once(seen: Seen) -> Check:
     lost = seen.total("forwarder_posts_ambiguous_total")
-    doubled = f"{seen.doubled:,} events came twice"
-    explained = not seen.doubled_within and len(seen.doubled_posts) <= lost
-    if seen.doubled and explained:
-        doubled += f", all from {len(seen.doubled_posts):,} of the {lost:,} POSTs whose answer was lost"
-    elif seen.doubled:
-        within, posts = f"{seen.doubled_within:,} within one POST", f"the others from {len(seen.doubled_posts):,} POSTs"
-        doubled += f": {within}, {posts}, while {lost:,} answers were lost"
-    return [
-        Check(
-            there == good == accepted,
-            f"{good - there:,} of {good:,} good events are missing, {accepted - there:,} are where they do not belong",
-        ),
-        Check(disordered == 0, f"{disordered:,} of {len(planned.good):,} customers' events are out of order"),
-        Check(explained, doubled),
-        _letters(planned, seen),
-        Check(not census.imbalance, "every claimed event is accounted for, to the unit"),
-    ]
+    if not seen.doubled:
+        return Check(holds=True, text="No event arrived twice")
+    posts = f"{len(seen.doubled_posts):,} POSTs"
+    return _check(
+        not seen.doubled_within and len(seen.doubled_posts) <= lost,
+        f"{seen.doubled:,} events arrived twice, from {posts}: the answers of {lost:,} POSTs were lost",
+        f"{seen.doubled:,} events arrived twice: {seen.doubled_within:,} within one POST, the others from {posts}, "
+        f"but the answers of only {lost:,} POSTs were lost",
+    )
+
+
+def _balanced(census: Census) -> Check:
+    return _check(
+        not census.imbalance,
+        "Every claimed event is accounted for",
+        f"The counts of claimed events are off by {census.imbalance:,}",
+    )
 
 
 def _ordered(ids: list[int], accepted: dict[int, int]) -> bool:
-    """Whether those of `ids` that were accepted were so in their order; what is missing is another check's."""
+    """Whether the accepted events among `ids` arrived in this order. Missing events are another check's concern."""
     wanted = set(ids)
     return [x for x in accepted if x in wanted] == [x for x in ids if x in accepted]
 
 
 def _letters(planned: Purchases, seen: Seen) -> Check:
     wanted = {"invalid": sorted(planned.invalid), "rejected": sorted(planned.refused)}
-    text = f"{sum(map(len, seen.dead.values())):,} dead letters"
-    if {reason: sorted(ids) for reason, ids in seen.dead.items()} != wanted:
-        said = ", ".join(f"{len(ids):,} {reason}" for reason, ids in seen.dead.items())
-        return Check(
-            holds=False,
-            text=f"{text} ({said}) are not the {len(planned.invalid):,} without a name "
-            f"and the {len(planned.refused):,} refused",
-        )
-    if planned.invalid or planned.refused:
-        text += f": the {len(planned.invalid):,} without a name, the {len(planned.refused):,} refused, no other"
-    return Check(holds=True, text=text)
+    count = sum(map(len, seen.dead.values()))
+    said = ", ".join(f"{len(ids):,} {reason}" for reason, ids in seen.dead.items())
+    bad = f"the {len(planned.invalid):,} events without a name and the {len(planned.refused):,} that the API refused"
+    return _check(
+        {reason: sorted(ids) for reason, ids in seen.dead.items()} == wanted,
+        f"{count:,} dead letters: {bad}" if count else "No event became a dead letter",
+        f"{count:,} dead letters ({said}), which are not {bad}",
+    )
 
 
 def figures(seen: Seen, census: Census) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The demo: real purchases, an embedded Redis, the stand-in API, one worker, and a check of every event."""
+"""The demo: real purchases, a private Redis, the stand-in API, one worker, and a check of every event."""
 
 import asyncio
 import signal
@@ -37,10 +37,10 @@ _FAULTS = Faults(
 
 
 async def run(*, events: int, faults: bool, keep: bool) -> int:
-    """Runs the demo and cleans up after itself, also when it is interrupted.
+    """Runs the demo, and cleans up even when it is interrupted.
 
     Returns:
-        0 when every check holds, else 1; 128 + its number when a signal ended it, as a shell says it.
+        0 if every check holds, else 1. If a signal ended it, 128 plus its number, as a shell reports it.
 
     Raises:
         ServerMissingError: there is no redis-server to start.
@@ -58,9 +58,9 @@ async def run(*, events: int, faults: bool, keep: bool) -> int:
 
 @contextmanager
 def _ending_on_signals(received: list[int]) -> Iterator[None]:
-    """Cancels the caller's task at the first signal: left to themselves, SIGTERM and SIGHUP would leave files."""
+    """Cancels the caller's task at the first signal. By default, SIGTERM and SIGHUP would leave files behind."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    # A program under nohup is meant to survive SIGHUP.
+    # Under nohup, SIGHUP is ignored and must stay so.
     hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
     numbers = [signal.SIGINT, signal.SIGTERM, *hangup]
 
@@ -92,7 +92,7 @@ async def _run(*, events: int, faults: bool, keep: bool) -> int:
 
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
-    """Keeps the worker's log out of the picture, and shows its end if something goes wrong."""
+    """Writes the worker's log to a file, and prints its end if something goes wrong."""
     with file.open("w+") as stream:
         logs.configure("console", "warning", stream)
         try:
@@ -105,7 +105,7 @@ def _logged(file: Path) -> Iterator[None]:
 
 @asynccontextmanager
 async def _stand_in(scratch: Path, *, faults: bool) -> AsyncIterator[tuple[str, Process]]:
-    """The stand-in API as a process of its own, on the other core; ends when this process does, however it does."""
+    """Runs the stand-in API as a process of its own, on another core. It ends with this process, however that ends."""
     script = scratch / "faults.json"
     script.write_text((_FAULTS if faults else Faults()).model_dump_json(by_alias=True))
     process = await asyncio.create_subprocess_exec(
@@ -135,11 +135,11 @@ def _settings(redis_url: str, api_url: str) -> Settings:
         queue=_QUEUE,
         api_url=api_url,
         api_key=_KEY,
-        rate_limit=0,  # the vendor's ceiling is not the stand-in's
+        rate_limit=0,  # the stand-in has no limit
         retry_initial=0.05,
         retry_max=1,
         admin_port=0,
-        on_halt="exit",  # nobody is there to resume it
+        on_halt="exit",  # nobody would resume it
     )
 
 
@@ -179,10 +179,10 @@ class _Running:
     stand_in: asyncio.Task[int]
 
     async def pause(self, seconds: float | None, until: Iterable[asyncio.Future[Any]] = ()) -> None:
-        """Waits so long, or until one of `until` is done.
+        """Waits `seconds` (None: without a limit), or until one of `until` is done.
 
         Raises:
-            ForwarderError: the worker or the stand-in API ended; what the worker raised is raised as it was.
+            ForwarderError: the worker or the stand-in API ended. An error of the worker is raised as it is.
         """
         parts: set[asyncio.Future[Any]] = {self.worker, self.stand_in}
         await asyncio.wait({*parts, *until}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
@@ -194,7 +194,7 @@ class _Running:
 
 
 async def _ctrl_c(running: _Running) -> None:
-    """Waits for Ctrl-C or SIGTERM, which is how it is meant to end."""
+    """Waits for Ctrl-C or SIGTERM."""
     wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, wanted.cancel)
@@ -202,7 +202,7 @@ async def _ctrl_c(running: _Running) -> None:
 
 
 async def _push(redis: Redis, elements: list[bytes]) -> None:
-    """Not by our own producer: that lets nothing through that is no event, and some of these are none."""
+    """Pushes without our producer, which would refuse the elements that are not events."""
     for start in range(0, len(elements), 1_000):
         await redis.rpush(_QUEUE, *elements[start : start + 1_000])
 

@@ -1,4 +1,4 @@
-"""What the demo prints: alive in a terminal, plain lines anywhere else."""
+"""What the demo prints: a live view in a terminal, plain lines elsewhere."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -12,22 +12,22 @@ from rich.text import Text
 from forwarder.demo.check import Check
 from forwarder.queue import Census
 
-#: Seconds between two lines of progress when nobody looks at a terminal.
+#: Seconds between two lines of progress without a terminal.
 _EVERY = 2.0
 
 out = Console(highlight=False)
 
 
 def title(redis_url: str, events: int) -> None:
-    """What is about to happen, and with what."""
+    """Prints what is about to happen."""
     out.print(Text("forwarder demo", "bold"))
-    out.print(f"{events:,} real purchases of an online CD shop (CDNOW data of Fader and Hardie)")
-    out.print(Text(f"pushed onto a private Redis ({redis_url}), forwarded to a stand-in API\n", "dim"), soft_wrap=True)
+    out.print(f"{events:,} real purchases from an online CD shop (CDNOW data of Fader and Hardie)")
+    out.print(Text(f"pushed to a private Redis ({redis_url}) and forwarded to a stand-in API\n", "dim"), soft_wrap=True)
 
 
 @contextmanager
 def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float], None]]:
-    """Where to tell how it stands: the counts, POSTs and retries, and after how many seconds."""
+    """Shows the progress. Yields a function that updates it: counts, (POSTs, retries), seconds since the start."""
     columns = (
         TextColumn("forwarding"),
         BarColumn(bar_width=32),
@@ -54,7 +54,7 @@ def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float],
 
 
 def summary(numbers: Mapping[str, str], checks: Sequence[Check], *, faults: bool) -> None:
-    """The figures, and the verdict."""
+    """Prints the figures and the checks."""
     table = Table.grid(padding=(0, 2))
     table.add_column(justify="right", style="bold")
     for name, value in numbers.items():
@@ -65,26 +65,26 @@ def summary(numbers: Mapping[str, str], checks: Sequence[Check], *, faults: bool
         mark = Text("✔ ", "bold green") if check.holds else Text("✘ ", "bold red")
         out.print(mark.append(check.text, "default"), soft_wrap=True)
     if all(check.holds for check in checks):
-        hint = "the README, to push events of your own" if faults else "forwarder demo --faults, with an API that fails"
-        out.print(Text("\nNothing lost. ", "bold green").append(f"Next: {hint}.", "default"), soft_wrap=True)
+        hint = "push your own events, see README.md" if faults else "`forwarder demo --faults`, with an API that fails"
+        out.print(Text("\nNothing was lost. ", "bold green").append(f"Next: {hint}", "default"), soft_wrap=True)
 
 
 def addresses(redis_url: str, api_url: str, admin: str, queue: str) -> None:
-    """Where everything is that was left running."""
+    """Prints the addresses of what is left running."""
     table = Table.grid(padding=(0, 2))
     table.add_row("Redis", redis_url, f"RPUSH {queue} " + '\'{"user_id":"u-1","name":"hello"}\'')
     table.add_row("stand-in API", api_url, "GET /ledger?summary=1, PUT /faults")
     table.add_row("worker", admin, "/ (status page), /metrics, /readyz, /livez")
-    out.print("\nEverything is left running. Ctrl-C ends it.")
+    out.print("\nEverything keeps running. Ctrl-C stops it.")
     out.print(table, soft_wrap=True)
 
 
 def interrupted() -> None:
-    """Said when a signal ended the demo, after everything is cleaned up."""
-    out.print("interrupted: everything it had started is ended, its files are gone", style="yellow")
+    """Prints that a signal ended the demo. Called once everything is cleaned up."""
+    out.print("interrupted: all processes were stopped, and all files deleted", style="yellow")
 
 
 def log_tail(text: str) -> None:
-    """The end of the worker's log."""
+    """Prints the last lines of the worker's log."""
     for line in text.splitlines()[-20:]:
         out.print(Text(line, "dim"), soft_wrap=True)

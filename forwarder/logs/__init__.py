@@ -1,13 +1,13 @@
-"""The log: one JSON object a line, or readable on a terminal; and no secret in it.
+"""The log: one JSON object per line, or human-readable lines, and never a secret.
 
 setup         configures structlog and the standard library's logging
 redaction     replaces secrets
 stream        a stream that never raises; tracebacks without secrets
-printable     text as a terminal may show it
-repeats       counts lines that repeat, instead of writing them
+printable     makes text safe to print in a terminal
+repeats       drops repeated lines and counts them
 """
 
 from typing import Literal
 
-#: How a line is written. The settings use it, and must not load structlog for it.
+#: How a line is written. It is here because settings use it, and must not load structlog for that.
 Format = Literal["json", "console"]

@@ -12,10 +12,10 @@ from forwarder.errors import ShardsDisagreeError, UnreachableError
 from forwarder.queue import Queue
 from forwarder.retry import patiently
 
-#: A user that is never created: the request that names it has no events, which the API refuses with a 400.
+#: A user that is never created: the API refuses a request without events with a 400.
 _NOBODY = "forwarder-check"
 
-#: This machine, as nearly everybody writes it: what goes there goes over no network.
+#: Common names of this machine: requests to them cross no network.
 _HERE = {"localhost", "127.0.0.1", "::1"}
 
 Grade = Literal["ok", "warning", "failure"]
@@ -23,7 +23,7 @@ Grade = Literal["ok", "warning", "failure"]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was checked. A failure means that the service cannot do its work."""
+    """One thing that was checked. A failure means that the service cannot work."""
 
     what: str
     grade: Grade
@@ -31,12 +31,12 @@ class Finding:
 
 
 async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIterator[Finding]:
-    """Looks at Redis and at the API, one finding at a time; changes nothing.
+    """Checks Redis and the API, and yields one finding at a time. Changes nothing.
 
     Args:
-        settings: already valid.
-        queue: whose lists are counted.
-        api: entered; None when there is no API key to try.
+        settings: already validated.
+        queue: of these settings.
+        api: already entered; None if there is no API key to try.
     """
     yield Finding("settings", "ok", "valid")
     try:
@@ -60,7 +60,7 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
     for finding in _in_the_clear(settings.api_url):
         yield finding
     if api is None:
-        yield Finding("api", "failure", "FORWARDER_API_KEY: not set (nor FORWARDER_API_KEY_FILE)")
+        yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
     else:
         yield await _api(api, settings.api_url)
 
@@ -68,11 +68,11 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
 async def _strays(queue: Queue) -> AsyncIterator[Finding]:
     try:
         found = await patiently(queue.strays)
-    except UnreachableError as error:  # such as without the right to look at other lists
-        yield Finding("strays", "warning", f"cannot look for lists that nobody drains: {error}")
+    except UnreachableError as error:  # for example if an ACL forbids to look at other lists
+        yield Finding("strays", "warning", f"cannot look for lists that no worker drains: {error}")
         return
     for name, content in found.items():
-        held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and nobody drains it"
+        held = f"{name}: {content.waiting} waiting, {content.claimed} claimed, and no worker drains it"
         advice = f"stop all workers and run `forwarder reshard {len(queue.lists)} --move`"
         yield Finding("strays", "warning", f"{held} with FORWARDER_SHARDS={len(queue.lists)}: {advice}")
 
@@ -83,7 +83,7 @@ def _redis(info: Mapping[str, str]) -> list[Finding]:
     policy, aof = info.get("maxmemory_policy"), info.get("aof_enabled")
     limit = int(info.get("maxmemory", "0"))
     return [
-        Finding("redis", "ok" if number >= (6, 2) else "failure", f"version {version} (6.2 or later is needed)"),
+        Finding("redis", "ok" if number >= (6, 2) else "failure", f"version {version} (6.2 or newer is required)"),
         Finding("persistence", "ok", "append-only file")
         if aof == "1"
         else Finding("persistence", "warning", "no append-only file: a restart of Redis loses recent events"),
@@ -97,17 +97,25 @@ def _in_the_clear(url: str) -> list[Finding]:
     parts = urlsplit(url)
     if parts.scheme == "https" or parts.hostname in _HERE:
         return []
-    return [Finding("address", "warning", f"{url} is not https: whoever is on the way can read the key and the events")]
+    return [
+        Finding("address", "warning", f"{url} is not https: anyone on the network path can read the key and the events")
+    ]
 
 
 async def _api(api: Api, url: str) -> Finding:
-    """Sends a request without events, which the API answers with 400 after it has accepted the credentials."""
+    """Sends a request without events. The API answers 400, but only once it has accepted the key."""
     match await api.post(_NOBODY, []):
         case Declined(meaning=Meaning.MALFORMED):
-            return Finding("api", "ok", f"{url} answers, and takes the key")
+            return Finding("api", "ok", f"{url} answers, and accepts the key")
         case Declined(meaning=Meaning.UNAUTHORIZED):
-            return Finding("api", "failure", f"{url} refuses the key (401)")
+            return Finding(
+                "api", "failure", f"{url} refuses the key (401): check FORWARDER_API_KEY or FORWARDER_API_KEY_FILE"
+            )
         case Declined(status=status) | Registered(status=status):
-            return Finding("api", "failure", f"{url} answers {status}, expected 400 to a request without events")
+            return Finding(
+                "api",
+                "failure",
+                f"{url} answers {status} to a request without events, not 400: check FORWARDER_API_URL",
+            )
         case Unanswered(cause=cause):
-            return Finding("api", "failure", f"{url} does not answer: {cause}")
+            return Finding("api", "failure", f"{url} does not answer: {cause}; check FORWARDER_API_URL")

@@ -11,7 +11,7 @@ from forwarder.retry import patiently
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The worker that holds the lease of a list, and for how many seconds it still does."""
+    """The worker that holds the lease of a list, and the seconds until that lease ends."""
 
     worker: str
     lease_seconds: float
@@ -19,7 +19,7 @@ class Owner:
 
 @dataclass(frozen=True, slots=True)
 class ListStatus:
-    """One list of the queue; `owner` is None if no worker owns it."""
+    """One list of the queue. `owner` is None if no worker owns it."""
 
     name: str
     census: Census

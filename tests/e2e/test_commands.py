@@ -184,7 +184,7 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     code, out, _ = await fresh_command("resume", environment=given)
     assert (code, "credentials" in out) == (0, True)
     code, out, _ = await command("resume", environment=given)
-    assert (code, "nothing was halted" in out) == (0, True)
+    assert (code, "The service was not halted." in out) == (0, True)
 
 
 async def test_status_and_check_on_a_sound_system(

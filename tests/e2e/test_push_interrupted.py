@@ -58,7 +58,7 @@ async def test_an_interrupted_push_names_the_line_to_go_on_with(
     assert process.stderr
     text = (await process.stderr.read()).decode()
     assert process.returncode == 128 + number, text
-    found = re.search(r"interrupted\. Lines 1 to (\d+) are done: go on with line (\d+)", text)
+    found = re.search(r"interrupted\. Lines 1 to (\d+) were handled; continue from line (\d+)", text)
     assert found, text
     done = int(found[1])
     assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[:done]
@@ -106,7 +106,7 @@ async def test_a_file_that_ends_too_soon_is_pushed_as_far_as_it_goes(
     file.write_bytes(whole[: len(whole) // 2])
     given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
     code, _, problem = await command("push", str(file), environment=given)
-    found = re.search(r"cannot be read on.*Lines 1 to (\d+) are done", problem)
+    found = re.search(r"reading stopped: .*Lines 1 to (\d+) were handled", problem)
     assert (code, bool(found)) == (1, True), problem
     assert found
     assert int(found[1]) > 1_000

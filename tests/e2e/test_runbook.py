@@ -28,7 +28,7 @@ async def no_worker_runs(here: Scene) -> None:
     await here.push(10)
     await here.fires("ForwarderAbsent")
     status, _ = await here.run("ForwarderAbsent")
-    assert "nobody owns the list" in status.text
+    assert "No worker is running; 10 events wait" in status.text
     async with here.service():
         await here.ends("ForwarderAbsent")
         await here.drained()
@@ -56,7 +56,7 @@ async def a_portal_stood_in_between(here: Scene) -> None:
         assert "302" in status.text
         here.api.faults = Faults()
         check, _ = await here.run("ForwarderHalted/misdirected", codes={"forwarder check": 1})
-        assert "answers, and takes the key" in check.text
+        assert "answers, and accepts the key" in check.text
         await here.ends("ForwarderHalted")
         assert (await here.drained()).letters == 0
 

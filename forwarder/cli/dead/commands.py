@@ -61,7 +61,7 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         async with letters_of(settings) as letters:
             letter = await letters.one(letter_id)
         if letter is None:
-            problem(f"no dead letter {letter_id}")
+            problem(f"there is no dead letter {letter_id}; it may have been replayed or deleted")
             return EXIT_FAILURE
         why = explain(
             letter.reason,
@@ -108,7 +108,7 @@ def dead_export(
 
 
 async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
-    """Writes what can be pushed and names what cannot; returns how many those are."""
+    """Writes the letters that can be pushed, and names the others. Returns how many those are."""
     found = left_out = 0
     with bar("exporting", selection.count, hidden=sys.stdout.isatty()) as progress:
         async for letter in letters.each(selection):
@@ -141,7 +141,7 @@ def dead_delete(
 
     async def work() -> int:
         async with letters_of(settings) as letters:
-            # Settled before anything is asked: what comes in meanwhile is not meant.
+            # Selected before the question: a letter that is added meanwhile is not deleted.
             selection = await letters.selection(letter_ids, which)
             deleted = selection.count if dry_run else 0
             if selection.count and not dry_run:

@@ -1,4 +1,4 @@
-"""What the commands about dead letters print for people, and `list` and `show` for scripts."""
+"""What the commands about dead letters print."""
 
 import sys
 import time
@@ -12,7 +12,7 @@ from forwarder.dead_letters.letters import Selection
 from forwarder.logs.printable import visible
 from forwarder.queue import DeadLetter
 
-#: Characters of a user or a name in a list.
+#: A list shows at most this many characters of a user or a name.
 _LONGEST = 40
 _AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
@@ -28,7 +28,7 @@ def _age(letter: DeadLetter, now: float) -> str:
 
 
 async def print_list(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
-    """One line for each letter; for people also their number."""
+    """Prints one line per letter, and for people their number."""
     count, now = 0, time.time()
     async for letter in found:
         count += 1
@@ -45,7 +45,7 @@ async def print_list(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None
 
 
 def print_letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_json: bool) -> None:
-    """One letter in full. `curl` is the command that reproduces it, or says why it cannot be sent (a str)."""
+    """Prints one letter in full. `curl` is the command that sends it (bytes), or why it cannot be sent (str)."""
     if as_json:
         command = curl.decode() if isinstance(curl, bytes) else None
         as_line({**summary(found), "explanation": explanation, "curl": command})
@@ -57,21 +57,21 @@ def print_letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_j
     out.print(Text(visible(explanation), "yellow"))
     out.print()
     if isinstance(curl, str):
-        out.print(Text(f"It cannot be sent at all, so no request reproduces this: {curl}", "dim"))
+        out.print(Text(f"It cannot be sent at all, so there is no request to try: {curl}", "dim"))
         return
-    out.print(Text("The request that reproduces it; the key is read from FORWARDER_API_KEY:", "dim"))
+    out.print(Text("To send the same request (the key is read from FORWARDER_API_KEY):", "dim"))
     sys.stdout.flush()
-    sys.stdout.buffer.write(curl + b"\n")  # not through rich, which would wrap and colour it
+    sys.stdout.buffer.write(curl + b"\n")  # not through rich, which would wrap and colour the command
     sys.stdout.buffer.flush()
 
 
 def print_missing(ids: int) -> None:
-    """That some of the IDs given match no letter."""
+    """Prints that some of the IDs match no letter."""
     if ids:
-        problem(f"{ids} of the ids are no dead letters (any more)")
+        problem(f"{ids} of the IDs match no dead letter; they may have been replayed or deleted")
 
 
 def question(what: str, selection: Selection) -> str:
-    """What a person is asked before a selection is replayed or deleted."""
+    """The question before a selection is replayed or deleted."""
     reasons = ", ".join(f"{number:,} {reason}" for reason, number in selection.reasons.items())
     return f"{what} {count_of(selection.count)} ({visible(reasons)})?"

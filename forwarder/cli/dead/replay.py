@@ -22,24 +22,31 @@ from forwarder.errors import ForwarderError
 from forwarder.logs.printable import visible
 from forwarder.queue import Undecided
 
-#: Seconds that a canary is waited for.
+#: Seconds to wait for the canary.
 _CANARY_TIMEOUT = 300.0
 
 CanarySize = Annotated[
-    int | None, typer.Option("--canary", min=1, help="Send so many first, and stop if one of them is refused again.")
+    int | None,
+    typer.Option("--canary", min=1, metavar="N", help="Send N first, and stop if one of them is refused again."),
 ]
 CanaryTimeout = Annotated[
     float | None,
-    typer.Option(parser=duration, metavar="TIME", help="How long the canary is waited for; without it 5m."),
+    typer.Option(parser=duration, metavar="TIME", help="How long to wait for the canary. Default: 5m."),
 ]
-Rate = Annotated[float, typer.Option(min=0, help="At most so many letters a second; 0 is no limit.")]
+Rate = Annotated[float, typer.Option(min=0, metavar="N", help="At most N letters per second; 0 means no limit.")]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="NAME=VALUE", help="Set a member of each event: a JSON value, or else a string."),
+    typer.Option(
+        "--set", metavar="NAME=VALUE", help="Set a member of each event. A value that is not JSON is a string."
+    ),
 ]
 Program = Annotated[
     str | None,
-    typer.Option("--program", help="A shell command that reads one event and writes the new one, as 'jq -c …'."),
+    typer.Option(
+        "--program",
+        metavar="COMMAND",
+        help="A shell command that reads one event and writes the new one, such as 'jq -c …'.",
+    ),
 ]
 
 
@@ -64,17 +71,17 @@ def dead_replay(
     """
     must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
-        raise typer.BadParameter("--rate must be a number")
+        raise typer.BadParameter("--rate must be a finite number")
     settings = config.load()
     terms = Terms(int(settings.max_event_bytes), _edit(members, command, int(settings.max_event_bytes)), rate, dry_run)
-    stays = Problems(and_more="more letters stay: only counted from here on")
+    stays = Problems(and_more="more letters stay; from here on they are only counted")
 
     def name_kept(kept: Kept) -> None:
         stays.add(f"{kept.id} stays: {visible(kept.why)}")
 
     async def work() -> int:
         async with letters_of(settings) as letters:
-            # Settled before anything is asked: what comes in meanwhile, also of these letters again, is not meant.
+            # Selected before the question: what becomes a dead letter meanwhile, even again, is not replayed.
             selection = await letters.selection(letter_ids, which)
             if selection.count and not dry_run and not agreed(question("Replay", selection), yes=yes):
                 return EXIT_FAILURE
@@ -93,7 +100,7 @@ def dead_replay(
 
 def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:
     if members and command is not None:
-        raise typer.BadParameter("give --set or --program, not both")
+        raise typer.BadParameter("use --set or --program, not both")
     if command is not None:
         return program(command, most=most)
     try:

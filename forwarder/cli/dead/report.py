@@ -1,4 +1,4 @@
-"""What `forwarder dead replay` says: while it works, and at its end."""
+"""What `forwarder dead replay` prints, while it works and at the end."""
 
 from dataclasses import asdict
 
@@ -15,13 +15,13 @@ from forwarder.queue import Undecided
 
 
 def state_of(undecided: Undecided) -> str:
-    """What stands in front of the progress bar: the canary while it is awaited, then the replay."""
-    waits = f"canary: {undecided.waiting:,} wait, {undecided.claimed:,} claimed"
+    """The text in front of the progress bar: how the canary is doing, and then the replay."""
+    waits = f"canary: {undecided.waiting:,} waiting, {undecided.claimed:,} claimed"
     return waits if undecided.waiting + undecided.claimed else "replaying"
 
 
 def print_json(report: Report, selection: Selection, *, dry_run: bool) -> None:
-    """The answer for a script."""
+    """Prints the result for a script."""
     found = {"replayed": report.replayed, "kept": [asdict(kept) for kept in report.kept], "taken": report.taken}
     left = {"left": selection.count - report.done, "missing": selection.missing, "dry_run": dry_run}
     as_line({**found, **left, "canary": _canary(report.canary)})
@@ -35,16 +35,20 @@ def _canary(found: Findings | None) -> dict[str, object] | None:
 
 
 def print_report(replay: Replay, selection: Selection, *, edited: bool, dry_run: bool) -> None:
-    """What was replayed, or would be; of edited events the first one is shown before anything is pushed."""
+    """Prints what was replayed, or would be. A dry run shows the first event as edited."""
     report = replay.report
     if report.canary is not None:
         _print_canary(report.canary)
     out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(report.replayed)}", soft_wrap=True)
     if dry_run and edited and replay.example is not None:
         example = visible(replay.example.decode(errors="backslashreplace"))
-        out.print(Text(f"the first as {example}", "dim"), soft_wrap=True)
+        out.print(Text(f"the first one as {example}", "dim"), soft_wrap=True)
     left = selection.count - report.done
-    problems = ((len(report.kept), "stayed"), (report.taken, "had been taken by somebody else"), (left, "not tried"))
+    problems = (
+        (len(report.kept), "stayed"),
+        (report.taken, "had been replayed or deleted by someone else"),
+        (left, "not tried"),
+    )
     for number, what in problems:
         if number:
             problem(f"{count_of(number)} {what}")
@@ -62,6 +66,6 @@ def _print_canary(found: Findings) -> None:
 
 
 def print_unfinished(report: Report, selection: Selection) -> None:
-    """How far a replay came that was cut off."""
+    """Prints how far an interrupted replay came."""
     far = f"stopped after {report.replayed:,} of {count_of(selection.count)}"
-    problem(f"{far}. Nothing is lost or pushed twice: run it again to go on")
+    problem(f"{far}. Nothing is lost or pushed twice. To continue, run the same command again")

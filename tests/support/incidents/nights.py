@@ -21,7 +21,7 @@ async def a_key_is_revoked_under_load(here: Scene) -> None:
         await here.run("ForwarderHalted/credentials", 0)
         await here.ends("ForwarderHalted")
         check, _ = await here.run("ForwarderHalted/credentials", 1)
-        assert "answers, and takes the key" in check.text
+        assert "answers, and accepts the key" in check.text
         await loading.stop()
         now = await here.drained()
     assert now.letters == 0

@@ -60,8 +60,8 @@ def test_what_is_not_accounted_for_in_one_list_is_not_made_up_for_by_another_one
     [
         ((OWNED,), None, "at work"),
         ((OWNED, FREE), None, "1 of 2 lists have no owner"),
-        ((FREE, FREE), None, "nobody owns the lists: no worker is running"),
-        ((FREE,), None, "nobody owns the list: no worker is running"),
+        ((FREE, FREE), None, "No worker is running; 2,000 events wait"),
+        ((ListStatus("q", census(1), None),), None, "No worker is running; 1 event waits"),
         ((OWNED,), HALT, "halted: credentials since 2024-01-01T00:00:00Z"),
     ],
 )
@@ -72,5 +72,15 @@ def test_a_person_reads_how_it_stands(
     shown = capsys.readouterr().out
     assert f"state          {state}" in shown
     assert ("host:7, for 4 s more" in shown) == (OWNED in lists)
+    assert ("Start one: `forwarder run`" in shown) == ("No worker is running" in state)
+    assert ("none" in shown) == any(each.owner is None for each in lists)
     assert ("the API answered 401" in shown) == (halt is not None)
     assert f"waiting        {sum(each.census.waiting for each in lists):,}" in shown
+
+
+@pytest.mark.parametrize(("lists", "state"), [((FREE,), "the list"), ((FREE, FREE), "the lists")])
+def test_a_worker_that_runs_and_owns_nothing_yet_is_not_called_missing(
+    lists: tuple[ListStatus, ...], state: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command._print(Status("q", lists, ("host:7",), None))
+    assert f"No worker owns {state}; " in capsys.readouterr().out
