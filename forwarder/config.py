@@ -19,8 +19,8 @@ PREFIX = "FORWARDER_"
 _NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
 #: An admin token of this many characters cannot be guessed.
 _LEAST_TOKEN = 16
-#: Messages show at most this many characters of a wrong value.
-_SHOWN = 40
+#: Messages show a wrong value only if it is shorter than a token: a longer one may be a secret in the wrong variable.
+_SHOWN = _LEAST_TOKEN - 1
 #: Messages never show these values: each is a secret, or a URL that may contain one.
 _HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
 #: What is wrong with a value, by the type of pydantic's error; in braces, what pydantic says of it.
@@ -206,8 +206,10 @@ def _problem(name: str, error: Mapping[str, Any]) -> str:
     wording = _PROBLEMS.get(error["type"])
     what = wording.format(**context) if wording else error["msg"]
     given = str(error["input"])
-    shown = repr(given if len(given) <= _SHOWN else f"{given[:_SHOWN]}…")
-    return f"{'' if name in _HIDDEN else shown + ' '}{what}; example: {_example(name)}"
+    if name in _HIDDEN:
+        return f"{what}; example: {_example(name)}"
+    shown = repr(given) if len(given) <= _SHOWN else f"the value ({len(given)} characters, not shown)"
+    return f"{shown} {what}; example: {_example(name)}"
 
 
 def _example(name: str) -> str:

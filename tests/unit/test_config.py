@@ -257,3 +257,10 @@ def test_a_wrong_token_file_is_named(tmp_path: Path) -> None:
     assert "at least 16" in problems(ADMIN_TOKEN_FILE=str(file))[0]
     both = problems(ADMIN_TOKEN_FILE=str(file), ADMIN_TOKEN="x" * 16)
     assert both == ("FORWARDER_ADMIN_TOKEN: set this or FORWARDER_ADMIN_TOKEN_FILE, not both",)
+
+
+def test_a_value_as_long_as_a_secret_is_not_shown_as_it_may_be_one_in_the_wrong_variable() -> None:
+    (line,) = problems(CONCURRENCY="x" * 16)
+    assert line == "FORWARDER_CONCURRENCY: the value (16 characters, not shown) is not an integer; example: 64"
+    (line,) = problems(CONCURRENCY="x" * 15)
+    assert line == "FORWARDER_CONCURRENCY: 'xxxxxxxxxxxxxxx' is not an integer; example: 64"
