@@ -191,8 +191,8 @@ CATALOGUE = (
         2,
         "what was claimed is adopted in any order",
         "forwarder/queue/claims.py",
-        "names.extend(sorted(set(found[stamp])), stamp)",
-        "names.extend(found[stamp], stamp)",
+        "ids.extend(sorted(set(found[stamp])), stamp)",
+        "ids.extend(found[stamp], stamp)",
         (_CLAIMS,),
     ),
     Mutation(
