@@ -7,5 +7,6 @@ url           parses Redis URLs
 scripts       the Lua scripts by name, and the one way to run them
 exchange      sends commands together, each once, and returns one reply for each
 nodes         which command goes to which node of a cluster
+refusals      which errors of redis-py are refusals, and how errors are shown
 replies       the outcome of a command that is sent once
 """

@@ -21,7 +21,7 @@ from forwarder.errors import ConfigurationError, DeniedError, UnreachableError
 from forwarder.logs.redaction import hide
 from forwarder.queue.wire import cluster as clusters
 from forwarder.queue.wire import sentinels
-from forwarder.queue.wire.replies import said
+from forwarder.queue.wire.refusals import said
 from forwarder.queue.wire.url import Cluster, Sentinels, hosts, passwords
 
 #: Seconds without an answer after which a command fails. Every blocking command must be shorter.

@@ -17,7 +17,8 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply, refusal, said
+from forwarder.queue.wire.refusals import refusal, said
+from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
 
 
 async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:

@@ -494,7 +494,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a lost reply to a push counts as a refusal",
-        "forwarder/queue/wire/replies.py",
+        "forwarder/queue/wire/refusals.py",
         "        raise error\n",
         "        return Refusal(said(error))\n",
         (_REPLIES,),
