@@ -3,40 +3,40 @@
 ::
 
     ForwarderError
-    ├── ConfigurationError   a setting, or a key in Redis, that only a person can mend (exit 78)
-    │   ├── WrongTypeError   a Redis key of ours holds another type than ours
+    ├── ConfigurationError   a setting, or a key in Redis, that only a person can correct (exit 78)
+    │   ├── WrongTypeError       a Redis key of the queue holds another type than ours
     │   └── ShardsDisagreeError  the queue has another number of lists than FORWARDER_SHARDS
     ├── ReshardError         the number of lists cannot be changed now, or another command has taken over
-    ├── ServerMissingError   no redis-server to start for the demo or the tests
-    ├── InvalidElementError  a list element that is not an event (DESIGN: wire format)
+    ├── ServerMissingError   there is no redis-server to start for the demo or the tests
+    ├── InvalidElementError  a list element that is not an event (deploy/producers.md)
     ├── QueueError           Redis did not do what was asked
-    │   ├── UnreachableError     no answer, or Redis cannot serve now: the command may or may not have run
-    │   │   └── DeniedError          Redis wants another password, or more rights: it did not run
+    │   ├── UnreachableError     no answer, or Redis is unavailable: the command may or may not have run
+    │   │   └── DeniedError          a password or a right is missing: the command did not run
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
-    ├── PortInUseError       the admin address is taken
-    ├── ExitOnHaltError      halted, and set to exit then (exit 77)
-    └── PushError            not every event was pushed as asked; says by position which were
-        ├── InvalidEventError    nothing was pushed: not all of it are events
-        ├── NotPushedError       Redis was not reached, or refused: what was not pushed surely was not
-        │   ├── QueueFullError       as many events wait as may wait
+    ├── PortInUseError       the admin address is in use
+    ├── ExitOnHaltError      the service has halted, and is configured to exit then (exit 77)
+    └── PushError            not every event was pushed as asked; it says which were, by position
+        ├── InvalidEventError    nothing was pushed, because at least one of them is not an event
+        ├── NotPushedError       Redis was not reached, or it refused: the rest was certainly not pushed
+        │   ├── QueueFullError       as many events wait in a list as may wait there
         │   └── RedisFullError       Redis has no memory left
         ├── MaybePushedError     no reply: pushing again may double events
         └── NotDurableError      pushed, but not known to be on as many replicas or disks as asked
 
-A POST never raises: whatever happens to it is an answer, a value (see :mod:`forwarder.outcome`).
+A POST never raises: whatever happens to it is an answer, which is a value (see :mod:`forwarder.api.answer`).
 """
 
 from collections.abc import Sequence
 
 
 class ForwarderError(Exception):
-    """Base of everything raised on purpose by this package."""
+    """The base of every exception that this package raises on purpose."""
 
 
 class ConfigurationError(ForwarderError):
-    """Settings that cannot work; ``problems`` holds one clear line each and no secret."""
+    """Settings that cannot work. `problems` has one line for each, without secrets."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("; ".join(problems))
@@ -44,7 +44,7 @@ class ConfigurationError(ForwarderError):
 
 
 class WrongTypeError(ConfigurationError):
-    """A Redis key that belongs to the queue holds a value of another type."""
+    """A Redis key of the queue holds a value of another type."""
 
     def __init__(self, key: str, found: str, expected: str) -> None:
         super().__init__([f"Redis key {key!r} holds {found}, expected {expected}: is FORWARDER_QUEUE right?"])
@@ -58,15 +58,15 @@ class ShardsDisagreeError(ConfigurationError):
 
 
 class ReshardError(ForwarderError):
-    """The number of lists is not changed, or not by us; the message says why, and what to do."""
+    """The number of lists was not changed, or not by this command. The message says why, and what to do."""
 
 
 class ServerMissingError(ForwarderError):
-    """No redis-server binary was found; the message says how to get one."""
+    """No redis-server binary was found. The message says how to get one."""
 
 
 class InvalidElementError(ForwarderError):
-    """A list element that is not an event; the message names the member that is wrong."""
+    """A list element that is not an event. The message names the member that is wrong."""
 
 
 class QueueError(ForwarderError):
@@ -74,31 +74,31 @@ class QueueError(ForwarderError):
 
 
 class UnreachableError(QueueError):
-    """Redis gave no answer, or cannot serve now. What was asked may or may not have been done."""
+    """Redis gave no answer, or is unavailable. The command may or may not have run."""
 
 
 class DeniedError(UnreachableError):
-    """Redis refused the command for want of a password or of a right. Only a person can change that."""
+    """Redis refused the command because a password or a right is missing. Only a person can change that."""
 
 
 class LeaseLostError(QueueError):
-    """The caller's token no longer holds the list. Nothing was changed."""
+    """The caller's token does not hold the lease any more. Nothing was changed."""
 
 
 class RolledBackError(QueueError):
-    """What Redis holds contradicts what it acknowledged before. Nothing was changed."""
+    """Redis has lost data that it had acknowledged. Nothing was changed."""
 
 
 class ProgramError(ForwarderError):
-    """The program that was named for editing events cannot be run."""
+    """The program that should edit events cannot be run."""
 
 
 class PortInUseError(ForwarderError):
-    """The address asked for is already taken."""
+    """The address is already in use."""
 
 
 class ExitOnHaltError(ForwarderError):
-    """The service halted and is set to exit then (FORWARDER_ON_HALT=exit)."""
+    """The service has halted, and is configured to exit then (FORWARDER_ON_HALT=exit)."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"halted ({reason}): {detail}")
@@ -107,13 +107,13 @@ class ExitOnHaltError(ForwarderError):
 class PushError(ForwarderError):
     """Not every event was pushed as asked.
 
-    Each event is named by its position among those that were given, from 0, in exactly one of three.
+    Three attributes have the positions of the events, from 0. Each event is in exactly one of them.
 
     Attributes:
-        pushed: they are in the list.
-        uncertain: they may be in the list. Pushing them again may double them.
-        not_pushed: they are surely not in the list, and can be pushed again.
-        why: what went wrong, without these counts.
+        pushed: these events are in the list.
+        uncertain: these may be in the list. Pushing them again may double them.
+        not_pushed: these are certainly not in the list, and can be pushed again.
+        why: what went wrong, without the counts.
     """
 
     def __init__(
@@ -126,7 +126,7 @@ class PushError(ForwarderError):
 
 
 class InvalidEventError(PushError):
-    """At least one is no event, so none was pushed; ``problems`` has the position of each, and what is wrong."""
+    """At least one is not an event, so none was pushed. `problems` has the position and the problem of each."""
 
     def __init__(self, problems: Sequence[tuple[int, str]], events: int) -> None:
         position, why = problems[0]
@@ -137,7 +137,7 @@ class InvalidEventError(PushError):
 
 
 class NotPushedError(PushError):
-    """Redis was not reached, or refused. None is uncertain: those not pushed can be pushed again."""
+    """Redis was not reached, or it refused. No event is uncertain: those not pushed can be pushed again."""
 
 
 class QueueFullError(NotPushedError):
@@ -149,8 +149,8 @@ class RedisFullError(NotPushedError):
 
 
 class MaybePushedError(PushError):
-    """Redis did not reply. Only the caller can say whether an event that is doubled is worse than one that is lost."""
+    """Redis did not reply. Only the caller knows whether a doubled event is worse than a lost one."""
 
 
 class NotDurableError(PushError):
-    """The pushed ones are in the master's list, but not known to be where the producer's ``durability`` wants them."""
+    """The events are in the master's list, but not known to be as durable as the producer's `durability` asks."""

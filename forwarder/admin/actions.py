@@ -9,8 +9,9 @@ from forwarder.config import Settings
 from forwarder.dead_letters import replay as replaying
 from forwarder.dead_letters.canary import Canary, Findings
 from forwarder.dead_letters.letter import count_of
-from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.replay import Report, Terms
+from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import UnreachableError
 from forwarder.operations.resume import end_halt
 from forwarder.outcome import LetterReason

@@ -1,6 +1,7 @@
 """Selecting, explaining and replaying dead letters.
 
-letters       the dead letters of a queue: which are meant, one by its ID, taking them out
+letters       finds, replays and deletes the dead letters of a queue
+selection     selects dead letters, by ID or by a filter
 letter        one dead letter, for people
 explain       why an event is a dead letter, in sentences
 anomalies     what is unusual about an event

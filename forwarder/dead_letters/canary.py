@@ -9,13 +9,15 @@ from forwarder.dead_letters.letter import order
 from forwarder.dead_letters.letters import Letters
 from forwarder.queue import DeadLetter, Undecided
 
-#: Seconds between two looks: the first, and the longest.
-_SOON, _LATER = 0.05, 1.0
+#: Seconds between the first two polls.
+_FIRST_POLL = 0.05
+#: Longest time between two polls, in seconds.
+_LONGEST_POLL = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class RefusedAgain:
-    """A letter of the canary that was refused again: the new letter, and the old one's id."""
+    """A letter of the canary that was refused again: the new letter, and the ID of the old one."""
 
     letter: DeadLetter
     was: str
@@ -23,13 +25,13 @@ class RefusedAgain:
 
 @dataclass(slots=True)
 class Findings:
-    """What became of the canary.
+    """The outcome of the canary.
 
     Attributes:
         sent: how many letters it had.
-        refused: those that are dead letters again.
-        stopped: why it is not known what became of the others; empty if it is.
-        halted: whether that is a halt.
+        refused: the letters that are dead letters again.
+        stopped: why the outcome of the others is not known; empty if it is known.
+        halted: whether a halt is the reason.
     """
 
     sent: int
@@ -44,20 +46,20 @@ class Findings:
 
 
 class Canary:
-    """Letters that are waited for.
+    """The first letters of a replay, whose outcome is awaited.
 
-    Nothing in Redis says of an accepted event that it was. But an event's sequence number is known when it is
-    pushed, and what has been claimed and is claimed no more has been decided: accepted, or a new letter with the
-    bytes that were pushed.
+    Redis does not record which events were accepted. But the sequence number of an event is known when it is pushed,
+    and an event that was claimed and is not claimed any more has been decided: it was accepted, or it is a new letter
+    with the bytes that were pushed.
 
     Args:
-        letters: of the queue.
-        size: so many letters.
-        after: Redis' time before the first push, in milliseconds, and the id of the newest letter that is meant:
-            what is refused again comes after both.
-        timeout: seconds until it is given up.
-        tell: told at each look what is not decided.
-        sleep, clock: of the looks.
+        letters: the dead letters of the queue.
+        size: how many letters the canary has.
+        after: Redis' time before the first push, in milliseconds, and the ID of the newest selected letter. A letter
+            that is refused again is newer than both.
+        timeout: seconds after which the wait ends.
+        progress: called at each poll with what is not decided yet.
+        sleep, clock: used to poll.
     """
 
     def __init__(
@@ -67,7 +69,7 @@ class Canary:
         size: int,
         after: tuple[int, str],
         timeout: float,
-        tell: Callable[[Undecided], None] = lambda _: None,
+        progress: Callable[[Undecided], None] = lambda _: None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -76,7 +78,7 @@ class Canary:
         self._started, newest = after
         self._newest = order(newest)
         self._timeout = timeout
-        self._tell = tell
+        self._progress = progress
         self._sleep = sleep
         self._clock = clock
         self._was: dict[bytes, str] = {}
@@ -95,13 +97,13 @@ class Canary:
             self._numbers.append((letter.shard, number))
 
     async def findings(self) -> Findings:
-        """Waits until each letter is decided, one is refused, or it makes no sense to wait any longer."""
+        """Waits until every letter is decided, one is refused, or waiting longer makes no sense."""
         deadline = self._clock() + self._timeout
-        pause = _SOON
+        pause = _FIRST_POLL
         while True:
             undecided = await self._letters.undecided(self._numbers) if self._numbers else Undecided(0, 0, 0)
-            self._tell(undecided)
-            # After that look: a letter is made by what ends the claim, in one step.
+            self._progress(undecided)
+            # After that poll, because the step that ends the claim also makes the new letter.
             found = Findings(len(self._numbers), await self._refused())
             if found.refused or not undecided.waiting + undecided.claimed:
                 return found
@@ -109,7 +111,7 @@ class Canary:
             if found.stopped:
                 return found
             await self._sleep(pause)
-            pause = min(2 * pause, _LATER)
+            pause = min(2 * pause, _LONGEST_POLL)
 
     async def _refused(self) -> list[RefusedAgain]:
         return [
@@ -119,16 +121,16 @@ class Canary:
         ]
 
     async def _why_not(self, undecided: Undecided, found: Findings, *, late: bool) -> str:
-        """Why there is no sense in waiting on; empty if there is."""
+        """Why waiting longer makes no sense; empty if it does."""
         halt = await self._letters.halt()
         if halt is not None:
             found.halted = True
             return f"halted: {halt.reason}: {halt.detail}"
         if undecided.sequence < self._sequence:
-            return "Redis went back in time (a failover): it cannot be told what became of it"
+            return "Redis went back in time (a failover), so the outcome of the canary cannot be known"
         self._sequence = undecided.sequence
         if not late:
             return ""
         if undecided.waiting:
-            return f"{undecided.waiting} still wait after {self._timeout:g} s: does a worker drain the list?"
-        return f"{undecided.claimed} are claimed and not decided after {self._timeout:g} s: the log says why"
+            return f"{undecided.waiting} still wait after {self._timeout:g} s: is a worker draining the list?"
+        return f"{undecided.claimed} are claimed but not decided after {self._timeout:g} s: see the worker's log"

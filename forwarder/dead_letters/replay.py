@@ -1,4 +1,4 @@
-"""Replaying dead letters: in order, each at most once, a canary first, no faster than asked, edited on the way."""
+"""Replays dead letters: in order, each at most once, a canary first, at a limited rate, and edited if asked."""
 
 import asyncio
 import time
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 
 from forwarder.dead_letters.canary import Canary, Findings
 from forwarder.dead_letters.edit import Edit
-from forwarder.dead_letters.letters import Letters, Pushed, Selection, Taken, Uncertain
+from forwarder.dead_letters.letters import Letters, Pushed, Taken, Uncertain
+from forwarder.dead_letters.selection import Selection
 from forwarder.errors import InvalidElementError
-from forwarder.event import one_line, with_date
+from forwarder.event import decode, one_line, with_date
 from forwarder.queue import DeadLetter
+from forwarder.queue.sharding import shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,13 +25,14 @@ class Kept:
 
 @dataclass(slots=True)
 class Report:
-    """What has been done so far.
+    """The progress of a replay.
 
     Attributes:
-        replayed: letters that were pushed; in a dry run those that would be.
+        replayed: letters that were pushed; in a dry run, those that would be.
         taken: letters that somebody else replayed or deleted meanwhile.
-        kept: letters that stay, as their edit came to no event, or as an older one of their user stays.
-        canary: what became of the canary, once it is known.
+        kept: letters that stay, because their edit did not result in an event, or because an older letter of the
+            same user stays.
+        canary: the outcome of the canary, once it is known.
     """
 
     replayed: int = 0
@@ -39,7 +42,7 @@ class Report:
 
     @property
     def done(self) -> int:
-        """Letters that were looked at."""
+        """Letters that were handled."""
         return self.replayed + self.taken + len(self.kept)
 
 
@@ -48,10 +51,10 @@ class Terms:
     """How letters are replayed.
 
     Attributes:
-        max_bytes: of an event.
-        edit: applied to each element first. What it makes must be an event, or the letter stays.
-        rate: letters a second; 0 is no limit.
-        dry_run: everything but the push.
+        max_bytes: the length limit of an event.
+        edit: applied to each element first. If the result is not an event, the letter stays.
+        rate: letters per second; 0 means no limit.
+        dry_run: do everything except the push.
     """
 
     max_bytes: int
@@ -64,11 +67,11 @@ class Replay:
     """One replay of a selection.
 
     Args:
-        letters: of the queue.
-        terms: how.
-        canary: sent first, and waited for.
-        kept: told of each letter that stays.
-        sleep, clock: of the rate.
+        letters: the dead letters of the queue.
+        terms: how to replay them.
+        canary: the letters to send first and to wait for.
+        kept: called with each letter that stays.
+        sleep, clock: used to keep the rate.
     """
 
     def __init__(
@@ -96,11 +99,11 @@ class Replay:
     async def run(self, selection: Selection, progress: Callable[[int], None] = lambda _: None) -> Report:
         """Replays the letters, oldest first, until all are done or the canary is refused.
 
-        It can be cut off at any moment and run again: no letter is lost or pushed twice, and the order holds.
+        It may be interrupted at any moment and run again: no letter is lost or pushed twice, and the order holds.
 
         Args:
-            selection: which letters.
-            progress: told how many letters are done, after each.
+            selection: which letters to replay.
+            progress: called after each letter with the number of letters that are done.
         """
         async for letter in self._letters.each(selection):
             await self._one(letter)
@@ -112,7 +115,7 @@ class Replay:
         return self.report
 
     async def _is_well(self, canary: Canary) -> bool:
-        """Whether the canary was accepted, waiting for that if it is not known yet."""
+        """Whether the canary was accepted. Waits for the outcome if it is not known yet."""
         if self.report.canary is None:
             self.report.canary = await canary.findings()
         return self.report.canary.well
@@ -151,22 +154,24 @@ class Replay:
         self._kept(kept)
 
     async def _element(self, letter: DeadLetter) -> bytes:
-        """What to push: with the date that the event was given when it was first claimed, if it has none."""
+        """The element to push. If it has no date, it gets the time at which its event was first claimed."""
         most, edit = self._terms.max_bytes, self._terms.edit
         try:
             element = with_date(letter.element, letter.claimed_at, most)
-        except InvalidElementError:  # perhaps the edit makes an event of it
+        except InvalidElementError:  # perhaps the edit will turn it into an event
             element = letter.element
         if edit is None:
             return element
         element = with_date(one_line(await edit(element)), letter.claimed_at, most)
-        if misplaced := self._letters.misplaced(letter, element, most):
-            raise InvalidElementError(misplaced)
+        shard = shard_of(decode(element, max_bytes=most).user, self._letters.shards)
+        if shard != letter.shard:
+            moved = f"its user now belongs to shard {shard}, not {letter.shard}"
+            raise InvalidElementError(f"{moved}: export the letter, edit the event, and push it")
         return element
 
     async def _pause(self) -> None:
         if self._terms.rate:
             now = self._clock()
             await self._sleep(max(0.0, self._due - now))
-            # From now on, not from the start: what a canary has cost is not caught up with.
+            # Counted from now, not from the start: the time spent waiting for a canary is not made up for.
             self._due = max(self._due, now) + 1 / self._terms.rate

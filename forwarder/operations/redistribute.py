@@ -1,7 +1,8 @@
-"""Takes what is in some lists of a queue to the lists where it belongs, in order.
+"""Moves the content of a queue's lists to the lists where it belongs, in order.
 
-Every list is set aside before anything comes into one: old and new lists share names. Then one list after the other
-is emptied, its claimed events first, as they are older. Of one user all events were in one list, so their order stays.
+Old and new lists share names, so every list is set aside before anything is loaded into one. Then the lists are
+emptied one after the other, claimed events first, because they are older. All events of a user were in one list, so
+they stay in order.
 """
 
 import time
@@ -17,21 +18,26 @@ from forwarder.queue.sharding import shard_of
 
 @dataclass(slots=True)
 class Moved:
-    """What has come into its new list."""
+    """How much has arrived in its new list."""
 
     events: int = 0
     letters: int = 0
 
 
 class Redistribution:
-    """Moves everything onto `targets`; whoever begins again goes on where the last one stopped.
+    """Moves everything to `targets`. A new run continues where the last one stopped.
 
-    Every method raises :exc:`QueueError` when Redis does not serve, or when somebody has taken over.
+    Every method raises :exc:`QueueError` when Redis gives no answer, or when another run has taken over.
 
     Args:
-        sources: every list that may hold anything, in the order in which their events are to wait; with all targets.
+        redis: the client.
+        sources: every list that may hold anything, including all targets, in the order in which their events are
+            to wait.
         targets: the new lists, by shard.
-        progress: told how many events and letters have come into their new lists.
+        side: where the oldest event of each list is.
+        max_event_bytes: no date is added to an event that would then be longer than this.
+        progress: called with the number of events and letters that have arrived in their new lists.
+        clock: seconds, monotonic.
     """
 
     def __init__(
@@ -55,26 +61,26 @@ class Redistribution:
         self.moved = Moved()
 
     async def own(self) -> str | None:
-        """Takes every lease, also from a resharding before this one; the name of a list that a worker owns."""
+        """Takes every lease, even from an earlier resharding. Returns the name of a list that a worker owns, if any."""
         for each in self._lists.values():
             if await each.lease.acquire() is None:
                 return each.name
         return None
 
     async def release(self) -> None:
-        """Gives the leases back that are still held."""
+        """Gives back the leases that are still held."""
         for each in self._lists.values():
             await each.lease.release()
 
     async def run(self) -> None:
-        """Moves everything, or what was left of it by whoever was here before."""
+        """Moves everything that an earlier run has not moved yet."""
         for each in self._lists.values():
             await each.set_aside()
         for each in self._lists.values():
             await self._empty(each)
 
     async def tidy(self) -> None:
-        """Forgets all notes; then nothing can be moved any more."""
+        """Deletes all notes. After that, nothing can be moved any more."""
         for each in self._lists.values():
             await each.tidy(gone=each not in self._targets)
 
@@ -85,13 +91,13 @@ class Redistribution:
             await self._keep()
 
     async def _pages(self, source: ListMover) -> AsyncIterator[Page]:
-        names = await source.claimed_fields()
-        fields = names.take(PAGE)
+        claimed = await source.claimed_fields()
+        fields = claimed.take(PAGE)
         while (page := await source.unload_events(fields)).items or fields:
             if page.items:
                 yield page
             del fields[: page.dealt]
-            fields += names.take(PAGE - len(fields))
+            fields += claimed.take(PAGE - len(fields))
         async for letters in self._misplaced(source):
             while (page := await source.unload_letters(letters)).items or letters:
                 if page.items:
@@ -102,7 +108,7 @@ class Redistribution:
                 yield page
 
     async def _misplaced(self, source: ListMover) -> AsyncIterator[list[tuple[str, int]]]:
-        """Pages of the dead letters that belong in another list, with their shard; the last one may be empty."""
+        """Pages of (ID, new shard) of the dead letters that belong in another list. The last page may be empty."""
         page: list[tuple[str, int]] = []
         async for letter in self._letters[source.name].all():
             user = user_of(letter.element)
@@ -130,7 +136,10 @@ class Redistribution:
             self._progress(len(page.items))
 
     def _part(self, item: bytes) -> tuple[int, bytes]:
-        """Which shard an item goes to, and as what: it must never depend on the settings, which may change midway."""
+        """The shard that an item goes to, and the item to load there.
+
+        The shard must not depend on the settings: they may change between one run and the next.
+        """
         kind, (head, _, rest) = item[:1], item[1:].partition(b" ")
         if kind == b"c":
             return 0, item
@@ -139,11 +148,11 @@ class Redistribution:
         return self._shard(user_of(rest)), kind + self._dated(rest, head)
 
     def _shard(self, user: str | None) -> int:
-        """What names no user is no event: whoever claims it makes it a dead letter."""
+        """An element without a user is not an event: the worker that claims it makes it a dead letter."""
         return 0 if user is None else shard_of(user, len(self._targets))
 
     def _dated(self, element: bytes, stamp: bytes) -> bytes:
-        """A claimed event keeps the date that it was given when it was claimed, if there is room for one."""
+        """The element of a claimed event with the time of its claim as its date, if it has none and there is room."""
         if not stamp:
             return element
         try:
@@ -153,7 +162,7 @@ class Redistribution:
             return element
 
     async def _keep(self) -> None:
-        """Prolongs the leases of lists that have had no part of a page for a while."""
+        """Renews all leases now and then: a list that receives no part of a page would lose its lease."""
         if self._clock() - self._kept < MOVER_LEASE / 4:
             return
         self._kept = self._clock()

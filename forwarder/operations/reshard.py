@@ -1,9 +1,9 @@
-"""Changes how many lists a queue has, with all workers stopped, and moves what is in them.
+"""Changes the number of a queue's lists while all workers are stopped, and moves the content of the lists.
 
-``{events}:shards`` says ``N to M <id>`` from before anything is moved until everything is, so that no worker and no
-other command takes part meanwhile, and then ``N to M <id> tidy`` while the notes are cleared away. Each run draws an
-id and takes over from the one before: it writes the id down, takes every lease, and looks whether the id still stands
-there. A run that was overtaken has lost its leases, and so changes nothing any more.
+``{events}:shards`` holds a mark (:mod:`forwarder.queue.shard_count`) from before anything is moved until everything
+is done, so that no worker and no other command interferes. Each run draws an ID and takes over from the run before
+it: it writes its ID into the mark, takes every lease, and checks that its ID is still there. A run that was overtaken
+has lost its leases, so it can change nothing any more.
 """
 
 import secrets
@@ -12,25 +12,28 @@ from dataclasses import dataclass
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import MOVER, Content, Keys, Queue, Redis, Side, contents, holder
+from forwarder.queue import Content, Keys, Queue, Redis, Side, contents, held_by_worker
 from forwarder.queue.queue import lists_of_a_queue, possible_lists
 from forwarder.queue.shard_count import Mark, foreign, is_count
 from forwarder.retry import patiently
 
-#: Lists that a refusal names one by one.
+#: A refusal names at most this many lists.
 _NAMED = 5
 _AGAIN = "nothing is lost: run the same command again to finish it"
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How a queue stands, and how many lists it is to have.
+    """The state of a queue, and how many lists it is to have.
 
     Attributes:
-        present: what is written of the number of lists.
+        queue: its name.
+        before: how many lists it has.
+        after: how many lists it is to have.
+        present: what Redis holds as the number of lists.
         mark: `present`, if a resharding is under way.
-        lists: how much is in each list that may hold anything: the old ones, the new ones, and strays.
-        strays: those that belong to neither number, and hold something all the same: nobody drains them.
+        lists: how much is in each list that may hold anything: the old lists, the new ones, and strays.
+        strays: lists that belong to neither number but hold something. Nobody drains them.
     """
 
     queue: str
@@ -48,31 +51,31 @@ class Plan:
 
     @property
     def waiting(self) -> int:
-        """Events in lists."""
+        """Waiting events in all lists."""
         return sum(content.waiting for content in self.lists.values())
 
     @property
     def claimed(self) -> int:
-        """Events on loan."""
+        """Claimed events of all lists."""
         return sum(content.claimed for content in self.lists.values())
 
     @property
     def letters(self) -> int:
-        """Dead letters."""
+        """Dead letters of all lists."""
         return sum(content.letters for content in self.lists.values())
 
 
-async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
-    """Looks at everything and changes nothing.
+async def make_plan(redis: Redis, queue: str, after: int, *, configured: int) -> Plan:
+    """Reads the state of everything and changes nothing.
 
     Args:
         redis: the client.
         queue: its name.
-        after: how many lists there are to be.
-        told: how many there are, if no worker has ever been at work.
+        after: how many lists it is to have.
+        configured: how many lists it has, if no worker has ever run.
 
     Raises:
-        ReshardError: another resharding has to be finished first, or a key holds what we did not write.
+        ReshardError: another resharding must be finished first, or a key holds text that we did not write.
         UnreachableError: Redis gave no answer.
     """
     present = await patiently(Queue(redis, queue, after).shards)
@@ -83,7 +86,7 @@ async def make_plan(redis: Redis, queue: str, after: int, *, told: int) -> Plan:
         way = f"from {mark.before} to {mark.after} lists"
         first = f"forwarder reshard {mark.after} --move"
         raise ReshardError(f"{queue} is being resharded {way}: finish that first with `{first}`")
-    before = mark.before if mark else int(present or told)
+    before = mark.before if mark else int(present or configured)
     ours = {keys.list: keys for number in (before, after) for keys in lists_of_a_queue(queue, number)}
     others = [keys for keys in possible_lists(queue) if keys.list not in ours]
     found = await patiently(lambda: contents(redis, [*ours.values(), *others]))
@@ -97,7 +100,7 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     """Makes sure that a plan can be carried out now.
 
     Raises:
-        ReshardError: it cannot; the message says why, and what to do.
+        ReshardError: it cannot be. The message says why, and what to do.
         UnreachableError: Redis gave no answer.
     """
     for keys, content in plan.lists.items():
@@ -106,23 +109,23 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     workers = await patiently(Queue(redis, plan.queue, plan.after).workers)
     if workers:
         names = ", ".join(workers.values())
-        advice = "stop all workers; one that was killed is forgotten after FORWARDER_LEASE_TTL"
-        raise ReshardError(f"at work: {names}. First {advice}")
+        advice = "stop all workers first; a killed one is forgotten after FORWARDER_LEASE_TTL"
+        raise ReshardError(f"workers are running: {names}. Please {advice}")
     for keys in plan.lists:
         await _refuse_if_owned(redis, keys)
     if (plan.waiting or plan.claimed) and not (move or plan.mark):
         raise ReshardError(
             f"{plan.waiting:,} events wait and {plan.claimed:,} are claimed ({_where(plan)}): let the workers drain "
-            "them first, or stop all workers and producers and add --move"
+            "them first, or stop all workers and producers, and add --move"
         )
 
 
 async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
-    held = await patiently(lambda: holder(redis, keys))
-    if held is not None and not held[0].startswith(MOVER):
-        owner = "a worker that no longer says that it is at work"
+    seconds = await patiently(lambda: held_by_worker(redis, keys))
+    if seconds is not None:
         raise ReshardError(
-            f"{keys.list} is owned by {owner}, for {held[1]:.0f} s more: stop it, or wait, and try again"
+            f"{keys.list} is owned for {seconds:.0f} more seconds by a worker that does not report that it is running. "
+            "Stop it, or wait; then run the command again"
         )
 
 
@@ -135,18 +138,19 @@ def _where(plan: Plan) -> str:
 async def carry_out(
     redis: Redis, plan: Plan, *, side: Side, max_event_bytes: int, progress: Callable[[int], None]
 ) -> Moved:
-    """Does it. Killed at any moment, the next one finishes it.
+    """Carries out a plan. If it is killed at any moment, the next run finishes it.
 
     Args:
         redis: the client.
         plan: just made, and not refused.
-        side: where the oldest is.
-        max_event_bytes: an event that was claimed without a date is given the one of its claim, if it stays as short.
-        progress: told how many events and letters have come into their new lists.
+        side: where the oldest event of each list is.
+        max_event_bytes: a claimed event without a date gets the time of its claim as its date, unless it would then
+            be longer than this.
+        progress: called with the number of events and letters that have arrived in their new lists.
 
     Raises:
-        ReshardError: somebody came before us, or took over.
-        UnreachableError: Redis gave no answer; it may be half done.
+        ReshardError: a worker or another run was faster, or has taken over.
+        UnreachableError: Redis gave no answer. The resharding may be half done.
     """
     steps = Redistribution(
         redis,
@@ -161,7 +165,7 @@ async def carry_out(
     except LeaseLostError:
         raise ReshardError(f"another `forwarder reshard` has taken over: wait for it, or {_AGAIN}") from None
     except QueueError as error:
-        raise UnreachableError(f"{error}. If it had begun, {_AGAIN}") from error
+        raise UnreachableError(f"{error}. If the resharding had begun, {_AGAIN}") from error
     return steps.moved
 
 
@@ -171,15 +175,17 @@ async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
 
     async def write(present: str | None, text: str) -> None:
         if not await queue.write_shards(present, text):
-            raise ReshardError("a worker or another `forwarder reshard` has come meanwhile: run the same command again")
+            raise ReshardError(
+                "a worker or another `forwarder reshard` has started meanwhile: run the same command again"
+            )
 
     await write(plan.present, mark.text)
     owned = await steps.own()
     if owned is not None:
-        raise ReshardError(f"a worker has taken {owned} meanwhile, and gives it back when it sees this: {_AGAIN}")
+        raise ReshardError(f"a worker has taken {owned} meanwhile, and will give it back by itself: {_AGAIN}")
     if await patiently(queue.shards) != mark.text:
         await steps.release()
-        raise LeaseLostError("another one has written its id")
+        raise LeaseLostError("another run has written its ID")
     if not mark.tidying:
         await steps.run()
         tidying = mark._replace(tidying=True)

@@ -14,7 +14,7 @@ _NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """Everything countable of one list, at one instant."""
+    """The counts of one list at one instant, and its lease."""
 
     waiting: int
     claimed: int
@@ -30,27 +30,27 @@ class Census:
 
     @property
     def owner(self) -> str:
-        """The id of the worker that holds the lease, though perhaps no longer known to be at work; empty if nobody."""
+        """The ID of the worker that holds the lease, which may have died since; empty if there is none."""
         return (self.lease or "").partition("-")[0]
 
     @property
     def counts(self) -> dict[str, int]:
-        """What can be added up over lists."""
+        """The values that can be summed over lists."""
         return {name: value for name, value in asdict(self).items() if name not in _NOT_COUNTS}
 
     def __add__(self, other: Self) -> "Census":
-        """The two lists together, as if they were one that nobody owns."""
+        """The counts of two lists together, without an owner."""
         mine, its = self.counts, other.counts
         return Census(lease=None, lease_milliseconds=0, settlement=0, **{name: mine[name] + its[name] for name in mine})
 
     @property
     def imbalance(self) -> int:
-        """By how much all identities together are off."""
+        """The sum of all imbalances, without signs."""
         return sum(map(abs, self.imbalances.values()))
 
     @property
     def imbalances(self) -> dict[str, int]:
-        """By how much each identity of the promises is off; 0 everywhere, always."""
+        """The difference between the two sides of each equation that always holds: 0, unless an event was lost."""
         return {
             "sequence = accepted + dead_lettered + claimed": self.sequence
             - self.accepted
@@ -64,7 +64,7 @@ class Census:
 
 
 class Memory(NamedTuple):
-    """How many bytes a server of Redis uses, and may use: its maxmemory, or without one all of its machine."""
+    """The memory of a Redis server in bytes. `most` is its maxmemory, or the machine's memory if that is unset."""
 
     server: str
     used: int
@@ -73,7 +73,7 @@ class Memory(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Undecided:
-    """How many of some events wait and are claimed, and how many events were ever claimed."""
+    """How many of the given events wait, and how many are claimed. `sequence` counts all that were ever claimed."""
 
     waiting: int
     claimed: int
@@ -87,7 +87,7 @@ async def take(redis: Redis, keys: Keys) -> Census:
 
 
 async def still_claimed(redis: Redis, keys: Keys, numbers: Collection[int]) -> Undecided:
-    """Which of the events with these sequence numbers, at least one, still wait or are claimed."""
+    """How many of the events with these sequence numbers still wait or are claimed. `numbers` must not be empty."""
     found: set[int] = set()
     cursor, sequence = b"0", None
     while True:

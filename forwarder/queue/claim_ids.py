@@ -1,9 +1,9 @@
-"""Names of claimed events whose bytes are only in Redis: 16 bytes of memory each. Pure."""
+"""The IDs of claimed events whose bytes are only in Redis: 16 bytes of memory each. Pure."""
 
 from array import array
 from collections.abc import Iterable
 
-#: Entries taken before the arrays are cut; cutting costs as much as what is left.
+#: Entries that are taken before the arrays are cut. Cutting costs time in proportion to what is left.
 _CUT = 4_096
 
 
@@ -19,18 +19,18 @@ class ClaimIds:
         return len(self._numbers) - self._taken
 
     def append(self, number: int, stamp: int) -> None:
-        """The newest event."""
+        """Adds the newest event."""
         self._numbers.append(number)
         self._stamps.append(stamp)
 
     def extend(self, numbers: Iterable[int], stamp: int) -> None:
-        """Newer events than all here, of one claim."""
+        """Adds the events of one claim, which are newer than all the others."""
         before = len(self._numbers)
         self._numbers.extend(numbers)
         self._stamps.extend([stamp] * (len(self._numbers) - before))
 
     def take(self, most: int) -> list[tuple[int, int]]:
-        """Removes up to `most` of the oldest."""
+        """Removes and returns up to `most` of the oldest IDs."""
         end = min(self._taken + most, len(self._numbers))
         found = list(zip(self._numbers[self._taken : end], self._stamps[self._taken : end], strict=True))
         self._taken = end

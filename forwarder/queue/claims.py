@@ -17,15 +17,15 @@ from forwarder.queue.lease import Lease
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
-#: Seconds between two looks at a list that a full Redis does not let wait on.
-_LOOK = 1.0
-#: How many fields one page of an adoption's listing looks at.
+#: Seconds between two polls of a list while Redis is full. A full Redis refuses the blocking command.
+_FULL_REDIS_POLL = 1.0
+#: Fields that are scanned for one page of the claimed events.
 _FIELDS_PAGE = 5_000
 
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Events on loan: element i has number ``first + i``; None went to the dead letters in Redis (too long)."""
+    """Claimed events. Element i has number ``first + i``; it is None if it was too long and became a dead letter."""
 
     first: int
     stamp: int
@@ -34,7 +34,7 @@ class Claimed:
 
     @property
     def numbers(self) -> Sequence[int]:
-        """The numbers of those that are not None."""
+        """The numbers of the elements that are not None."""
         numbers = range(self.first, self.first + len(self.elements))
         if None not in self.elements:
             return numbers
@@ -43,7 +43,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class NewLetter:
-    """A dead letter to be: the claimed event `number`-`stamp`, and why."""
+    """The claimed event `number`-`stamp` that becomes a dead letter, and why."""
 
     number: int
     stamp: int
@@ -56,18 +56,17 @@ class NewLetter:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """Claims to end: accepted numbers by the stamp of their claim, and dead letters."""
+    """The claims to end: the numbers of accepted events by the stamp of their claim, and the dead letters."""
 
     accepted: dict[int, list[int]] = field(default_factory=dict)
     letters: list[NewLetter] = field(default_factory=list)
 
 
 class Claims:
-    """The events on loan to the holder of a list's lease. Build it after the lease was acquired.
+    """The claimed events of one list. Build it after the lease was acquired.
 
-    Not safe for concurrent claims or concurrent settlements: one of each at a time. This is what makes
-    their numbers an answer to lost replies. Every method may be called again with the same arguments after
-    :exc:`UnreachableError`, and takes effect once.
+    Never run two calls of :meth:`claim` at once, nor two of :meth:`settle`. Redis knows a repeated call by its number.
+    Every method may be called again with the same arguments after :exc:`UnreachableError`, and takes effect once.
 
     Args:
         lease: of the list, acquired.
@@ -83,11 +82,11 @@ class Claims:
         self._settlement = lease.start.settlement
 
     async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
-        """Claims up to `most` of the oldest waiting events, ending at the one that passes `most_bytes`.
+        """Claims up to `most` of the oldest waiting events. The last one is the one that reaches `most_bytes`.
 
         Raises:
-            LeaseLostError, RolledBackError, UnreachableError: nothing is known to have been claimed; what was
-                claimed all the same is answered by the next call, or adopted.
+            LeaseLostError, RolledBackError, UnreachableError: if events were claimed after all, the next call
+                returns them, or the next owner adopts them.
         """
         k = self._keys
         keys = [k.list, k.claimed, k.lease, k.sequence, k.dead, k.dead_lettered]
@@ -100,21 +99,21 @@ class Claims:
         return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
 
     async def claimed_fields(self) -> ClaimIds:
-        """(number, stamp) of every claimed event, oldest first: what an owner has to adopt."""
+        """The ID of every claimed event, oldest first. An owner has to adopt them."""
         return await claimed_fields(self._redis, self._keys)
 
     async def read(self, fields: Sequence[tuple[int, int]]) -> list[bytes | None]:
-        """The bytes of claimed events, in the order asked for; None for one that is not claimed."""
+        """The bytes of claimed events, in the order of `fields`; None for an event that is not claimed."""
         with translated():
             found: Any = await self._redis.hmget(self._keys.claimed, [f"{n}-{stamp}" for n, stamp in fields])
         return list(found)
 
     async def settle(self, settlement: Settlement) -> None:
-        """Ends claims. After an UnreachableError the very same settlement must be given again.
+        """Ends claims. After an UnreachableError, call it again with the same settlement.
 
         Raises:
-            LeaseLostError, RolledBackError: nothing was changed; another owner adopts what is claimed.
-            UnreachableError: it may or may not have been done.
+            LeaseLostError, RolledBackError: nothing was changed. The next owner adopts the claimed events.
+            UnreachableError: the claims may or may not have ended.
         """
         k = self._keys
         accepted = [[str(stamp), numbers] for stamp, numbers in settlement.accepted.items()]
@@ -132,14 +131,14 @@ class Claims:
         self._settlement = number
 
     async def wait_for_events(self, blocking: Redis, seconds: float) -> None:
-        """Returns when the list may have events, or after about `seconds`, less than the answer timeout.
+        """Returns when the list may have events, or after about `seconds`.
 
-        Moves the head of the list onto the head: that blocks while the list is empty and changes nothing.
-        A full Redis refuses that even while waiting: then it is time to look again in a second.
+        Moves the head of the list to its head: this blocks while the list is empty, and changes nothing.
+        A full Redis refuses the command; then this returns after a second.
 
         Args:
-            blocking: a client of its own: a blocking command that is cancelled costs its connection.
-            seconds: at most this long.
+            blocking: a client for this purpose alone: a cancelled blocking command costs its connection.
+            seconds: wait at most this long. Must be less than the answer timeout.
 
         Raises:
             UnreachableError: no answer, or an error.
@@ -148,7 +147,7 @@ class Claims:
             try:
                 await blocking.blmove(self._keys.list, self._keys.list, int(max(1, seconds)), "LEFT", "LEFT")
             except OutOfMemoryError:
-                await asyncio.sleep(_LOOK)
+                await asyncio.sleep(_FULL_REDIS_POLL)
             except ResponseError as error:
                 if "WRONGTYPE" in str(error):
                     raise WrongTypeError(self._keys.list, "another type", "list") from error
@@ -156,7 +155,7 @@ class Claims:
 
 
 async def claimed_fields(redis: Redis, keys: Keys) -> ClaimIds:
-    """(number, stamp) of every claimed event of a list, oldest first.
+    """The ID of every claimed event of a list, oldest first.
 
     Raises:
         UnreachableError: no answer.
@@ -173,8 +172,8 @@ async def claimed_fields(redis: Redis, keys: Keys) -> ClaimIds:
 
 
 def _in_order(found: dict[int, MutableSequence[int]]) -> ClaimIds:
-    """Names by number, each once; a claim's numbers follow each other, so it is enough to sort within each."""
-    names = ClaimIds()
+    """Each ID once, by number. The numbers of one claim are consecutive, so sorting within each claim is enough."""
+    ids = ClaimIds()
     for stamp in sorted(found, key=lambda stamp: min(found[stamp])):
-        names.extend(sorted(set(found[stamp])), stamp)
-    return names
+        ids.extend(sorted(set(found[stamp])), stamp)
+    return ids

@@ -1,4 +1,4 @@
-"""How much is in any list, also in lists that nobody drains and in lists that may not be ours."""
+"""How much is in any list, even in lists that nobody drains, and in lists that may not be ours."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,8 +19,11 @@ class Content:
     """How much is in a list.
 
     Attributes:
-        noted: a resharding that has not ended has touched it.
-        strange: why it cannot be one of our lists, if it cannot.
+        waiting: events that wait, including those that a resharding has set aside.
+        claimed: claimed events.
+        letters: dead letters.
+        noted: an unfinished resharding has touched the list.
+        strange: why this cannot be one of our lists, if so.
     """
 
     waiting: int

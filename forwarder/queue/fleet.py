@@ -35,7 +35,7 @@ class Fleet:
         redis: the client.
         queue: its name.
         shards: how many lists this worker takes the queue to have.
-        name: of this worker, for people.
+        name: of this worker, as people see it.
         remembered: seconds after which a silent worker is forgotten.
     """
 
@@ -59,12 +59,12 @@ class Fleet:
         arguments: list[str | bytes | int] = [self.id, self._remembered, self._shards, self._came, self._name]
         keys = [self._keys.workers, self._keys.shards]
         try:
-            verdict, told, *workers = await scripts.run(self._redis, "attend", keys, arguments)
+            verdict, detail, *workers = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
             raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
         if verdict == b"shards":
-            raise disagreement(self._keys.queue, told.decode(errors="replace"), self._shards)
-        self._came = told.decode()
+            raise disagreement(self._keys.queue, detail.decode(errors="replace"), self._shards)
+        self._came = detail.decode()
         ids = workers[::2]
         return Place(ids.index(self.id.encode()), len(ids))
 

@@ -11,7 +11,7 @@ from forwarder.queue.wire.connection import translated
 
 
 class HaltRecord(msgspec.Struct, frozen=True):
-    """Why and since when the service is halted; ``fingerprint`` is of the refused key or URL, or empty."""
+    """Why and since when the service is halted. `fingerprint` is that of the refused key or URL, or empty."""
 
     reason: str
     detail: str

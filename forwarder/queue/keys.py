@@ -85,7 +85,7 @@ class Keys:
 
     @property
     def of_the_list(self) -> tuple[str, ...]:
-        """The keys in the order in which ``acquire.lua`` and ``census.lua`` take them."""
+        """The keys in the order that ``acquire.lua`` and ``census.lua`` expect."""
         return (
             self.list,
             self.claimed,

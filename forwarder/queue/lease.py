@@ -75,7 +75,7 @@ class Lease:
                 self.end = 0.0
                 raise LeaseLostError("another worker may hold the lease")
             case b"rolled_back":
-                raise RolledBackError("Redis no longer knows what it acknowledged: adopting again")
+                raise RolledBackError("Redis has lost data that it had acknowledged: adopting the claimed events again")
             case b"busy":
                 pass
             case _:

@@ -17,7 +17,7 @@ _LONGEST_NUMBER = 16
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter; ``element`` is what was pushed, byte for byte, ``claimed_at`` in microseconds."""
+    """One dead letter. `element` is what was pushed, byte for byte; `claimed_at` is in microseconds since 1970."""
 
     id: str
     element: bytes
@@ -32,7 +32,7 @@ class DeadLetter:
 
 @dataclass(frozen=True, slots=True)
 class LatestLetters:
-    """The latest letters, each with the length of its element, which may be cut; and how many have which reason."""
+    """The latest letters, each with the length of its element (which may be cut), and the number for each reason."""
 
     letters: tuple[tuple[DeadLetter, int], ...]
     by_reason: Counter[str]

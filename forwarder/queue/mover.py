@@ -1,8 +1,8 @@
-"""One list during a resharding: what is in it is taken out page by page, and pages of others are put in.
+"""One list during a resharding. Its content is unloaded page by page, and pages of other lists are loaded into it.
 
-A page stands in the list's `stage` until it is in its new lists, and every list notes which page of whom it took
-last. So a page is in all its new lists once, whenever who moves it dies and begins again. No script touches two
-lists: they may be on different nodes of a Redis Cluster.
+A page stays in the list's `stage` until it is in its new lists, and every list notes the last page that it loaded
+from each other list. So each page arrives in its new lists exactly once, even if the command is killed at any moment
+and started again. No script touches two lists, because they may be on different nodes of a Redis Cluster.
 """
 
 from collections.abc import Sequence
@@ -14,19 +14,21 @@ from redis.asyncio import Redis
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
-from forwarder.queue.lease import Lease
+from forwarder.queue.lease import Lease, holder
 
-#: How the tokens of the leases begin that a resharding holds: the next one takes them away.
-MOVER = "reshard-"
-#: Seconds that such a lease lasts. It keeps out workers that were frozen so long that they are no longer known.
+#: The tokens of a resharding's leases start with this. The next resharding may take such a lease.
+_MOVER = "reshard-"
+#: Seconds that a resharding's lease lasts. It keeps out workers that were frozen for so long that they were forgotten.
 MOVER_LEASE = 60.0
-#: Items of a page, and about how many bytes: Redis does nothing else meanwhile, and holds a page twice.
-PAGE, PAGE_BYTES = 1_000, 4_000_000
+#: Items of a page. Redis does nothing else while it moves a page.
+PAGE = 1_000
+#: A page ends with the item that reaches this many bytes. Redis holds a page twice.
+PAGE_BYTES = 4_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What was taken out of a list, and of the names given how many need not be given again."""
+    """One page of items taken out of a list. `dealt`: how many of the requested IDs have been handled."""
 
     number: int
     dealt: int
@@ -35,7 +37,13 @@ class Page:
 
 def mover_lease(redis: Redis, keys: Keys) -> Lease:
     """A lease for a :class:`ListMover`. It may be taken from an earlier resharding."""
-    return Lease(redis, keys, ttl=MOVER_LEASE, owner=MOVER.rstrip("-"), over=MOVER)
+    return Lease(redis, keys, ttl=MOVER_LEASE, owner=_MOVER.rstrip("-"), over=_MOVER)
+
+
+async def held_by_worker(redis: Redis, keys: Keys) -> float | None:
+    """For how many more seconds a worker holds the list; None if no worker does."""
+    held = await holder(redis, keys)
+    return None if held is None or held[0].startswith(_MOVER) else held[1]
 
 
 class ListMover:
@@ -54,29 +62,29 @@ class ListMover:
         self._loaded = 0
 
     async def set_aside(self) -> None:
-        """Puts what waits out of the way, once; what is pushed afterwards is new."""
+        """Sets the waiting events aside, once. What is pushed afterwards is new."""
         k = self._keys
         await self.lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
 
     async def claimed_fields(self) -> ClaimIds:
-        """(number, stamp) of every claimed event, oldest first."""
+        """The ID of every claimed event, oldest first."""
         return await claimed_fields(self.lease.redis, self._keys)
 
     async def unload_events(self, fields: Sequence[tuple[int, int]]) -> Page:
-        """Takes out the claimed events of these names, and when no more are claimed, those that were set aside."""
+        """Takes out the claimed events with these IDs. When none are claimed any more, those that were set aside."""
         k = self._keys
-        names = [f"{number}-{stamp}" for number, stamp in fields]
+        ids = [f"{number}-{stamp}" for number, stamp in fields]
         keys = [k.claimed, k.aside, k.sequence]
-        return await self._unload("unload_events", keys, PAGE_BYTES, PAGE, self._side, *names)
+        return await self._unload("unload_events", keys, PAGE_BYTES, PAGE, self._side, *ids)
 
     async def unload_letters(self, letters: Sequence[tuple[str, int]]) -> Page:
-        """Takes out dead letters, given as their id and the shard that each goes to."""
+        """Takes out dead letters, given as the ID of each and the shard that it goes to."""
         k = self._keys
-        names = [f"{letter_id} {shard}" for letter_id, shard in letters]
-        return await self._unload("unload_letters", [k.dead, k.sequence, k.dead_lettered], PAGE_BYTES, *names)
+        wanted = [f"{letter_id} {shard}" for letter_id, shard in letters]
+        return await self._unload("unload_letters", [k.dead, k.sequence, k.dead_lettered], PAGE_BYTES, *wanted)
 
     async def unload_counts(self) -> Page:
-        """Takes out the counts, for a list that there will be no more."""
+        """Takes out the counts of a list that will no longer exist."""
         k = self._keys
         return await self._unload("unload_counts", [k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted])
 
@@ -86,17 +94,17 @@ class ListMover:
         return Page(reply[1], reply[2], reply[3:])
 
     def loaded(self, page: Page) -> None:
-        """Tells that all of a page is in its new lists: the next one takes its place."""
+        """Call this when all of a page is in its new lists. The next unloading then replaces it."""
         self._loaded = page.number
 
     async def load(self, source: str, number: int, items: Sequence[bytes]) -> None:
-        """Adds its part of a page of the list `source` as the newest, once."""
+        """Adds this list's part of a page of the list `source` as the newest items, once."""
         k = self._keys
         keys = [k.lease, k.moved, k.list, k.dead, k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted]
         await self.lease.run("load", keys, source, number, self._side, *items)
 
     async def tidy(self, *, gone: bool) -> None:
-        """Forgets what was noted, and the lease; with `gone` also what belongs to a list that will be no more."""
+        """Deletes the notes and the lease. With `gone`, also the other keys of a list that will no longer exist."""
         k = self._keys
         keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
         await self.lease.run("tidy", keys, int(gone))

@@ -43,7 +43,7 @@ class QueueList:
         return await census.take(self._redis, self._keys)
 
     async def still_claimed(self, numbers: Collection[int]) -> Undecided:
-        """How many of the events with these sequence numbers, at least one, still wait or are claimed."""
+        """How many of the events with these sequence numbers still wait or are claimed. `numbers` must not be empty."""
         return await census.still_claimed(self._redis, self._keys, numbers)
 
     async def memory(self) -> Memory:

@@ -32,7 +32,7 @@ async def test_from_one_list_to_four_in_the_words_of_an_operator(
     assert (code, out) == (1, "")
     assert err == (
         f"forwarder: 100 events wait and 0 are claimed ({queue_name}): let the workers drain them first, "
-        "or stop all workers and producers and add --move\n"
+        "or stop all workers and producers, and add --move\n"
     )
     code, out, err = await command("reshard", "4", "--move", "--dry-run", environment=environment(one))
     assert (code, err) == (0, "")
@@ -55,7 +55,7 @@ async def test_from_one_list_to_four_in_the_words_of_an_operator(
     worker(settings(redis_url, queue_name, api, shards=4))
     await eventually(lambda: api.ledger.accepted_events == 101)
     code, _, err = await command("reshard", "1", "--move", environment=four)
-    assert (code, "forwarder: at work: " in err, "stop all workers" in err) == (1, True, True)
+    assert (code, "forwarder: workers are running: " in err, "stop all workers" in err) == (1, True, True)
     code, _, _ = await command("audit", environment=four)
     assert code == 0
 

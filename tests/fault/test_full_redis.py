@@ -14,7 +14,6 @@ from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
 from forwarder.queue import (
-    ClaimedList,
     HaltRecord,
     Keys,
     ListLetters,
@@ -25,6 +24,7 @@ from forwarder.queue import (
     Side,
     connect,
 )
+from forwarder.queue.lease import ClaimedList
 from tests.support.claims import owner
 from tests.support.faults import fault
 from tests.support.service import census, event, push

@@ -20,7 +20,8 @@ from hypothesis.stateful import (
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, NewLetter, QueueList, Settlement, Side, connect
+from forwarder.queue import Claimed, Claims, Keys, Lease, NewLetter, QueueList, Settlement, Side, connect
+from forwarder.queue.lease import ClaimedList
 from tests.support.service import push
 from tests.support.virtual.list_model import ListModel
 

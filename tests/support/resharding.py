@@ -163,7 +163,7 @@ class Crowd:
 async def reshard(url: str, queue: str, shards: int, *, side: Side = "left", move: bool = True) -> Moved:
     """As the command does it, on a connection of its own."""
     async with connect(url) as redis:
-        plan = await make_plan(redis, queue, shards, told=1)
+        plan = await make_plan(redis, queue, shards, configured=1)
         if plan.done:
             return Moved()
         await refuse(redis, plan, move=move)

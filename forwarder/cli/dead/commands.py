@@ -25,7 +25,8 @@ from forwarder.cli.progress import bar
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import count_of, line
-from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.letters import Letters
+from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import InvalidElementError
 
 

@@ -13,7 +13,8 @@ import typer
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import duration
 from forwarder.config import Settings
-from forwarder.dead_letters.letters import Filter, Letters
+from forwarder.dead_letters.letters import Letters
+from forwarder.dead_letters.selection import Filter
 from forwarder.outcome import LetterReason
 
 _ID = re.compile(r"((0|[1-9]\d{0,3})/)?(0|[1-9]\d{0,18})-(0|[1-9]\d{0,18})", re.ASCII)

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from forwarder.cli.output import as_line, out, problem
 from forwarder.dead_letters.letter import count_of, order, summary
-from forwarder.dead_letters.letters import Selection
+from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
 from forwarder.queue import DeadLetter
 

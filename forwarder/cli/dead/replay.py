@@ -16,8 +16,9 @@ from forwarder.cli.output import Problems
 from forwarder.cli.progress import Bar, bar
 from forwarder.dead_letters.canary import Canary
 from forwarder.dead_letters.edit import Edit, program, setting
-from forwarder.dead_letters.letters import Filter, Letters, Selection
+from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.replay import Kept, Replay, Report, Terms
+from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import ForwarderError
 from forwarder.logs.printable import visible
 from forwarder.queue import Undecided
@@ -119,7 +120,7 @@ async def _canary(
         progress.describe(state_of(undecided))
 
     after = (await letters.now(), selection.last)
-    return Canary(letters, size=size, after=after, timeout=seconds, tell=show)
+    return Canary(letters, size=size, after=after, timeout=seconds, progress=show)
 
 
 async def _run(replay: Replay, selection: Selection, progress: Bar) -> None:

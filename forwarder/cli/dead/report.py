@@ -8,8 +8,8 @@ from forwarder.cli.dead.output import print_missing
 from forwarder.cli.output import as_line, out, problem
 from forwarder.dead_letters.canary import Findings
 from forwarder.dead_letters.letter import count_of, summary
-from forwarder.dead_letters.letters import Selection
 from forwarder.dead_letters.replay import Replay, Report
+from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
 from forwarder.queue import Undecided
 

@@ -1,12 +1,12 @@
--- Takes the lease of a list, if it is free, and tells the owner where the list stands.
+-- Acquires the lease of a list if it is free, and returns the state of the list.
 --
 -- KEYS  list, claimed, lease, sequence, settlement, accepted, dead_lettered, replayed, deleted, dead
--- ARGV  token, milliseconds the lease lasts, how tokens begin whose leases may be taken away ('' for none)
+-- ARGV  token, milliseconds that the lease lasts, prefix of tokens whose lease may be taken ('' for none)
 -- reply {'acquired', sequence, settlement, number of claimed events}
 --       {'busy', milliseconds until the present lease ends}
 --       {'wrongtype', key, type found, type expected}
 --
--- Safe to repeat: a second call with the same token finds its own lease and prolongs it.
+-- Safe to repeat: a second call with the same token finds its own lease and extends it.
 -- Works on a full Redis: the first write is a PEXPIRE, which Redis never refuses.
 
 local kinds = {'list', 'hash', 'string', 'string', 'string', 'string', 'string', 'string', 'string', 'stream'}

@@ -1,11 +1,12 @@
--- Says that a worker is at work on a queue, and tells who else is. Whoever is silent for too long is forgotten.
+-- Reports that a worker is running, and returns all running workers. A silent worker is forgotten after a while.
 --
--- KEYS  workers (hash: id -> '<microseconds it came> <microseconds it is forgotten> <name>'), shards
--- ARGV  id, milliseconds it is remembered, number of shards it was told, when it came ('' the first time), name
--- reply {'attending', microseconds it came, id, name, id, name, ...}  all workers, in the order they came
---       {'shards', N}  the queue has N lists, not as many as it was told: it must not work
+-- KEYS  workers (hash: id -> '<microsecond it came> <microsecond it is forgotten> <name>'), shards
+-- ARGV  id, milliseconds until it is forgotten, number of lists it expects, microsecond it came ('' the first time),
+--       name
+-- reply {'attending', microsecond it came, id, name, id, name, ...}  all running workers, in the order they came
+--       {'shards', N}  the queue has N lists, which is not the expected number: the worker must not run
 --
--- Safe to repeat: it only moves the moment at which the worker is forgotten.
+-- Safe to repeat: it only postpones the moment at which the worker is forgotten.
 -- Works on a full Redis: the first write is a PEXPIRE.
 
 local workers, shards = unpack(KEYS)

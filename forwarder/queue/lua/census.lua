@@ -1,10 +1,11 @@
 -- Counts everything that belongs to a list at one instant, so that the sums can be compared exactly.
 --
 -- KEYS  list, claimed, lease, sequence, settlement, accepted, dead_lettered, replayed, deleted, dead
--- reply {waiting, claimed, lease's token or nil, its milliseconds left, sequence, settlement, accepted,
---        dead_lettered, replayed, deleted, letters}
+-- ARGV  none
+-- reply {waiting, claimed, token of the lease or nil, milliseconds that it still lasts, sequence, settlement,
+--        accepted, dead_lettered, replayed, deleted, letters}
 --
--- Reads only.
+-- Safe to repeat: it only reads.
 
 local reply = {
   redis.call('LLEN', KEYS[1]), redis.call('HLEN', KEYS[2]),

@@ -1,18 +1,19 @@
--- Takes the oldest waiting events on loan: they leave the list and stand in the claimed hash.
+-- Claims the oldest waiting events: they move from the list to the claimed hash.
 --
 -- KEYS  list, claimed, lease, sequence, dead, dead_lettered
--- ARGV  token, milliseconds the lease is prolonged by, sequence number the owner expects,
---       most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest is)
+-- ARGV  token, milliseconds by which the lease is extended, sequence number that the owner expects,
+--       most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest event is)
 -- reply {'claimed', sequence number before, stamp, events still waiting, element, element, ...}
---         the i-th element has number (sequence number before + i); nil where it was over the limit
---         of one event: it went to the dead letters without travelling
+--         element i has number (sequence number before + i); it is nil if it was longer than one event
+--         may be: it became a dead letter without being sent to the owner
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  Redis knows less than it acknowledged: adopt again
+--       {'rolled_back'}  Redis has lost data that it had acknowledged: adopt again
 --
--- Safe to repeat: the expected sequence number tells a repeated call, which is answered with the same
--- events. The stamp (Redis TIME, microseconds) is in the field's name, so that an execution after a
--- rollback can never put another event under a name that the owner is about to settle.
--- Lua does not roll back, so: look first, copy, delete last. The first write is a PEXPIRE (full Redis).
+-- Safe to repeat: the expected sequence number identifies a repeated call, which returns the same events
+-- again. The stamp (Redis TIME, microseconds) is part of the field's name. So if the script runs again after
+-- a rollback, it can never store another event under a name that the owner is about to settle.
+-- Lua does not roll back, so the script checks first, copies, and deletes last. Works on a full Redis: the
+-- first write is a PEXPIRE.
 
 local list, claimed, lease, sequence, dead, dead_lettered = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
@@ -22,7 +23,7 @@ local before = tonumber(redis.call('GET', sequence) or 0)
 if before < expected then return {'rolled_back'} end
 
 if before > expected then
-  -- The reply was lost. No list of fields by number exists, and this is rare: look through all.
+  -- The reply was lost. This is rare, and there is no index of fields by number, so scan all of them.
   local reply = {'claimed', expected, '', redis.call('LLEN', list)}
   for i = 1, before - expected do reply[4 + i] = false end
   local cursor = '0'
@@ -47,7 +48,7 @@ local from_left = ARGV[7] == 'left'
 local time = redis.call('TIME')
 local stamp = time[1] .. string.format('%06d', time[2])
 
--- Pages grow, so that huge elements never come into memory by the thousand.
+-- Pages start small and grow, so that thousands of huge elements are never in memory at once.
 local elements, bytes, page_size = {}, 0, 8
 while #elements < most and bytes < most_bytes do
   local from, to = #elements, math.min(#elements + page_size, most) - 1
@@ -84,7 +85,7 @@ for i = 1, #elements do
     size = size + 2
     reply[4 + i] = element
   end
-  -- unpack takes at most 7,999 values
+  -- unpack accepts at most 7,999 values
   if size >= 4000 or (i == #elements and size > 0) then
     redis.call('HSET', claimed, unpack(page, 1, size))
     size = 0

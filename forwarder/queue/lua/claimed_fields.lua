@@ -1,11 +1,11 @@
--- One page of the names of claimed events, without their bytes. Adoption reads them all, in any order,
--- and sorts; so the worker's memory holds names only, and events are read when there is room for them.
+-- Returns one page of the names of claimed events, without their bytes. An owner that adopts reads all pages,
+-- in any order, and sorts. So its memory holds only names, and it reads the events when there is room for them.
 --
 -- KEYS  claimed
--- ARGV  cursor ('0' at first), how many to look at
--- reply {next cursor ('0' at the end), field, field, ...}; a field may come twice (HSCAN)
+-- ARGV  cursor ('0' at first), number of fields to scan
+-- reply {next cursor ('0' at the end), field, field, ...}; a field may be returned twice (HSCAN)
 --
--- Reads only.
+-- Safe to repeat: it only reads.
 
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
 local reply = {page[1]}

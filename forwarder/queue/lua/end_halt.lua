@@ -1,8 +1,8 @@
 -- Ends a halt.
 --
 -- KEYS  halt
--- ARGV  the halt to end (its JSON, or '' for whichever is in force)
--- reply the halt that was ended, or nil if there was none such
+-- ARGV  the halt to end: its JSON, or '' for the one in force
+-- reply the halt that was ended, or nil if there was no such halt
 --
 -- Safe to repeat: the second call finds nothing to end.
 

@@ -1,11 +1,11 @@
--- Looks at the latest dead letters: the reasons of many, and of few all fields, long elements cut.
+-- Returns the latest dead letters: the reasons of many, and all fields of a few, with long elements cut.
 --
 -- KEYS  dead
--- ARGV  letters in full, letters at most, bytes of elements at which it ends, bytes at which an element is cut
--- reply {reasons, letters}; a letter is {id, bytes of its element, its fields}
+-- ARGV  most letters with all fields, most letters, bytes of elements after which it stops, most bytes of an element
+-- reply {reasons, letters}; a letter is {ID, length of its element, its fields}
 --
--- Reads only. One letter at a time: an element that was too long to be claimed may be as long as Redis allows, and
--- neither Redis nor the caller should hold more than one of those.
+-- Safe to repeat: it only reads. It reads one letter at a time: an element that was too long to be claimed may be
+-- as long as Redis allows, and neither Redis nor the caller should hold more than one of those.
 
 local full, most, bytes, cut = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local reasons, letters, stop = {}, {}, '+'

@@ -1,17 +1,17 @@
--- Puts a list's part of a page that was unloaded elsewhere into it, as its newest.
+-- Adds a list's part of a page that was unloaded from another list, as the newest items.
 --
--- KEYS  lease, moved (hash: list -> number of the page of it that was loaded last), list, dead,
+-- KEYS  lease, moved (hash: list -> number of its last page that was loaded here), list, dead,
 --       sequence, accepted, dead_lettered, replayed, deleted
--- ARGV  token, milliseconds the lease is prolonged by, the list that was unloaded, number of the page,
---       'left' or 'right' (where the oldest is), item, item, ...
+-- ARGV  token, milliseconds by which the lease is extended, the list that was unloaded, number of the page,
+--       'left' or 'right' (where the oldest event is), item, item, ...
 --         'e<element>'  an event
 --         'l<letter, as unload_letters.lua packed it>'
 --         'c<sequence> <accepted> <dead_lettered> <replayed> <deleted>'
 -- reply {'loaded'}
 --       {'lost'}  the token does not hold the lease
 --
--- Safe to repeat: `moved` tells that the page was loaded.
--- A letter keeps its id, unless the stream already has a later one.
+-- Safe to repeat: `moved` shows that the page was loaded.
+-- A letter keeps its ID, unless the stream already has a later one.
 -- Works on a full Redis: the first write is a PEXPIRE.
 
 local lease, moved, list, dead = unpack(KEYS)

@@ -1,10 +1,10 @@
--- Pushes as many events as may still wait, the first ones first.
+-- Pushes as many events as may still wait in the list, in the given order.
 --
 -- KEYS  list
 -- ARGV  RPUSH or LPUSH, how many events may wait in the list, element...
--- reply how many were pushed
+-- reply how many events were pushed
 --
--- Not safe to repeat, as no push is: it would double events, so nobody repeats it. Its only write is one
+-- Not safe to repeat, because no push is: it would double events. So nothing repeats it. Its only write is one
 -- command, so an error reply means that nothing was pushed.
 
 local room = tonumber(ARGV[2]) - redis.call('LLEN', KEYS[1])

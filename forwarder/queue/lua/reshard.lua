@@ -1,13 +1,13 @@
--- Writes down how many lists a queue has, or that this is about to change; only while no worker is at work.
+-- Writes the number of lists of a queue, or that it is about to change, but only while no worker is running.
 --
 -- KEYS  workers, shards
--- ARGV  what is written there now ('' if nothing), what is to be
+-- ARGV  the text that is expected there ('' if none), the new text
 -- reply {'written'}
---       {'otherwise', text}  something else is written there
---       {'workers'}  a worker is at work
+--       {'otherwise', text}  there is another text
+--       {'workers'}  a worker is running
 --
--- Safe to repeat: the second call finds its own text, and says so.
--- Works on a full Redis: the first write is a PEXPIRE, and SET takes its effect away again.
+-- Safe to repeat: the second call finds its own text and changes nothing; it replies 'otherwise'.
+-- Works on a full Redis: the first write is a PEXPIRE. The SET removes the time limit again.
 
 local workers, shards = unpack(KEYS)
 local present = redis.call('GET', shards) or ''

@@ -1,8 +1,9 @@
--- What the server says of itself that holds a list: in a cluster, the one that matters.
+-- Returns what the server of a list reports about itself. In a cluster, only that server matters.
 --
 -- KEYS  list
+-- ARGV  none
 -- reply the text of INFO
 --
--- Reads only.
+-- Safe to repeat: it only reads.
 
 return redis.call('INFO')

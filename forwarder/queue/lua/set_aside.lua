@@ -1,12 +1,12 @@
--- Puts what waits in a list out of the way, once in a resharding, before anything new comes into any list.
+-- Sets the waiting events of a list aside, once in a resharding, before anything new is loaded into any list.
 --
--- KEYS  lease, list, aside, move (hash: 'page' -> number of the page unloaded last)
--- ARGV  token, milliseconds the lease is prolonged by
+-- KEYS  lease, list, aside, move (hash: 'page' -> number of the page that was unloaded last)
+-- ARGV  token, milliseconds by which the lease is extended
 -- reply {'aside'}
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  something else was set aside, which would be lost
+--       {'rolled_back'}  other events were set aside already, and would be lost
 --
--- Safe to repeat: `move` tells that it was done; what is in the list since then is new.
+-- Safe to repeat: `move` shows that it was done. What has been pushed to the list since then is new.
 -- Works on a full Redis: the first write is a PEXPIRE.
 
 local lease, list, aside, move = unpack(KEYS)

@@ -1,16 +1,16 @@
--- Ends claims: accepted events are deleted, refused ones are moved to the dead letters.
+-- Ends claims: accepted events are deleted, refused events become dead letters.
 --
 -- KEYS  claimed, lease, settlement, accepted, dead_lettered, dead
--- ARGV  token, milliseconds the lease is prolonged by, number of this settlement,
+-- ARGV  token, milliseconds by which the lease is extended, number of this settlement,
 --       accepted events, msgpack: {{stamp, {number, number, ...}}, ...}
 --       dead letters, msgpack: {{field, reason, status, detail, user, attempts}, ...}
 -- reply {'settled'}
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  not the next settlement, or an event is not claimed: adopt again
+--       {'rolled_back'}  this is not the next settlement, or an event is not claimed: adopt again
 --
--- Safe to repeat: settlements of a list are numbered; the last number again is answered, not executed.
--- Everything is checked before the first write, letters are written before anything is deleted, and the
--- first write is a PEXPIRE (full Redis). Packed arguments: a client spends about 1 us on each argument.
+-- Safe to repeat: the settlements of a list are numbered, and a call with the last number again changes nothing.
+-- The script checks everything before the first write, and writes letters before it deletes anything. Works on a
+-- full Redis: the first write is a PEXPIRE. The arguments are packed because a client spends about 1 us on each.
 
 local claimed, lease, settlement, accepted, dead_lettered, dead = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
@@ -44,7 +44,7 @@ end
 if accepted_count > 0 then redis.call('INCRBY', accepted, accepted_count) end
 if #letters > 0 then redis.call('INCRBY', dead_lettered, #letters) end
 redis.call('SET', settlement, ARGV[3])
--- unpack takes at most 7,999 values
+-- unpack accepts at most 7,999 values
 for from = 1, #fields, 4000 do
   redis.call('HDEL', claimed, unpack(fields, from, math.min(from + 3999, #fields)))
 end

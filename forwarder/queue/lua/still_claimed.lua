@@ -1,11 +1,11 @@
 -- Looks for events that are still claimed, by their sequence numbers, in one page of the claimed hash.
 --
 -- KEYS  claimed, sequence
--- ARGV  cursor ('0' at first), least number, greatest number
--- reply {next cursor ('0' at the end), how many were ever claimed, number, number, ...}
+-- ARGV  cursor ('0' at first), smallest number, largest number
+-- reply {next cursor ('0' at the end), how many events were ever claimed, number, number, ...}
 --
--- Reads only, and never all at once: the hash may hold a million events. What is claimed all along is found
--- (HSCAN says so), and what has been claimed and is not found has been settled.
+-- Safe to repeat: it only reads, and never everything at once, because the hash may hold a million events. HSCAN
+-- finds every event that is claimed during the whole scan. So an event that was claimed and is not found is settled.
 
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', 1000)
 local reply = {page[1], tonumber(redis.call('GET', KEYS[2]) or 0)}

@@ -1,12 +1,12 @@
--- Forgets what a resharding noted about a list, and gives its lease back.
+-- Deletes what a resharding noted about a list, and gives the list's lease back.
 --
--- KEYS  lease, dead, keys that are to be deleted, ...
--- ARGV  token, ignored, '1' if there will be no such list
+-- KEYS  lease, dead, key to delete, ...
+-- ARGV  token, ignored, '1' if the list will no longer exist
 -- reply {'tidy'}
 --       {'lost'}  the token does not hold the lease
 --
--- Safe to repeat: the lease is gone the second time, and if it is taken again there is nothing to delete.
--- No event and no letter is ever deleted.
+-- Safe to repeat: the second time, the lease is gone; if it was acquired again, there is nothing left to delete.
+-- It never deletes an event or a letter. Works on a full Redis: it only deletes.
 
 local lease, dead = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end

@@ -1,14 +1,14 @@
--- Takes the counts out of a list that there will be no more. They stand in `stage` until they are added to
--- those of another list: then the next call forgets them.
+-- Takes the counts out of a list that will no longer exist. They stay in `stage` until they have been added to
+-- those of another list. The next call then deletes them.
 --
 -- KEYS  lease, stage, move, sequence, accepted, dead_lettered, replayed, deleted
--- ARGV  token, milliseconds the lease is prolonged by, number of the page that is in its new lists
+-- ARGV  token, milliseconds by which the lease is extended, number of the last page that is in its new lists
 -- reply {'page', number, 0, item}
---         the item is 'c<counts, for load.lua>'; none: there are no counts
+--         the item is 'c<counts, for load.lua>'; without an item there are no counts
 --       {'lost'}  the token does not hold the lease
 --
--- Safe to repeat: a page that is not in its new lists is answered again, and nothing is taken.
--- Works on a full Redis: the first write is a PEXPIRE. Copies first, deletes last.
+-- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
+-- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
 
 local lease, stage, move = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end

@@ -1,16 +1,18 @@
--- Takes a page of events out of a list for their new lists: the claimed ones first, then those set aside.
--- The page stands in `stage` until it is in its new lists: then the next call forgets it.
+-- Takes a page of events out of a list: first the claimed ones, then those that were set aside.
+-- The page stays in `stage` until it is in its new lists. The next call then deletes it.
 --
 -- KEYS  lease, stage, move, claimed, aside, sequence
--- ARGV  token, milliseconds the lease is prolonged by, number of the page that is in its new lists,
---       most bytes, most items, 'left' or 'right' (where the oldest is), field, field, ... (claimed, oldest first)
--- reply {'page', number, how many of the fields are dealt with, item, item, ...}
---         an item is 'e<stamp> <element>', without the stamp if it was not claimed; none: there are no more
+-- ARGV  token, milliseconds by which the lease is extended, number of the last page that is in its new lists,
+--       most bytes, most items, 'left' or 'right' (where the oldest event is), field, field, ... (claimed events,
+--       oldest first)
+-- reply {'page', number, how many of the fields have been handled, item, item, ...}
+--         an item is 'e<stamp> <element>', without the stamp if the event was not claimed; without items
+--         there are no more events
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  events are claimed that no field names
+--       {'rolled_back'}  there are claimed events that no field names
 --
--- Safe to repeat: a page that is not in its new lists is answered again, and nothing is taken.
--- Works on a full Redis: the first write is a PEXPIRE. Copies first, deletes last.
+-- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
+-- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
 
 local lease, stage, move, claimed, aside, sequence = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
@@ -34,7 +36,7 @@ end
 
 local from_aside = 0
 if redis.call('HLEN', claimed) == #taken then
-  -- Pages grow, so that huge elements never come into memory by the thousand.
+  -- Pages start small and grow, so that thousands of huge elements are never in memory at once.
   local from_left, page_size = ARGV[6] == 'left', 8
   while #items < most and bytes < most_bytes do
     local from, to = from_aside, from_aside + math.min(page_size, most - #items) - 1

@@ -1,15 +1,15 @@
--- Takes a page of dead letters out of a list for their new lists, and what they count for with them.
--- The page stands in `stage` until it is in its new lists: then the next call forgets it.
+-- Takes a page of dead letters out of a list, and their share of the counts.
+-- The page stays in `stage` until it is in its new lists. The next call then deletes it.
 --
 -- KEYS  lease, stage, move, dead, sequence, dead_lettered
--- ARGV  token, milliseconds the lease is prolonged by, number of the page that is in its new lists,
---       most bytes, '<id> <shard it goes to>', ... (oldest first)
--- reply {'page', number, how many of the letters are dealt with, item, item, ...}
---         an item is 'l<shard> <letter, for load.lua>'; none: there are no more
+-- ARGV  token, milliseconds by which the lease is extended, number of the last page that is in its new lists,
+--       most bytes, '<ID> <shard that it goes to>', ... (oldest first)
+-- reply {'page', number, how many of the letters have been handled, item, item, ...}
+--         an item is 'l<shard> <letter, for load.lua>'; without items there are no more letters
 --       {'lost'}  the token does not hold the lease
 --
--- Safe to repeat: a page that is not in its new lists is answered again, and nothing is taken.
--- Works on a full Redis: the first write is a PEXPIRE. Copies first, deletes last.
+-- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
+-- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
 
 local lease, stage, move, dead, sequence, dead_lettered = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end

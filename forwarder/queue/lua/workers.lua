@@ -1,9 +1,10 @@
--- Tells who is at work on a queue.
+-- Returns the running workers of a queue.
 --
 -- KEYS  workers (as attend.lua writes it)
--- reply {id, name, id, name, ...}  in the order they came, without those who are to be forgotten
+-- ARGV  none
+-- reply {id, name, id, name, ...}  in the order they came, without those that are overdue
 --
--- Reads only.
+-- Safe to repeat: it only reads.
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]

@@ -1,11 +1,11 @@
--- Writes down why the service halts, for every worker to see.
+-- Writes why the service halts, for every worker to see.
 --
 -- KEYS  halt
--- ARGV  the halt, JSON; its reason; its fingerprint
--- reply the halt in force: the one given, or the one that already said the same since earlier
+-- ARGV  the halt as JSON, its reason, its fingerprint
+-- reply the halt in force: the given one, or an earlier one with the same reason and fingerprint
 --
--- Safe to repeat: the same reason and fingerprint keep the first record and its time.
--- Works on a full Redis: the first write is a PEXPIRE, and SET takes its effect away again.
+-- Safe to repeat: a halt with the same reason and fingerprint stays as it is, with its time.
+-- Works on a full Redis: the first write is a PEXPIRE. The SET removes the time limit again.
 
 local present = redis.call('GET', KEYS[1])
 if present then

@@ -2,9 +2,11 @@
 
 connection    connects, and translates what redis-py raises
 sentinels     clients of the master that Sentinels name
-url           what a Redis URL says
+cluster       clients of a Redis Cluster
+url           parses Redis URLs
 scripts       the Lua scripts by name, and the one way to run them
-exchange      sends commands together, once, and tells what is known of each
+exchange      sends commands together, each once, and returns one reply for each
 nodes         which command goes to which node of a cluster
-replies       what becomes of a command that is sent once
+refusals      which errors of redis-py are refusals, and how errors are shown
+replies       the outcome of a command that is sent once
 """

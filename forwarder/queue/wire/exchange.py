@@ -1,7 +1,7 @@
-"""Commands sent together over one connection, once, and what is known of each; for asyncio and without it.
+"""Sends commands together over one connection, each once, and returns what is known of each; asyncio and blocking.
 
-redis-py's own calls say neither whether a command that failed had been sent nor what the replies were that came
-before the connection was lost. To a push that must not be doubled, that is all the difference.
+If a connection is lost, redis-py's own calls report neither whether the command had been sent nor the replies that
+had already arrived. A push that must not be doubled needs both.
 """
 
 import asyncio
@@ -15,13 +15,14 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder.queue.wire.connection import BlockingCluster, NodePool
+from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply, refusal, said
+from forwarder.queue.wire.refusals import refusal, said
+from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
 
 
 async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
-    """Sends the commands together, and never again; one reply for each. In a cluster, to whoever serves their keys."""
+    """Sends each command once and returns one reply for each. In a cluster, to the nodes that serve their keys."""
     if isinstance(redis, RedisCluster):
         return await _to_nodes(redis, commands)
     return await _over(redis.connection_pool, commands)
@@ -30,8 +31,8 @@ async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:
 async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     """Sends them over one connection of a pool.
 
-    A connection whose replies were not all read, also because the task was cancelled, is closed: its next user would
-    take them for its own. Mostly redis-py has closed it already.
+    If not all replies were read, for example because the task was cancelled, the connection is closed: its next user
+    would take the rest for its own replies. Usually redis-py has closed it already.
     """
     cancelled = _cancellations()
     replies: list[Reply] = []
@@ -59,14 +60,14 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
 
 
 def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
-    """The same, by a client that blocks its thread."""
+    """The same with a client that blocks its thread."""
     if isinstance(redis, BlockingCluster):
         return _to_nodes_blocking(redis, commands)
     return _over_blocking(redis.connection_pool, commands)
 
 
 def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
-    """As :func:`_over`, line by line: what awaits and what blocks cannot be one piece of code."""
+    """Like :func:`_over`, line by line, because code that awaits and code that blocks cannot be shared."""
     replies: list[Reply] = []
     lost: list[Reply] = []
     try:
@@ -90,13 +91,13 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
 
 
 def _cancellations() -> int:
-    """How often this task was cancelled: before Python 3.12 redis-py may swallow one (see ``connection``)."""
+    """How often this task was cancelled. redis-py may swallow a cancellation: see :mod:`connection`."""
     task = asyncio.current_task()
     return task.cancelling() if task else 0
 
 
 async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[Reply]:
-    """Sends them to the nodes that serve their keys, and again where a node refused because it does not."""
+    """Sends the commands to the nodes that serve their keys, and follows redirections."""
     try:
         await cluster.initialize()
     except (RedisError, RedisClusterException, OSError) as error:
@@ -105,11 +106,11 @@ async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[
     try:
         parts = next(going)
         while True:
-            told = await asyncio.gather(*(_over(NodePool(node), part.commands) for node, part in parts.items()))
-            if _astray(told):
+            replied = await asyncio.gather(*(_over(NodePool(node), part.commands) for node, part in parts.items()))
+            if _astray(replied):
                 with suppress(RedisError, RedisClusterException, OSError):
                     await cluster.nodes_manager.initialize()
-            parts = going.send(dict(zip(parts, told, strict=True)))
+            parts = going.send(dict(zip(parts, replied, strict=True)))
     except StopIteration as end:
         return list(end.value)
 
@@ -125,22 +126,22 @@ def _to_nodes_blocking(cluster: BlockingCluster, commands: Sequence[Command]) ->
         parts = next(going)
         while True:
             pools = [client.get_redis_connection(node).connection_pool for node in parts]
-            told = [_over_blocking(pool, part.commands) for pool, part in zip(pools, parts.values(), strict=True)]
-            if _astray(told):
+            replied = [_over_blocking(pool, part.commands) for pool, part in zip(pools, parts.values(), strict=True)]
+            if _astray(replied):
                 with suppress(RedisError, RedisClusterException, OSError):
                     client.nodes_manager.initialize()
-            parts = going.send(dict(zip(parts, told, strict=True)))
+            parts = going.send(dict(zip(parts, replied, strict=True)))
     except StopIteration as end:
         return list(end.value)
 
 
 def _serving(cluster: Any, key: str | bytes | int) -> Any:
-    """The node that serves a key, as far as is known; None if no node does."""
+    """The node that is known to serve a key; None if there is none."""
     with suppress(RedisClusterException):
         return cluster.get_node_from_key(key)
     return None
 
 
-def _astray(told: Iterable[Sequence[Reply]]) -> bool:
-    """Whether something went wrong that may be due to a cluster that has changed."""
-    return any(isinstance(reply, (Refusal, Lost)) for replies in told for reply in replies)
+def _astray(replied: Iterable[Sequence[Reply]]) -> bool:
+    """Whether something failed, perhaps because the cluster has changed."""
+    return any(isinstance(reply, (Refusal, Lost)) for replies in replied for reply in replies)

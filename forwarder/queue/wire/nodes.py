@@ -1,7 +1,8 @@
-"""Commands sent together to the nodes of a cluster, each once: which goes where, and again where it was redirected.
+"""Which command goes to which node of a cluster, and where it goes when a node redirects it. Pure.
 
-A node that does not serve a slot refuses a command (``MOVED``, ``ASK``): it was surely not executed, and may be sent
-to the node that does. Of the nodes that are asked the same, such as whether their replicas follow, the least counts.
+A node that does not serve a slot refuses the command (``MOVED``, ``ASK``). The command was certainly not executed,
+and may be sent to the node that serves the slot. A command without a key goes to every node, and the worst reply
+counts: for example, the smallest number of replicas that have acknowledged.
 """
 
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -10,7 +11,7 @@ from typing import Any, Generic, TypeVar
 
 from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
 
-#: Redirections that are followed; more come only while the cluster does not know itself.
+#: Redirections that are followed. There are more only while the nodes disagree about the slots.
 _REDIRECTIONS = 5
 
 N = TypeVar("N")
@@ -18,13 +19,13 @@ N = TypeVar("N")
 
 @dataclass(slots=True)
 class Part:
-    """What goes to one node: the positions of its commands, and the commands."""
+    """The commands for one node, and their positions among all commands."""
 
     positions: list[int] = field(default_factory=list)
     commands: list[Command] = field(default_factory=list)
 
     def add(self, position: int, command: Command, *, asking: bool) -> None:
-        """One more command; `asking` that the node takes it though the slot is not yet its own."""
+        """Adds a command. With `asking`, the node accepts it although the slot has not been moved to it yet."""
         if asking:
             self.positions.append(-1)
             self.commands.append(("ASKING",))
@@ -33,12 +34,12 @@ class Part:
 
 
 class Trips(Generic[N]):
-    """The round trips of some commands.
+    """The round trips that some commands need.
 
     Args:
-        commands: each with one key, or with none: such a one goes to every node that gets another.
-        serving: the node that serves a key; None if nobody does.
-        at: the node at an address; None if it is not known (yet).
+        commands: each with one key, or with none. A command without a key goes to every node that gets another one.
+        serving: returns the node that serves a key; None if there is none.
+        at: returns the node at an address; None if it is not known.
     """
 
     def __init__(
@@ -55,7 +56,7 @@ class Trips(Generic[N]):
         self._todo = [position for position in range(len(commands)) if position not in self._keyless]
 
     def run(self) -> Generator[dict[N, Part], dict[N, list[Reply]], list[Reply]]:
-        """Yields what to send to which node, is sent the replies, and returns one reply for each command."""
+        """Yields the commands for each node, receives their replies, and returns one reply for each command."""
         for _ in range(_REDIRECTIONS):
             parts = self._parts()
             if not parts:
@@ -67,7 +68,7 @@ class Trips(Generic[N]):
         return self._replies
 
     def _refusal(self, position: int) -> Refusal:
-        """The refusal of a command, or one that says nothing."""
+        """The refusal of a command; an empty one if it was not refused."""
         reply = self._replies[position]
         return reply if isinstance(reply, Refusal) else Refusal("")
 
@@ -86,9 +87,9 @@ class Trips(Generic[N]):
                 part.add(position, self._commands[position], asking=False)
         return parts
 
-    def _record(self, parts: Mapping[N, Part], told: Mapping[N, Sequence[Reply]]) -> None:
+    def _record(self, parts: Mapping[N, Part], replied: Mapping[N, Sequence[Reply]]) -> None:
         for node, part in parts.items():
-            for position, reply in zip(part.positions, told[node], strict=True):
+            for position, reply in zip(part.positions, replied[node], strict=True):
                 if position in self._keyless:
                     self._keyless[position].append(reply)
                 elif position >= 0:
@@ -103,7 +104,7 @@ def _key(command: Command) -> str | bytes | int | None:
 
 
 def _least(replies: Sequence[Reply]) -> Reply:
-    """What holds of all nodes: the worst error, or of numbers and lists of numbers the smallest."""
+    """What holds for all nodes: the worst error, or else the smallest number or list of numbers."""
     for kind in (Lost, Refusal):
         for reply in replies:
             if isinstance(reply, kind):

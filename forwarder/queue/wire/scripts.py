@@ -15,7 +15,7 @@ from forwarder.queue.wire.connection import translated
 
 @cache
 def source(name: str) -> str:
-    """Text of ``lua/<name>.lua``."""
+    """The text of ``lua/<name>.lua``."""
     return (files("forwarder.queue") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
 
 
@@ -27,11 +27,11 @@ def _digest(name: str) -> str:
 async def run(
     redis: Redis, name: str, keys: Sequence[str], arguments: Sequence[str | bytes | int]
 ) -> Any:  # a script's reply has no static type; each caller states its own
-    """Runs a script in one round trip; two when Redis has forgotten it (restart, SCRIPT FLUSH).
+    """Runs a script in one round trip, or in two if Redis does not know it (restart, SCRIPT FLUSH).
 
     Raises:
-        UnreachableError: no answer or an error reply; the script may or may not have run.
-        RolledBackError: somebody has put another type under one of the keys. Acquiring again tells which.
+        UnreachableError: no answer or an error reply. The script may or may not have run.
+        RolledBackError: a key holds another type than ours by now. Acquiring the list again names the key.
     """
     with translated():
         try:

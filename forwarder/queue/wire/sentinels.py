@@ -13,12 +13,12 @@ from redis.sentinel import MasterNotFoundError
 
 from forwarder.queue.wire.url import Sentinels
 
-#: Seconds that one Sentinel may take to say who the master is, before the next is asked.
+#: Seconds within which a Sentinel must name the master before the next Sentinel is asked.
 _TIMEOUT = 1.0
 
 
 def master(through: Sentinels, options: Mapping[str, Any]) -> Redis:
-    """A client whose every new connection asks the Sentinels anew; connects at the first command."""
+    """A client that asks the Sentinels for each new connection. It connects at the first command."""
     found: Redis = _manager(_Asked, through, options).master_for(through.name, redis_class=_Master)
     return found
 
@@ -52,9 +52,9 @@ def _manager(kind: type[Any], through: Sentinels, options: Mapping[str, Any]) ->
 
 
 class _Asked(Sentinel):
-    """Asks one Sentinel after the other; if none of them names the master it says in a line what each of them said.
+    """Asks one Sentinel after the other. If none of them names the master, the error has the answer of each.
 
-    redis-py's own error shows every setting of every connection, and not why they failed.
+    redis-py's own error lists every setting of every connection, but not why the connection failed.
     """
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
@@ -93,12 +93,12 @@ class _BlockingAsked(redis.sentinel.Sentinel):
 
 
 def _to_the_front(sentinels: list[Any], answered: object) -> None:
-    """Whoever knows is asked first the next time."""
+    """The Sentinel that answered is asked first the next time."""
     sentinels.sort(key=lambda each: each is not answered)
 
 
 def _unfit(state: object) -> str:
-    return "it holds the master for down" if state else "it knows no such master"
+    return "it considers the master down" if state else "it does not know this master"
 
 
 def _answer(sentinel: Any, said: str) -> str:
@@ -112,7 +112,7 @@ def _nobody(name: str, answers: Sequence[str]) -> str:
 
 
 class _Master(Redis):
-    """A client of the present master, which also closes its connections to the Sentinels."""
+    """A client of the present master. It also closes its connections to the Sentinels."""
 
     async def aclose(self, close_connection_pool: bool | None = None) -> None:  # noqa: FBT001 - redis-py's signature
         await super().aclose(close_connection_pool)

@@ -1,4 +1,4 @@
-"""What a Redis URL says, also one that names several hosts, which redis-py's own parser does not know. Pure.
+"""Parses Redis URLs, including those with several hosts, which redis-py's own parser does not know. Pure.
 
 Several hosts are Sentinels (``redis+sentinel://host,host/name/db``) or nodes of a cluster (``redis+cluster://host,host``).
 """
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import parse_qsl, unquote, unquote_plus, urlsplit
 
-# Not urlsplit: several hosts are more than it takes for a URL, and the more so the newer it is.
+# Not urlsplit: it rejects a URL with several hosts, and newer versions of Python reject more of them.
 _HOSTS_URL = re.compile(
     r"""
     redis(?P<tls>s)?\+(?P<kind>sentinel|cluster)://
@@ -21,9 +21,9 @@ _HOSTS_URL = re.compile(
     re.VERBOSE,
 )
 _HOST = re.compile(r"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>[^\[\]:,\s]+))(?::(?P<port>[1-9]\d{0,4}))?")
-#: Where a Sentinel and a Redis listen if nothing else is said (sentinel.conf and redis.conf of Redis).
+#: The default ports of a Sentinel and of a Redis (Redis' sentinel.conf and redis.conf).
 _PORTS = {"sentinel": 26379, "cluster": 6379}
-#: Files for TLS, by the names that redis-py gives them in a rediss:// URL too.
+#: Options that name files for TLS. redis-py has the same names in rediss:// URLs.
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
 _SENTINEL_PASSWORD = "sentinel_password"  # noqa: S105 - the name of an option
 _FORMS = (
@@ -34,33 +34,33 @@ _FORMS = (
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """What Sentinels and clusters have in common. The password and the user are those of Redis itself."""
+    """What Sentinels and clusters have in common. The user and the password are those of Redis itself."""
 
     hosts: tuple[tuple[str, int], ...]
     tls: bool
     username: str | None = None
     password: str | None = field(default=None, repr=False)
-    #: For the connection: ssl_ca_certs, ssl_certfile, ssl_keyfile.
+    #: ssl_ca_certs, ssl_certfile, ssl_keyfile.
     tls_options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Cluster(Hosts):
-    """Some nodes of a cluster, which know the others."""
+    """Some nodes of a cluster. They know the other nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentinels(Hosts):
-    """A master that Sentinels know by name."""
+    """A master that the Sentinels know by this name."""
 
     name: str = ""
     db: int = 0
-    #: The Sentinels' own.
+    #: The password of the Sentinels themselves.
     sentinel_password: str | None = field(default=None, repr=False)
 
 
 def check(url: str) -> None:
-    """Raises :class:`ValueError`, which quotes nothing of the URL, if this is none that can be connected to."""
+    """Raises :class:`ValueError`, without quoting the URL, if this is not a URL that we can connect to."""
     try:
         parts = urlsplit(url)
         sound = parts.scheme == "unix" or (parts.scheme in {"redis", "rediss"} and parts.port != 0)
@@ -71,7 +71,7 @@ def check(url: str) -> None:
 
 
 def hosts(url: str) -> Sentinels | Cluster | None:
-    """The Sentinels or the cluster that a URL names; None if it names a Redis itself, or nothing at all."""
+    """The Sentinels or the cluster that a URL names; None if it names a single Redis, or is not valid."""
     found = _HOSTS_URL.fullmatch(url)
     if found is None:
         return None
@@ -86,7 +86,7 @@ def hosts(url: str) -> Sentinels | Cluster | None:
     if found["kind"] == "sentinel":
         sentinels = Sentinels(addresses, secure, username, password, options, name, db, sentinel_password)
         return sentinels if name else None
-    # A cluster has but database 0.
+    # A cluster has only database 0.
     return Cluster(addresses, secure, username, password, options) if name in {"", "0"} and not db else None
 
 
@@ -95,9 +95,9 @@ def _plain(text: str | None) -> str | None:
 
 
 def passwords(url: str) -> Iterator[str]:
-    """Every password in a URL, percent-encoded as it stands there, and as Redis and its errors know it."""
+    """Every password in a URL: percent-encoded as it is there, and decoded as it may appear in Redis' errors."""
     found = _HOSTS_URL.fullmatch(url)
-    # Also as options: sentinel_password, and in a plain URL redis-py's own password and ssl_password.
+    # Also those in options: sentinel_password, and redis-py's own password and ssl_password in a plain URL.
     raw = [found["password"] if found else urlsplit(url).password, *re.findall(r"[?&]\w*password=([^&#]*)", url)]
     for password in raw:
         if password:

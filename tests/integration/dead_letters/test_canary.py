@@ -10,8 +10,9 @@ from redis.asyncio import Redis
 
 from forwarder.dead_letters.canary import Canary
 from forwarder.dead_letters.edit import setting
-from forwarder.dead_letters.letters import Filter, Letters, Pushed, Selection
+from forwarder.dead_letters.letters import Letters, Pushed
 from forwarder.dead_letters.replay import Replay, Report, Terms
+from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.queue import Keys, Side, Undecided
 from forwarder.simulator import Answer, Faults, Outage, Refusal, Simulator, UserAnswer
 from tests.support.claims import owner
@@ -154,7 +155,7 @@ async def test_a_canary_that_is_tried_again_and_again_is_given_up(
         await bury_of(redis_client, queue_name, "stuck")
         report = await replayed(redis_client, queue_name, size=1, patience=1.0)
     assert report.canary is not None
-    assert report.canary.stopped.startswith("1 are claimed and not decided after 1 s")
+    assert report.canary.stopped.startswith("1 are claimed but not decided after 1 s")
     assert not report.canary.halted
 
 
@@ -167,7 +168,7 @@ async def test_without_a_worker_the_canary_is_given_up(redis_client: Redis, queu
     await refused(redis_client, queue_name, 9)
     report = await replayed(redis_client, queue_name, size=2, patience=0.3)
     assert report.canary is not None
-    assert report.canary.stopped == "2 still wait after 0.3 s: does a worker drain the list?"
+    assert report.canary.stopped == "2 still wait after 0.3 s: is a worker draining the list?"
     assert report.replayed == 2
     assert len(await letters_of(redis_client, queue_name)) == 7
 
@@ -212,7 +213,9 @@ async def test_a_redis_that_goes_back_in_time_makes_the_canary_inconclusive(
     async def sleep(_: float) -> None:
         await redis_client.set(keys.sequence, 1)
 
-    canary = Canary(letters, size=1, after=(await letters.now(), selection.last), timeout=60.0, tell=back, sleep=sleep)
+    canary = Canary(
+        letters, size=1, after=(await letters.now(), selection.last), timeout=60.0, progress=back, sleep=sleep
+    )
     report = await Replay(letters, Terms(10_000), canary=canary).run(selection)
     assert report.canary is not None
     assert "back in time" in report.canary.stopped

@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from forwarder.dead_letters.edit import program, setting
 from forwarder.dead_letters.letter import claimed_at
-from forwarder.dead_letters.letters import Filter
 from forwarder.dead_letters.replay import Replay, Terms
+from forwarder.dead_letters.selection import Filter
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import InvalidElementError
 from forwarder.queue import Keys, ListLetters, QueueList, Side, connect

@@ -94,10 +94,10 @@ async def test_it_refuses_to_move_events_unless_it_is_told_to(
 async def test_it_refuses_while_a_worker_is_at_work(redis_url: str, redis_client: Redis, queue_name: str) -> None:
     fleet = Fleet(redis_client, queue_name, 1, name="host-1", remembered=30.0)
     await fleet.attend()
-    plan = await make_plan(redis_client, queue_name, 4, told=1)
-    with pytest.raises(ReshardError, match=r"at work: host-1.*stop all workers"):
+    plan = await make_plan(redis_client, queue_name, 4, configured=1)
+    with pytest.raises(ReshardError, match=r"workers are running: host-1.*stop all workers"):
         await refuse(redis_client, plan, move=True)
-    with pytest.raises(ReshardError, match="come meanwhile"):
+    with pytest.raises(ReshardError, match="started meanwhile"):
         await carry_out(redis_client, plan, side="left", max_event_bytes=100, progress=print)
     await fleet.leave()
     await reshard(redis_url, queue_name, 4)
@@ -111,13 +111,13 @@ async def test_it_refuses_while_a_lease_is_held_and_goes_on_afterwards(
     crowd = Crowd(redis_client, queue_name, random.Random(1))
     await crowd.push(1, 20)
     frozen = Lease(redis_client, Keys(queue_name), ttl=30.0)
-    plan = await make_plan(redis_client, queue_name, 4, told=1)
+    plan = await make_plan(redis_client, queue_name, 4, configured=1)
     await frozen.acquire()
-    with pytest.raises(ReshardError, match=rf"{queue_name} is owned by a worker .* for (29|30) s more"):
+    with pytest.raises(ReshardError, match=rf"{queue_name} is owned for (29|30) more seconds by a worker"):
         await refuse(redis_client, plan, move=True)
     with pytest.raises(ReshardError, match=f"a worker has taken {queue_name} meanwhile.*same command again"):
         await carry_out(redis_client, plan, side="left", max_event_bytes=100, progress=print)
-    with pytest.raises(ReshardError, match="is owned by a worker"):
+    with pytest.raises(ReshardError, match=r"is owned for .* by a worker"):
         await reshard(redis_url, queue_name, 4)
     await frozen.release()
     await reshard(redis_url, queue_name, 4)
@@ -130,7 +130,7 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
     """A worker that was frozen between its look at the number of lists and its acquisition, for longer than a lease."""
     crowd = Crowd(redis_client, queue_name, random.Random(1))
     await crowd.push(1, 20)
-    plan = await make_plan(redis_client, queue_name, 4, told=1)
+    plan = await make_plan(redis_client, queue_name, 4, configured=1)
     tried = []
 
     def progress(_: int) -> None:
@@ -173,7 +173,7 @@ async def test_another_number_has_to_wait_until_one_is_done(
 ) -> None:
     crowd = Crowd(redis_client, queue_name, random.Random(1))
     await crowd.push(1, 20)
-    plan = await make_plan(redis_client, queue_name, 4, told=1)
+    plan = await make_plan(redis_client, queue_name, 4, configured=1)
 
     def die(_: int) -> None:
         raise KeyboardInterrupt

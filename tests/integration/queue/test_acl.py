@@ -115,7 +115,7 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert not any((await one.census()).imbalances.values())
     assert await queue.server()
     await claims.lease.release()
-    plan = await make_plan(redis, keys.queue, 3, told=1)
+    plan = await make_plan(redis, keys.queue, 3, configured=1)
     await refuse(redis, plan, move=True)
     moved = await carry_out(redis, plan, side="left", max_event_bytes=200, progress=lambda _: None)
     assert moved.events

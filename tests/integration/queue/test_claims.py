@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, Settlement, Side, connect
+from forwarder.queue import Claimed, Claims, Keys, Lease, Settlement, Side, connect
+from forwarder.queue.lease import ClaimedList
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 

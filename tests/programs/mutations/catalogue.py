@@ -191,8 +191,8 @@ CATALOGUE = (
         2,
         "what was claimed is adopted in any order",
         "forwarder/queue/claims.py",
-        "names.extend(sorted(set(found[stamp])), stamp)",
-        "names.extend(found[stamp], stamp)",
+        "ids.extend(sorted(set(found[stamp])), stamp)",
+        "ids.extend(found[stamp], stamp)",
         (_CLAIMS,),
     ),
     Mutation(
@@ -494,7 +494,7 @@ CATALOGUE = (
     Mutation(
         3,
         "a lost reply to a push counts as a refusal",
-        "forwarder/queue/wire/replies.py",
+        "forwarder/queue/wire/refusals.py",
         "        raise error\n",
         "        return Refusal(said(error))\n",
         (_REPLIES,),

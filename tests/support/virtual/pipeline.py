@@ -21,8 +21,9 @@ from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.pipeline.gate import Ending
-from forwarder.queue import Claimed, ClaimedList, Claims, Keys, Lease, Settlement
+from forwarder.queue import Claimed, Claims, Keys, Lease, Settlement
 from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.lease import ClaimedList
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Stopping
 from forwarder.worker.ownership import Ownership

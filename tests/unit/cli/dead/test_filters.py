@@ -9,7 +9,7 @@ import typer
 from forwarder.cli.dead.filters import must_be_clear, must_be_possible, with_filter
 from forwarder.cli.options import duration
 from forwarder.dead_letters.letter import line, order, summary
-from forwarder.dead_letters.letters import Filter
+from forwarder.dead_letters.selection import Filter
 from forwarder.errors import InvalidElementError
 from forwarder.logs.printable import visible
 from forwarder.queue import DeadLetter
