@@ -1,4 +1,4 @@
-"""Every metric, in a registry of its own. Label values come from closed sets, never from a user's data."""
+"""Every metric, in a registry of its own. Label values come from closed sets, never from user data."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
@@ -7,7 +7,7 @@ from forwarder.outcome import HaltReason, LetterReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
-#: The statuses that get a label of their own; every other one is "other", so that no server can invent series.
+#: Each of these statuses has a label value of its own. All others share "other", so that no server can invent series.
 _STATUSES = frozenset(
     f"{status}"
     for status in (
@@ -26,7 +26,7 @@ def status_label(status: int) -> str:
 
 
 class Metrics:
-    """All metrics of one process; ``expose`` renders them as Prometheus text."""
+    """All metrics of one process."""
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
@@ -48,31 +48,32 @@ class Metrics:
         return Histogram(f"forwarder_{name}", text, registry=self._registry, buckets=buckets)
 
     def _events(self) -> None:
-        self.events_claimed = self._counter("events_claimed_total", "Events taken from the list on loan.")
-        self.events_accepted = self._counter("events_accepted_total", "Events that the API registered.")
+        self.events_claimed = self._counter("events_claimed_total", "Events that were claimed from the list.")
+        self.events_accepted = self._counter("events_accepted_total", "Events that the API accepted.")
         self.events_dead_lettered = self._counter(
-            "events_dead_lettered_total", "Events moved to the dead letters, by reason.", "reason"
+            "events_dead_lettered_total", "Events that became dead letters, by reason.", "reason"
         )
         self.events_adopted = self._counter(
             "events_adopted_total", "Claimed events taken over from an earlier owner of the list."
         )
         self.events_deferred = self._counter(
-            "events_deferred_total", "Events left undecided when the worker stopped, halted or lost its lease."
+            "events_deferred_total", "Events that were undecided when the worker stopped, halted or lost its lease."
         )
         self.claim_to_accept = self._histogram(
             "claim_to_accept_seconds",
-            "Age of the oldest event of an accepted POST, from its claim to its acceptance.",
+            "Time from the claim of the oldest event in an accepted POST to its acceptance.",
+            # Up to four hours: claimed events wait through an outage.
             (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400),
         )
 
     def _posts(self) -> None:
         self.posts = self._counter(
-            "posts_total", "POSTs by the status of their answer, or by why there was none.", "status"
+            "posts_total", "POSTs, by the status of the answer, or by the reason why there was none.", "status"
         )
-        #: Looked up once: it is counted at nearly every POST.
+        #: Looked up once, because nearly every POST counts it.
         self.posts_accepted = self.posts.labels("202")
         self.posts_ambiguous = self._counter(
-            "posts_ambiguous_total", "POSTs without an answer that may have arrived: each may double its events."
+            "posts_ambiguous_total", "POSTs that got no answer but may have arrived. Each may double its events."
         )
         self.post_duration = self._histogram(
             "post_duration_seconds",
@@ -80,39 +81,44 @@ class Metrics:
             (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
         )
         self.post_events = self._histogram(
-            "post_events", "Events in a POST.", (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+            "post_events", "Number of events in a POST.", (1, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
         )
-        self.retries = self._counter("retries_total", "Attempts after the first, by what called for them.", "cause")
+        self.retries = self._counter(
+            "retries_total", "Attempts that failed and are retried, by status or cause of the failure.", "cause"
+        )
         self.bisections = self._counter("bisections_total", "Refused batches that were halved.")
 
     def _state(self) -> None:
-        self.queue_waiting_events = self._gauge("queue_waiting_events", "Events in the queue's lists, not claimed.")
-        self.claimed_events = self._gauge("claimed_events", "Events on loan, not settled.")
+        self.queue_waiting_events = self._gauge("queue_waiting_events", "Events that wait in the queue's lists.")
+        self.claimed_events = self._gauge("claimed_events", "Events that are claimed and not settled.")
         self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
         self.imbalance = self._gauge(
-            "imbalance_events", "By how many events the sums of what was claimed and decided are off; must be 0."
+            "imbalance_events",
+            "By how many events the counts of claims, outcomes and dead letters disagree; must be 0.",
         )
         self.oldest_waiting_age = self._gauge(
-            "oldest_waiting_age_seconds", "Time that this process has seen the oldest waiting event wait."
+            "oldest_waiting_age_seconds", "How long this process has seen the oldest waiting event wait."
         )
         self.buffered_events = self._gauge("buffered_events", "Claimed events in this worker's memory.")
         self.oldest_claimed_age = self._gauge(
             "oldest_claimed_age_seconds", "Time since the oldest unsettled claim of this worker."
         )
         self.concurrency_limit = self._gauge("concurrency_limit", "How many POSTs may be in flight now.")
-        self.rate_limit = self._gauge("rate_limit", "How many POSTs a second may start now; 0 is no limit.")
+        self.rate_limit = self._gauge("rate_limit", "How many POSTs may start per second now; 0 means no limit.")
         self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
-        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list of the shard.", "shard")
-        self.redis_used_memory = self._gauge("redis_used_memory_bytes", "Memory that Redis uses; 0 if it does not say.")
+        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list of this shard.", "shard")
+        self.redis_used_memory = self._gauge("redis_used_memory_bytes", "Memory that Redis uses; 0 if unknown.")
         self.redis_max_memory = self._gauge(
             "redis_max_memory_bytes",
-            "Memory that Redis may use: its maxmemory, or without one that of its machine; 0 if it does not say.",
+            "Memory that Redis may use: its maxmemory, or the memory of its machine if there is none; 0 if unknown.",
         )
-        self.lease_lost = self._counter("lease_lost_total", "Times a lease was lost before it was released.")
-        self.redis_errors = self._counter("redis_errors_total", "Redis commands without a useful answer.")
+        self.lease_lost = self._counter("lease_lost_total", "Leases that were lost before they were released.")
+        self.redis_errors = self._counter(
+            "redis_errors_total", "Redis commands that failed because Redis was unavailable."
+        )
 
     def values(self) -> dict[str, dict[str, float]]:
-        """Every sample by its name, without "forwarder_", and by the value of its label: "" without one."""
+        """Every sample, by its name without "forwarder_", and by the value of its label, "" if it has none."""
         found: dict[str, dict[str, float]] = {}
         for family in self._registry.collect():
             for sample in family.samples:
@@ -121,5 +127,5 @@ class Metrics:
         return found
 
     def expose(self) -> bytes:
-        """The Prometheus text format."""
+        """All metrics in the text format of Prometheus."""
         return generate_latest(self._registry)

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 
 class LetterReason(StrEnum):
-    """Why an event is a dead letter: the closed set."""
+    """Why an event is a dead letter. A closed set."""
 
     INVALID = "invalid"
     REJECTED = "rejected"
@@ -18,7 +18,7 @@ class LetterReason(StrEnum):
 
 
 class HaltReason(StrEnum):
-    """Why the service is halted: the closed set."""
+    """Why the service is halted. A closed set."""
 
     CREDENTIALS = "credentials"
     MISDIRECTED = "misdirected"
@@ -32,7 +32,12 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The event is a dead letter to be."""
+    """The event becomes a dead letter.
+
+    Attributes:
+        status: of the answer, or why there was none; empty if the event was never sent.
+        attempts: POSTs of the last batch that the event was in; 0 if it was never sent.
+    """
 
     reason: LetterReason
     status: str = ""
@@ -42,7 +47,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Not decided: the event stays claimed, and whoever owns the list next tries again."""
+    """Not decided: the event stays claimed, and the next owner of the list retries it."""
 
 
 Outcome = Accepted | Refused | Deferred
@@ -50,18 +55,18 @@ Outcome = Accepted | Refused | Deferred
 
 @dataclass(frozen=True, slots=True)
 class Halt:
-    """Nothing may be sent any more. ``fingerprint`` names the refused key or address; empty if it is neither."""
+    """From now on nothing may be sent. ``fingerprint`` identifies the refused key or address; empty if neither is."""
 
     reason: HaltReason
     detail: str
     fingerprint: str = ""
 
 
-#: What a person does about each halt. One line: it stands in the log, on /readyz and in `forwarder status`.
+#: What to do about each halt, in one line for the log, /readyz, the status page and `forwarder status`.
 REMEDIES = {
-    HaltReason.CREDENTIALS: "put the right key into the key file (it is watched), or start with it; "
-    "or run `forwarder resume` if the key was right",
-    HaltReason.MISDIRECTED: "set FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE right and start again; "
+    HaltReason.CREDENTIALS: "put the right key into the key file, and the service continues by itself; "
+    "or start it with the right key; or, if the key was right, run `forwarder resume`",
+    HaltReason.MISDIRECTED: "correct FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE and start again; "
     "then run `forwarder resume`",
     HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; fix the producer, then run `forwarder resume`, "
     "or `forwarder resume --allow-refusals N` to let N refusals through",
@@ -69,7 +74,7 @@ REMEDIES = {
 
 
 def remedy(reason: str) -> str:
-    """What to do about a halt, also about one that this version does not know."""
+    """What to do about a halt, even if this version does not know its reason."""
     try:
         return REMEDIES[HaltReason(reason)]
     except ValueError:

@@ -85,7 +85,9 @@ async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Don
 def _sentence(report: Report) -> str:
     if report.canary is not None and not report.canary.well:
         return f"{count_of(report.replayed)} replayed, then stopped: {_why(report.canary)}"
-    return f"{count_of(report.replayed)} replayed." if report.replayed else "There is no such dead letter now."
+    if not report.replayed:
+        return "No such dead letter: it may have been replayed or deleted."
+    return f"{count_of(report.replayed)} replayed."
 
 
 async def _canary(letters: Letters, selection: Selection, size: int) -> Canary | None:

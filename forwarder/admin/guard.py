@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import ceil
 from urllib.parse import urlsplit
 
-#: After this many wrong tokens within `_SECONDS`, nobody's token is accepted until the first of them is so old. With
-#: wrong tokens at 0, 10, 20, 30 and 40 s: until 60 s.
+#: After this many wrong tokens within `_SECONDS`, no token is accepted from anybody until the first of them is
+#: older. After wrong tokens at 0, 10, 20, 30 and 40 s: until 60 s.
 _GUESSES = 5
 #: Seconds for which a wrong token counts.
 _SECONDS = 60.0

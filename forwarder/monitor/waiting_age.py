@@ -48,6 +48,8 @@ class WaitingAge:
         return now - self._seen[0].when if self._seen else 0.0
 
     def _thin(self, now: float) -> None:
+        # Events of an increase that is dropped count as if they had come with the following one. So an increase may be
+        # dropped if its neighbours are close together: after 1,000 s, within 10 s.
         first, *rest = self._seen
         kept = [first]
         for grown, following in pairwise(rest):

@@ -20,6 +20,7 @@ class Attempts:
         self._backoff = backoff
         self._gate = gate
         self._stock = stock
+        #: Tasks with a POST in flight, which :meth:`stop` must not cancel: the POST may be accepted.
         self._posting: set[asyncio.Task[object] | None] = set()
 
     async def permit(self, *, again: bool = False) -> Permit:

@@ -74,5 +74,6 @@ class Delivery:
         if isinstance(outcome, Deferred):
             return
         if isinstance(outcome, Accepted):
+            # The stamp is Redis' time, which may be ahead of this machine's.
             self._metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
         self._stock.decided(events)

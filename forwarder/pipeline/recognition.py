@@ -5,7 +5,7 @@ from forwarder.outcome import Halt, HaltReason, LetterReason, Refused
 from forwarder.pipeline.gate import Gate, Halted
 from forwarder.pipeline.settlement import Settler
 
-#: If none of the first this many elements is an event, the list belongs to another program.
+#: Once this many elements came and none of them was an event, the list belongs to another program.
 ENOUGH = 100
 
 

@@ -85,6 +85,7 @@ class Settler:
             accepted.setdefault(event.stamp, []).append(event.number)
 
     def _refuse(self, event: Event, refused: Refused) -> None:
+        # Only events that were sent count for the brake; an invalid element never was.
         if refused.reason is not LetterReason.INVALID and (self._braked or self._brake.refused()):
             if not self._braked:
                 self._braked = True
@@ -119,7 +120,7 @@ class Settler:
         """
         while self._outcomes or not self._closed:
             await self._some.wait()
-            if not self._closed:
+            if not self._closed:  # a settlement is a round trip, which many outcomes should share
                 await wait_at_most(self._full, _LONGEST_WAIT)
             if self._outcomes:
                 await self._settle()

@@ -1,11 +1,11 @@
 """A stand-in for the Carnival API: strict about what it accepts, and it fails on command.
 
-It shares no code with the client it tests, so that a bug of the one cannot hide in the other.
+It shares no code with the client that it tests, so that no bug can be in both.
 
 server        Simulator: sockets, and the order in which a request is judged
 wire          what a well-formed request is; pure
-faults        what can be scripted, as data
-script        the faults being played: what is left of them, chance, time
+faults        the faults that can be scripted, as data
+script        plays the faults: how many are left, chance, time
 ledger        what was accepted and what arrived
 control       `/ledger` and `/faults`
 """

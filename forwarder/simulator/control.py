@@ -1,4 +1,4 @@
-"""``/ledger`` and ``/faults``: how another process reads and steers the stand-in. No credentials."""
+"""``/ledger`` and ``/faults``: how another process reads and controls the stand-in. They need no credentials."""
 
 import msgspec
 from aiohttp import web
@@ -14,10 +14,10 @@ _CHUNK_BYTES = 64 * 1024
 
 
 async def control(request: web.BaseRequest, ledger: Ledger, script: Script) -> web.StreamResponse:
-    """Answer a request to one of :data:`PATHS`.
+    """Answers a request to one of :data:`PATHS`.
 
-    ``GET /ledger`` streams NDJSON, ``GET /ledger?summary=1`` gives totals, ``DELETE /ledger`` forgets;
-    ``GET /faults`` shows what is played, ``PUT /faults`` replaces it (400 says what is wrong with it).
+    ``GET /ledger`` streams NDJSON, ``GET /ledger?summary=1`` gives totals, ``DELETE /ledger`` forgets everything.
+    ``GET /faults`` shows the present faults, ``PUT /faults`` replaces them; 400 says what is wrong with the new ones.
     """
     match request.method, request.path:
         case "GET", "/ledger" if request.query.get("summary") == "1":

@@ -1,7 +1,7 @@
-"""What the stand-in can be told to do wrong: plain data, loadable from JSON.
+"""The faults that the stand-in can play: plain data, loadable from JSON.
 
-``Faults.model_validate_json(text)`` reads a script and raises :class:`pydantic.ValidationError`
-for a value that makes no sense or a member that does not exist.
+``Faults.model_validate_json(text)`` reads a script. It raises :class:`pydantic.ValidationError` for a value that makes
+no sense, or a member that does not exist.
 """
 
 from typing import Annotated, Literal, Self
@@ -16,18 +16,18 @@ OutageMode = Literal["503", "refuse", "hang"]
 
 def _not_accepted(status: int) -> int:
     if status == 202:
-        raise ValueError("a scripted 202 would say that events are registered which are not")
+        raise ValueError("202 cannot be scripted: it would claim that the API registered events that it did not")
     return status
 
 
 class _Scripted(BaseModel):
-    """Immutable, so that a script in play cannot change under it: replace it as a whole."""
+    """Immutable: a script that is being played can only be replaced as a whole."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 class Answer(_Scripted):
-    """One HTTP answer; without ``body`` it is what the API says with that status."""
+    """One HTTP answer. Without ``body``, it has the body that the API sends with that status."""
 
     status: Annotated[int, Field(ge=200, le=599), AfterValidator(_not_accepted)]
     body: str | None = None
@@ -43,13 +43,13 @@ class RandomAnswer(Answer):
 
 
 class UserAnswer(Answer):
-    """An answer given to one user, ``times`` times; None is for ever."""
+    """An answer given to one user, ``times`` times; None means for ever."""
 
     times: Annotated[int, Field(ge=0)] | None = None
 
 
 class Refusal(_Scripted):
-    """Refuses with 400 the POST of any event that has this name, or this top-level member."""
+    """Answers 400 to every POST with an event that has this name, or this top-level member."""
 
     name: str | None = None
     member: str | None = None
@@ -62,9 +62,9 @@ class Refusal(_Scripted):
 
 
 class Outage(_Scripted):
-    """A window of ``for`` seconds, ``after`` seconds from the last start of the stand-in.
+    """A window of ``for`` seconds. It begins ``after`` seconds after the latest start of the stand-in.
 
-    ``503`` answers so, ``hang`` never answers, ``refuse`` resets every connection before it is read.
+    ``503`` answers 503, ``hang`` never answers, ``refuse`` resets every connection before anything is read.
     """
 
     after: Seconds = 0
@@ -73,26 +73,26 @@ class Outage(_Scripted):
 
 
 class Faults(_Scripted):
-    """Everything that can go wrong; all of it optional, all of it combinable.
+    """Everything that can go wrong. All faults are optional, and they can be combined.
 
-    The order in which faults apply is told by :class:`forwarder.simulator.Simulator`.
+    :class:`forwarder.simulator.Simulator` says in which order they apply.
 
     Attributes:
-        latency: seconds between deciding, which is at once, and answering: an accepted event is
-            in the ledger before the client knows.
+        latency: seconds between the decision, which is immediate, and the answer: an accepted event is in the ledger
+            before the client gets the 202.
         latency_jitter: up to this many seconds more, evenly distributed.
-        statuses: answered instead of accepting; the rates add up to at most 1.
-        users: answers for certain users, by decoded id.
-        refuse: events the API does not like.
+        statuses: answers instead of acceptance; their rates add up to at most 1.
+        users: answers for certain users, by decoded ID.
+        refuse: events that are refused.
         hang_rate: share of requests that are never answered and never accepted.
-        reset_before_rate: share of requests answered by a TCP reset, and not accepted.
-        reset_after_rate: share of accepted POSTs whose answer is a TCP reset.
+        reset_before_rate: share of requests that are answered by a TCP reset, and not accepted.
+        reset_after_rate: share of accepted POSTs that are answered by a TCP reset.
         outage: a window in which nothing works.
-        max_rate: well-formed POSTs answered in one second of the clock; 429 above.
+        max_rate: in each second of the clock, all well-formed POSTs after this many get 429.
         rate_retry_after: the ``Retry-After`` of that 429.
-        status_all: the only answer anybody gets, whatever was asked.
-        max_body_bytes: 413 above.
-        max_events: 413 above.
+        status_all: the answer to every request, whatever it asks.
+        max_body_bytes: a longer body gets 413.
+        max_events: a POST with more events gets 413.
     """
 
     latency: Seconds = 0
@@ -112,7 +112,7 @@ class Faults(_Scripted):
 
     @model_validator(mode="after")
     def _rates_are_shares(self) -> Self:
-        # A hair above 1 is what 0.1 + 0.2 + 0.7 may add up to.
+        # As floating-point numbers, 0.2 + 0.4 + 0.3 + 0.1 are a little more than 1.
         if sum(answer.rate for answer in self.statuses) > 1 + 1e-9:
             raise ValueError("the rates of statuses add up to more than 1")
         return self

@@ -1,4 +1,4 @@
-"""The faults being played: the part of the stand-in that has a memory, chance and a clock."""
+"""Plays faults: the part of the stand-in with a memory, random numbers and a clock."""
 
 import enum
 import random
@@ -14,14 +14,14 @@ _REFUSED = Answer(status=400)
 
 
 class Cut(enum.Enum):
-    """Endings of a request that are no answer."""
+    """Ways in which a request ends without an answer."""
 
     HANG = "hang"
     RESET = "reset"
 
 
 class Script:
-    """Plays :class:`Faults`; the same seed and the same calls give the same play."""
+    """Plays :class:`Faults`. The same seed and the same calls always give the same result."""
 
     def __init__(self, faults: Faults, *, seed: int, clock: Callable[[], float]) -> None:
         self._chance = random.Random(seed)  # noqa: S311 - repeatable on purpose, guards nothing
@@ -31,22 +31,22 @@ class Script:
 
     @property
     def faults(self) -> Faults:
-        """What is being played."""
+        """The faults that are being played."""
         return self._faults
 
     def load(self, faults: Faults) -> None:
-        """Replace the script; what was counted for the old one (times, rate) is forgotten."""
+        """Replaces the faults. What was counted for the old ones (times, rate) is forgotten."""
         self._faults = faults
         self._times_left = {user: answer.times for user, answer in faults.users.items()}
         self._second = float("-inf")
         self._in_second = 0
 
     def restart(self) -> None:
-        """Count the seconds of an outage from now."""
+        """Counts the seconds of an outage from now on."""
         self._started = self._clock()
 
     def refuses_connections(self) -> bool:
-        """Whether every connection is to be reset now."""
+        """Whether every connection must be reset now."""
         return self._outage() == "refuse"
 
     def delay(self) -> float:
@@ -57,7 +57,7 @@ class Script:
         return faults.latency + self._chance.uniform(0, faults.latency_jitter)
 
     def for_everybody(self) -> Answer | Cut | None:
-        """What happens to a request whoever sent it and whatever it asks."""
+        """What happens to any request, whatever it asks; None if nothing special."""
         match self._outage():
             case "503":
                 return _UNAVAILABLE
@@ -67,11 +67,11 @@ class Script:
                 return self._faults.status_all or self._lost()
 
     def before_accepting(self, user: str, events: Iterable[msgspec.Raw]) -> Answer | None:
-        """What a well-formed POST gets instead of being accepted; None if it is to be accepted."""
+        """The answer to a well-formed POST that is not accepted; None if it is accepted."""
         return self._too_fast() or self._for_user(user) or self._by_chance() or self._refused(events)
 
     def resets_after_accepting(self) -> bool:
-        """Whether the answer to a POST just accepted gets lost."""
+        """Whether the answer to an accepted POST is lost."""
         return self._happens(self._faults.reset_after_rate)
 
     def _happens(self, rate: float) -> bool:
@@ -112,7 +112,7 @@ class Script:
     def _by_chance(self) -> Answer | None:
         if not self._faults.statuses:
             return None
-        # One draw for all: drawing for each would make every later rate a share of what is left.
+        # One random number for all: with one for each, every later rate would be a share of what is left.
         drawn = self._chance.random()
         for answer in self._faults.statuses:
             if drawn < answer.rate:

@@ -19,7 +19,7 @@ from forwarder.simulator.wire import Post, objection, objection_to_body, read_po
 
 _USUAL_BODIES = {204: "", 304: "", 401: '{"error":"unauthorized"}'}
 _LINGER_ZERO = struct.pack("ii", 1, 0)
-# Waiting for handlers that were cancelled: they end in the next turns of the event loop.
+# For handlers that were cancelled: they end in the next turns of the event loop.
 _STOP_SECONDS = 5.0
 
 
@@ -28,8 +28,8 @@ class Simulator:
 
     The first of these that applies decides:
 
-    1. ``down``, and an ``outage`` that refuses: the connection is reset. A new one before anything
-       is read, a kept one at its next request; ``/ledger`` and ``/faults`` too
+    1. ``down``, and an ``outage`` that refuses: the connection is reset, a new one before anything
+       is read, an open one at its next request; this includes ``/ledger`` and ``/faults``
     2. ``/ledger`` and ``/faults`` answer; no further fault applies to them
     3. an ``outage`` that answers 503 or hangs, ``status_all``, ``hang_rate``, ``reset_before_rate``
     4. 404 for another path, 405 for another method, 401, 400 for missing headers
@@ -37,12 +37,12 @@ class Simulator:
     6. ``max_rate``: 429; then ``users``, ``statuses``, and ``refuse``: 400
     7. the events are in the ledger, all at once; ``reset_after_rate``, else 202
 
-    ``latency`` delays every answer of 3 to 7, never a reset, and comes after the decision.
+    ``latency`` comes after the decision. It delays every answer of 3 to 7, but not a reset.
 
     Attributes:
-        api_key: the only password accepted; may be changed at any moment.
-        down: resets every connection while true.
-        ledger: what was accepted and what arrived; survives stop and start.
+        api_key: the only password that is accepted; it may be changed at any time.
+        down: while true, every connection is reset.
+        ledger: what was accepted and what arrived; stop and start do not change it.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class Simulator:
 
     @property
     def faults(self) -> Faults:
-        """The faults in play; what is set here holds from the next request on."""
+        """The faults that are played; new ones apply from the next request on."""
         return self._script.faults
 
     @faults.setter
@@ -77,25 +77,25 @@ class Simulator:
 
     @property
     def posts(self) -> Counter[int]:
-        """How many requests to the API were answered with each status."""
+        """Number of requests that were answered with each status."""
         return self.ledger.posts
 
     @property
     def port(self) -> int:
-        """The port of the last start; stays known after a stop."""
+        """The port of the latest start, even after a stop."""
         return self._port
 
     @property
     def url(self) -> str:
-        """Where the last start listened, without a slash at the end."""
+        """The address of the latest start, without a slash at the end."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}"
 
     async def start(self, host: str = "127.0.0.1", port: int = 0) -> None:
-        """Listen; port 0 takes a free one. The clock of an outage starts here.
+        """Listens; port 0 takes a free port. The clock of an outage starts here.
 
         Raises:
-            OSError: the address cannot be had.
+            OSError: the address is taken or cannot be used.
             RuntimeError: it is already listening.
         """
         if self._listener is not None:
@@ -108,7 +108,7 @@ class Simulator:
         self._script.restart()
 
     async def stop(self) -> None:
-        """Stop listening and cut every connection at once, whatever it waits for. Idempotent."""
+        """Stops listening, and cuts every connection immediately, whatever it waits for. Idempotent."""
         listener, connections = self._listener, self._connections
         self._listener = self._connections = None
         if listener is not None and connections is not None:
@@ -171,25 +171,25 @@ class Simulator:
 
 
 class _Connections(web.Server):
-    """Connections that can be refused when made, and cut when no longer wanted."""
+    """Connections that can be reset when they are made, and cut at any time."""
 
     def __init__(
         self,
         handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]],
         refuses: Callable[[], bool],
     ) -> None:
-        # Cancelling handlers ends a hang when its client goes; a coding we did not ask for is malformed.
+        # Cancelling handlers ends a hang when its client disconnects. Compressed bodies stay as they are: malformed.
         super().__init__(handler, handler_cancellation=True, access_log=None, auto_decompress=False)
         self._refuses = refuses
 
     def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
-        """Take a connection, or reset it before anything is read from it."""
+        """Takes a connection, or resets it before anything is read from it."""
         super().connection_made(handler, transport)
         if self._refuses():
             _cut_short(transport)
 
     async def cut(self) -> None:
-        """Close what is open, and reset what was taken from the backlog but is not set up yet."""
+        """Ends open connections, and resets those that are accepted but not set up yet."""
         self._refuses = lambda: True
         for connection in self.connections:
             if connection.transport is not None:
@@ -218,13 +218,13 @@ async def _reset(request: web.BaseRequest) -> web.StreamResponse:
 
 
 async def _until_disconnected() -> web.StreamResponse:
-    """Never return: the loss of the connection cancels the handler."""
+    """Never returns: the handler is cancelled when the connection is lost."""
     never: asyncio.Future[web.StreamResponse] = asyncio.get_running_loop().create_future()
     return await never
 
 
 def _cut_short(transport: asyncio.Transport) -> None:
-    """Close with RST: a linger of zero throws away what is unsent and skips the FIN."""
+    """Closes with RST: a linger of zero discards what is unsent, and skips the FIN."""
     connection = transport.get_extra_info("socket")
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
     transport.abort()

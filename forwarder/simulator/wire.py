@@ -1,4 +1,4 @@
-"""What a well-formed request to the API is; strict, so that a careless client is found out.
+"""What a well-formed request to the API is. Strict, so that a careless client fails.
 
 Source: the API's reference page, ``Users / Events``.
 """
@@ -21,9 +21,9 @@ UNAUTHORIZED = Answer(status=401)
 MALFORMED = Answer(status=400)
 TOO_LARGE = Answer(status=413)
 
-# RFC 3986: a segment is pchars; a query or an unencoded slash in a user id does not match.
+# RFC 3986: a segment consists of pchars. A query, or an unencoded slash in a user ID, does not match.
 _ADDRESS = re.compile(r"/v[456]/users/((?:[\w.~!$&'()*+,;=:@-]|%[0-9A-Fa-f]{2})+)/events", re.ASCII)
-# RFC 3986, 5.2.4 and 6.2.2.3: whatever normalises paths on the way removes these.
+# RFC 3986, 5.2.4 and 6.2.2.3: anything on the way that normalises paths removes these segments.
 _DOT_SEGMENT = re.compile(r"(?:\.|%2e){1,2}", re.IGNORECASE)
 _DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d([.,]\d+)?)?(Z|[+-]\d\d:?\d\d)?", re.ASCII)
 
@@ -43,7 +43,7 @@ _EVENT = msgspec.json.Decoder(_Event)
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """A request as it arrived; ``user`` is empty if the path addresses none.
+    """A request as it arrived. ``user`` is empty if the path does not address a user.
 
     ``events`` are the elements of the body's list, valid or not; empty if there is no such list.
     """
@@ -54,13 +54,13 @@ class Post:
 
 
 async def read_post(request: web.BaseRequest) -> Post:
-    """Read the request to its end, however wrong it is."""
+    """Reads the request to its end, however wrong it is."""
     body = await request.content.read()
     return Post(user_of(request.raw_path), len(body), events_of(body))
 
 
 def user_of(raw_path: str) -> str:
-    """Return the decoded user id of a raw request path, or an empty string if it addresses none."""
+    """The decoded user ID in a raw request path; empty if the path does not address a user."""
     address = _ADDRESS.fullmatch(raw_path)
     if address is None or _DOT_SEGMENT.fullmatch(address[1]):
         return ""
@@ -71,7 +71,7 @@ def user_of(raw_path: str) -> str:
 
 
 def events_of(body: bytes) -> tuple[msgspec.Raw, ...]:
-    """Return the elements of ``events`` without looking into them; none if the body is no such thing."""
+    """The elements of ``events``, not decoded; none if the body does not have this form."""
     try:
         body.decode()  # msgspec does not check the encoding of what it skips
         return tuple(_BODY.decode(body).events)
@@ -80,7 +80,7 @@ def events_of(body: bytes) -> tuple[msgspec.Raw, ...]:
 
 
 def objection(request: web.BaseRequest, post: Post, api_key: str) -> Answer | None:
-    """Return the API's objection to address, method, credentials and headers, in this order."""
+    """The API's objection to address, method, credentials and headers, in this order; None if there is none."""
     if not post.user:
         return NOT_FOUND
     if request.method != "POST":
@@ -94,7 +94,7 @@ def objection(request: web.BaseRequest, post: Post, api_key: str) -> Answer | No
 
 
 def objection_to_body(post: Post, max_bytes: int | None, max_events: int | None) -> Answer | None:
-    """Return the API's objection to the size, then to the form, of what was posted."""
+    """The API's objection to the size of a POST, then to its form; None if there is none."""
     if max_bytes is not None and post.body_bytes > max_bytes:
         return TOO_LARGE
     if max_events is not None and len(post.events) > max_events:
@@ -103,7 +103,7 @@ def objection_to_body(post: Post, max_bytes: int | None, max_events: int | None)
 
 
 def is_authorized(header: str, api_key: str) -> bool:
-    """Whether this is HTTP Basic with an empty user name and the key as password."""
+    """Whether the header is HTTP Basic with an empty user name and the key as password."""
     scheme, _, credentials = header.partition(" ")
     try:
         return scheme.lower() == "basic" and base64.b64decode(credentials, validate=True) == f":{api_key}".encode()
@@ -112,7 +112,7 @@ def is_authorized(header: str, api_key: str) -> bool:
 
 
 def is_event(raw: msgspec.Raw) -> bool:
-    """Whether this is an object with a name and, if it has a date, a date-time of ISO 8601."""
+    """Whether this is an object with a name. If it has a date, that must be an ISO 8601 date-time."""
     try:
         event = _EVENT.decode(raw)
     except msgspec.DecodeError:

@@ -14,7 +14,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue import Keys, ListLetters
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.support.incidents.runbook import sections
-from tests.support.incidents.scene import PATIENCE, Scene, Story, told
+from tests.support.incidents.scene import PATIENCE, Scene, Story, happen
 from tests.support.service import eventually, running
 
 BAD = Faults(refuse=(Refusal(name="bad"),))
@@ -226,7 +226,7 @@ async def test_troubles_of_workers_producers_and_letters(redis_url: str, tmp_pat
         "flaps": the_lease_is_lost_again_and_again,
         "imbalance": somebody_deletes_a_letter_with_xdel,
     }
-    await told(tmp_path, {name: (redis_url, story) for name, story in stories.items()})
+    await happen(tmp_path, {name: (redis_url, story) for name, story in stories.items()})
 
 
 @pytest.mark.long
@@ -240,4 +240,4 @@ async def test_troubles_of_redis(own_redis: Callable[..., EmbeddedRedis], tmp_pa
         "full": (nearly_full.url, redis_is_nearly_full),
         "down": (down.url, redis_is_down(down)),
     }
-    await told(tmp_path, stories)
+    await happen(tmp_path, stories)

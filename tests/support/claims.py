@@ -1,4 +1,4 @@
-"""Owners of a list: what a worker is to Redis, without the worker."""
+"""Owners of a list, as Redis sees a worker, without a worker."""
 
 from redis.asyncio import Redis
 

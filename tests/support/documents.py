@@ -23,7 +23,7 @@ PAGES = {
 
 
 def between_marks(text: str, name: str) -> str:
-    """The part with this name; raises :class:`ValueError` without its two marks."""
+    """The part with this name. Raises :class:`ValueError` if one of its two marks is missing."""
     begin, end = _marks(name)
     return text[text.index(begin) + len(begin) : text.index(end)]
 
@@ -45,7 +45,7 @@ def cells(table: str) -> list[list[str]]:
 
 
 def table_headed(text: str, heading: str) -> list[list[str]]:
-    """The cells of the first table whose heading begins so."""
+    """The cells of the first table whose heading begins like this."""
     return cells(text[text.index(f"| {heading}") :].partition("\n\n")[0])
 
 
@@ -56,7 +56,7 @@ def markdown_table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def code(text: str) -> list[str]:
-    """What stands in backticks."""
+    """The texts in backticks."""
     return re.findall(r"`([^`]+)`", text)
 
 

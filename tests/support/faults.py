@@ -77,7 +77,7 @@ class FaultTable:
                 item.user_properties.append((_PROPERTY, mark.args))
 
     def add(self, where: str, what: str, then: str, keeps: Iterable[int]) -> None:
-        """Adds a row of which no test need run."""
+        """Adds a row, whether or not its tests run."""
         self._row(where, what, then, keeps)
 
     def _row(self, where: str, what: str, then: str, keeps: Iterable[int]) -> _Row:
@@ -97,7 +97,7 @@ class FaultTable:
         """The table as Markdown, in an order that does not depend on the run.
 
         Args:
-            half: takes it that the rows that did not run are kept: the run of the other half shows it.
+            half: shows the rows that did not run as kept, because the run of the other half checks them.
         """
         places = get_args(Where)
         rows = sorted(self._rows.values(), key=lambda row: (places.index(row.where), row.what, row.then))

@@ -12,7 +12,7 @@ from tests.support.claims import owner
 async def bury(
     redis: Redis, queue: str, elements: Sequence[bytes], users: Sequence[str], *, reason: str = "rejected"
 ) -> list[DeadLetter]:
-    """Pushes, claims and dead-letters `elements` of these users; returns all letters that there are."""
+    """Pushes, claims and dead-letters `elements` of these users. Returns all letters of the list."""
     keys = Keys(queue)
     await redis.rpush(queue, *elements)
     claims = await owner(redis, keys)
@@ -27,7 +27,7 @@ async def bury(
 
 
 async def written(redis: Redis, queue: str, elements: Sequence[bytes], users: Sequence[str]) -> None:
-    """Makes letters of these events beside whatever waits, as if they had been claimed and refused."""
+    """Writes letters of these events, as if they had been claimed and refused. Waiting events stay as they are."""
     keys = Keys(queue)
     pipeline = redis.pipeline(transaction=True)
     for element, user in zip(elements, users, strict=True):
@@ -43,5 +43,5 @@ async def letters_of(redis: Redis, queue: str) -> list[DeadLetter]:
 
 
 def of(redis: Redis, queue: str, *, side: Side = "left") -> Letters:
-    """The letters of a list, as the commands walk over them."""
+    """The letters of a list, as the commands use them."""
     return Letters(Queue(redis, queue, 1), side=side)

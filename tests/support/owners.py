@@ -1,4 +1,4 @@
-"""Who owns which list of a queue, as the leases in Redis say."""
+"""Who owns which list of a queue, according to the leases in Redis."""
 
 from collections.abc import Iterable, Sequence
 
@@ -11,7 +11,7 @@ async def owners(lists: Queue) -> list[str | None]:
 
 
 def shared_fairly(held: Sequence[str | None], workers: int) -> bool:
-    """Whether every list has an owner, and all of so many workers have equally many lists, or one more."""
+    """Whether every list has an owner, and these workers own equally many lists, or one more."""
     return None not in held and _counts(held) == sorted(
         len(held) // workers + (rank < len(held) % workers) for rank in range(workers)
     )

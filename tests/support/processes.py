@@ -1,9 +1,9 @@
 """`forwarder` as a process of its own, forked from an interpreter that has imported it.
 
-A fresh interpreter needs most of a second of processor time before a command begins, and the tests start hundreds of
-them; a fork needs a fiftieth of that. What runs is the same: it has its own process id, environment, descriptors,
-signals and exit code. Two things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that
-forks, and so is the memory to begin with. A test that looks at these starts a fresh interpreter.
+A fresh interpreter needs most of a second of CPU before a command begins, and the tests start hundreds of them. A fork
+needs a fiftieth of that. The same code runs, with its own process ID, environment, descriptors, signals and exit code.
+Two things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that forks, and so is the memory at
+the beginning. A test that looks at these starts a fresh interpreter.
 """
 
 import asyncio
@@ -124,7 +124,7 @@ class Fork:
 
 
 def _run(arguments: Sequence[str], environment: Mapping[str, str], directory: str, streams: list[Connection]) -> None:
-    """In the child: what a fresh interpreter would have set up by itself, then the command."""
+    """In the child: sets up what a fresh interpreter sets up, then runs the command."""
     for number, stream in enumerate(streams):
         os.dup2(stream.fileno(), number)
         stream.close()
@@ -135,7 +135,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["forwarder", *arguments]
-    # What prints looks at the terminal and at the environment when it is imported: so once more, here.
+    # The modules that print read the terminal and the environment when they are imported, so they are imported again.
     for name in [name for name in sys.modules if name.startswith("forwarder.cli")]:
         del sys.modules[name]
     importlib.import_module("forwarder.cli").main()

@@ -1,4 +1,4 @@
-"""Both producers behind one interface, so that what is said of the one is tested of the other too."""
+"""Both producers behind one interface, so that each test tests both of them."""
 
 import asyncio
 from typing import Any, Self
@@ -34,6 +34,6 @@ KINDS: list[Kind] = [Producer, Threaded]
 
 
 def connected(server: EmbeddedRedis) -> Redis:
-    """A client that looks at what was pushed."""
+    """A client that reads what was pushed."""
     client: Redis = Redis.from_url(server.url)
     return client

@@ -1,7 +1,6 @@
-"""What happened, compared with what was promised: the checker that every larger fault test ends with.
+"""Compares what happened with what was promised. Every larger fault test ends with this check.
 
-It shares nothing with the service. Events are known by their member ``n``, which no other event of a
-history has.
+It shares no code with the service. Events are identified by their member ``n``, which is unique in a history.
 """
 
 import json
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
 
-#: A POST that was accepted so many seconds before a worker was killed, or lost its lease, may not have been settled.
+#: A POST that was accepted up to this many seconds before a worker was killed, or lost its lease, may be unsettled.
 SETTLING = 1.0
 
 
@@ -30,7 +29,7 @@ class Post:
 
 @dataclass
 class History:
-    """Everything an observer outside the service can know."""
+    """Everything that an observer outside the service can know."""
 
     #: The events of each user, in the order they were pushed.
     pushed: Mapping[str, Sequence[int]]
@@ -43,15 +42,15 @@ class History:
     bad: Mapping[int, str] = field(default_factory=dict)
     #: When a worker was killed, frozen or cut off from Redis, on the clock of the posts.
     disturbances: Sequence[float] = ()
-    #: Pushes that nobody acknowledged, or a master that is gone: they may be anywhere, or nowhere.
+    #: Pushes that nobody acknowledged, or only a master that is gone: they may be anywhere, or nowhere.
     uncertain: Collection[int] = ()
-    #: From when to when an acceptance may not have been settled: what a failover forgot, and while a worker was frozen.
+    #: Periods, from when to when, whose acceptances may be unsettled: a failover forgot them, or a worker was frozen.
     unsettled: Sequence[tuple[float, float]] = ()
 
 
 @dataclass
 class Verdict:
-    """What is wrong, by kind; and the doubles that a promise allows."""
+    """What is wrong, by kind, and the doubles that a promise allows."""
 
     missing: list[int] = field(default_factory=list)
     unexplained: list[int] = field(default_factory=list)
@@ -84,7 +83,7 @@ def check(history: History) -> Verdict:
 
 
 def _doubles(history: History, verdict: Verdict) -> None:
-    """A repetition is explained by the POST that was accepted before it: its answer was lost, or its settlement."""
+    """A double is explained if the POST accepted before it lost its answer, or may not have been settled."""
     last: dict[int, Post] = {}
     for post in history.posts:
         for number in post.numbers:
@@ -107,7 +106,7 @@ def _order(history: History, verdict: Verdict) -> None:
         accepted, known = first.get(user, {}), set(numbers)
         if [n for n in accepted if n in known] != [n for n in numbers if n in accepted]:
             verdict.out_of_order.append(user)
-    # Whatever was accepted under a user that it was not pushed for has no place in any order.
+    # An event that was accepted for another user than its own is out of order too.
     verdict.out_of_order += [
         user for user, numbers in first.items() if not numbers.keys() <= set(history.pushed.get(user, ()))
     ]
@@ -125,7 +124,7 @@ def _letters(history: History, verdict: Verdict) -> None:
 
 
 def _whereabouts(history: History, verdict: Verdict) -> None:
-    """Every event is accepted, a letter, waiting or claimed; letters, waiting and claimed exclude each other."""
+    """Each event is accepted, a letter, waiting or claimed. It is in one place only, and no letter is accepted too."""
     accepted = {number for post in history.posts for number in post.numbers}
     letters = {number for number, _ in history.letters}
     places = [*letters, *history.waiting, *history.claimed]

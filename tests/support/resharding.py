@@ -1,4 +1,4 @@
-"""A queue with something of everything in it, and whether all of it is where it must be after a resharding."""
+"""Fills a queue with everything that a queue can hold, and checks that all of it is in its place after a resharding."""
 
 import json
 import random
@@ -30,7 +30,7 @@ from tests.support.service import event
 
 MOST_BYTES = 65_536
 _LIMITS = {"most_bytes": 10_000_000, "most_bytes_of_one": MOST_BYTES}
-#: What stays of a queue that nobody drains.
+#: The keys that may exist while nobody drains the queue.
 _LASTING = {"claimed", "sequence", "settlement", "accepted", "dead_lettered", "replayed", "deleted", "dead", "shards"}
 
 
@@ -42,7 +42,7 @@ def element(user: str, number: int, *, date: bool) -> bytes:
 
 
 class Crowd:
-    """Users whose events stand in a queue's lists; knows what must be there, in which order.
+    """Users whose events are in a queue's lists. It knows what must be there, and in which order.
 
     Attributes:
         numbers: of each user's events that wait or are claimed, oldest first.
@@ -63,7 +63,7 @@ class Crowd:
         self.accepted = 0
 
     async def push(self, shards: int, count: int) -> None:
-        """Pushes events of random users, one in twenty of which is none."""
+        """Pushes events of random users. One in twenty elements is not an event."""
         for _ in range(count):
             self._number += 1
             user, shard = self._chance.choice(self.users), self._chance.randrange(shards)
@@ -107,7 +107,7 @@ class Crowd:
             self.numbers[members["user_id"]].remove(members["n"])
 
     async def check(self, shards: int) -> None:
-        """Nothing is missing, nothing is there twice, everything is in its list and in order; the sums are right."""
+        """Nothing is missing or doubled, everything is in its list and in order, and the sums are right."""
         assert await Queue(self.redis, self.queue, 1).shards() == str(shards)
         numbers: dict[str, list[int]] = {}
         strange: Counter[bytes] = Counter()
@@ -152,7 +152,7 @@ class Crowd:
             yield letter
 
     async def _check_keys(self, shards: int) -> None:
-        """No note is left, and no key of a list that is no more."""
+        """No key is left of the resharding, or of a list that no longer exists."""
         names = {keys.list for keys in lists_of_a_queue(self.queue, shards)}
         allowed = names | {f"{{{name}}}:{key}" for name in {*names, self.queue} for key in _LASTING}
         gone = {f"{{{self.queue}}}:{key}" for key in _LASTING - {"shards"}} if shards > 1 else set()
@@ -161,7 +161,7 @@ class Crowd:
 
 
 async def reshard(url: str, queue: str, shards: int, *, side: Side = "left", move: bool = True) -> Moved:
-    """As the command does it, on a connection of its own."""
+    """Reshards as the command does, on a connection of its own."""
     async with connect(url) as redis:
         plan = await make_plan(redis, queue, shards, configured=1)
         if plan.done:

@@ -1,4 +1,4 @@
-"""What the larger tests stand on: a worker in this process or in one of its own, and waiting for what must come."""
+"""The basis of the larger tests: a worker in this process or in one of its own, and ways to wait for a condition."""
 
 import asyncio
 import contextlib
@@ -45,7 +45,7 @@ async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: st
 
 
 def free_port() -> int:
-    """A port of this machine that nobody has at this moment."""
+    """A port of this machine that nobody uses at this moment."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         return int(taken.getsockname()[1])
 
@@ -58,7 +58,7 @@ def port_of(url: str) -> int:
 
 
 def settings(url: str, queue: str, simulator: Simulator, **others: object) -> config.Settings:
-    """Quick and patient settings for tests against the stand-in."""
+    """Settings for tests against the stand-in: short backoffs, no linger, no rate limit."""
     values: dict[str, object] = {
         "redis_url": url,
         "queue": queue,
@@ -172,12 +172,12 @@ class WorkerProcess:
 
     @property
     def state(self) -> str:
-        """What it has last said that it is doing: other lines may follow, as the one that is written once a minute."""
+        """The latest state in its log. Other lines may follow, such as the summary that is logged once a minute."""
         events = [str(line["event"]) for line in self.lines()]
         return next((event for event in reversed(events) if event in set(State)), "")
 
     async def admin(self) -> str:
-        """Where its admin pages are, once it listens."""
+        """The address of its admin pages, once it listens."""
 
         def address() -> str | None:
             assert self.process.poll() is None, self.log.read_text(errors="replace")
@@ -208,21 +208,21 @@ def environment(given: config.Settings) -> dict[str, str]:
 
 
 def event(user: object, number: int, **members: object) -> bytes:
-    """An event that no other one equals."""
+    """An event with a number, which makes it unique."""
     return json.dumps(
         {"user_id": user, "name": "test", "date": "2016-09-11T18:04:23Z", "n": number, **members}
     ).encode()
 
 
 def body(element: bytes) -> bytes:
-    """What the API gets of an event made by :func:`event`."""
+    """The part of an event made by :func:`event` that the API gets."""
     members = json.loads(element)
     del members["user_id"]
     return json.dumps(members).encode()
 
 
 async def push(redis: Redis, queue: str, elements: Sequence[bytes], side: Side = "left") -> int:
-    """Pushes as any language may, whatever the bytes; returns how many events now wait."""
+    """Pushes as a producer in any language may, whatever the bytes. Returns how many events now wait."""
     return int(await (redis.rpush if side == "left" else redis.lpush)(queue, *elements))
 
 
@@ -266,7 +266,7 @@ def by_user(elements: Iterable[bytes]) -> dict[str, list[int]]:
 
 
 def accepted(simulator: Simulator) -> dict[str, list[int]]:
-    """What the stand-in accepted, as numbers of each user's events in order, repetitions included."""
+    """The events that the stand-in accepted: each user's numbers in order, repetitions included."""
     ledger = simulator.ledger
     return {user: [json.loads(event)["n"] for event in ledger.events(user)] for user in ledger.users()}
 

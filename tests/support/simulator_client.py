@@ -1,4 +1,4 @@
-"""A client that shares nothing with the forwarder's, and raw connections where that is too polite."""
+"""A client that shares no code with the forwarder's, and raw connections for what a client would not send."""
 
 import asyncio
 import base64
@@ -42,7 +42,7 @@ class Got:
 
 
 class Client:
-    """A client that shares nothing with the forwarder's."""
+    """A client that shares no code with the forwarder's."""
 
     def __init__(self, simulator: Simulator, session: aiohttp.ClientSession) -> None:
         self.simulator = simulator

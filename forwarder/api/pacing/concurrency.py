@@ -5,7 +5,7 @@ threshold, then by one a round. With 64 in flight and one halving: 32, then 33, 
 """
 
 #: The limit falls only while more than this part of the recent answers are trouble: less is a few users' own trouble.
-#: With 100 answers a second of which 4 are 503s the limit stays; with 6 it halves.
+#: If 4 of 100 recent answers are 503s, the limit stays; if 6 are, it halves.
 _TROUBLED = 0.05
 #: After this many answers the earlier ones count half, so that "recent" means a few hundred POSTs.
 _MEMORY = 200

@@ -48,7 +48,7 @@ class Pacer:
 
     Args:
         concurrency: most POSTs in flight.
-        rate: most POSTs started in any second; 0 is no limit.
+        rate: most POSTs started in any second; 0 means no limit.
         longest_pause: seconds between two probes of a long outage.
         initial_pause: seconds after the first failure that looks like an outage.
         clock: seconds, monotonic; the event loop's.
@@ -86,7 +86,7 @@ class Pacer:
 
     @property
     def rate(self) -> float:
-        """Most POSTs started in a second now; 0 is no limit."""
+        """Most POSTs that may start in a second now; 0 means no limit."""
         return self._rate.value
 
     def share(self, part: float) -> None:

@@ -13,7 +13,7 @@ otherwise chance alone would push the rate down without end. Where nothing at al
 guess from: the rate is halved, and once something is accepted it doubles every second until it is near the old guess.
 """
 
-#: Seconds for which the API's own limit may go on refusing after its first refusal.
+#: Seconds for which the API's own limit may keep refusing after its first refusal.
 _BUCKET = 1.0
 #: Refusals in a second are many if there are more than this part of what was accepted, plus this number.
 #: With 100 accepted: 5 refusals are few, 6 are many.
@@ -37,10 +37,10 @@ _FREE = 4.0
 
 
 class Rate:
-    """The rate now, in POSTs a second; 0 is no limit.
+    """The rate now, in POSTs per second; 0 means no limit.
 
     Args:
-        ceiling: the configured rate, which is never exceeded; 0 is no limit.
+        ceiling: the configured rate, which is never exceeded; 0 means no limit.
         now: seconds, monotonic, as all other times here.
     """
 

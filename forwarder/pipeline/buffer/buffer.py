@@ -1,16 +1,16 @@
 """Claimed events, grouped by user, and which user is next. Pure: no I/O, no clock of its own.
 
 Which user is next decides how many POSTs a backlog costs: the largest group first, and every tenth POST goes to the
-oldest group, so that nobody starves. When no more events wait than are here, nothing is gained by letting small groups
-wait for more events, and the oldest goes first; only full groups, which cannot grow, go before it.
+oldest group, so that nobody starves. When the list is empty, there is nothing to gain from letting small groups wait,
+and the oldest group goes first; only full groups, which cannot grow, go before it.
 `python -m tests.programs.bench.scheduling` compares the orders.
 
 Example with one POST at a time: u-1 has 2,000 events, 100 other users have 10 each, and 100 events fit into a POST.
 Nine POSTs take 900 events of u-1. The tenth goes to the user whose oldest event came first, even with 10 events.
 
 A user who backs off may collect more than its share of the buffer. Then its collected events are spilled: only their
-IDs stay, the room is free for others, and the bytes are read again when its turn comes. If so many users back off that
-even the batches which they retry are more than their shares, the bytes of those batches are released too.
+IDs stay, the room is free for others, and the bytes are read again when its turn comes. If many users back off, even
+the batches that they retry are more than their shares. Then the bytes of these batches are released too.
 """
 
 from collections.abc import Iterable, Sequence

@@ -169,7 +169,7 @@ async def test_one_letter_and_all_of_a_reason_are_replayed(
     one = found["letters"]["latest"][0]["id"]
     assert (await ask(guarded, "/replay", {"id": one}, **bearer()))[1] == {"done": "1 dead letter replayed."}
     again = await ask(guarded, "/replay", {"id": one}, **bearer())
-    assert again[1] == {"done": "There is no such dead letter now."}
+    assert again[1] == {"done": "No such dead letter: it may have been replayed or deleted."}
     some = await ask(guarded, "/replay", {"reason": "rejected", "limit": 3}, **bearer())
     assert some[1] == {"done": "3 dead letters replayed."}
     census = await settled(redis_client, queue_name)
@@ -465,7 +465,7 @@ async def test_several_lists_are_shown_and_replayed_each_and_together(
         assert one[1] == {"done": "1 dead letter replayed."}
         await eventually(lambda: api.ledger.users() == ["user-2"])
         nowhere = await ask(service, "/replay", {"id": "3/1-1"}, **bearer())
-        assert nowhere[1] == {"done": "There is no such dead letter now."}
+        assert nowhere[1] == {"done": "No such dead letter: it may have been replayed or deleted."}
         some = await ask(service, "/replay", {"reason": "rejected", "limit": 1}, **bearer())
         assert some[1] == {"done": "1 dead letter replayed."}
         rest = await ask(service, "/replay", {"reason": "rejected"}, **bearer())

@@ -23,7 +23,7 @@ from forwarder.logs import setup as logs
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.programs.screens.camera import DESK, NIGHT, PHONE, TOKEN, camera
 from tests.support.incidents.nights import NIGHTS
-from tests.support.incidents.scene import told
+from tests.support.incidents.scene import happen
 from tests.support.servers.browser import chromium
 from tests.support.service import KEY, Running, event, eventually, purchases, running, settings
 
@@ -86,7 +86,7 @@ async def nights() -> None:
             async def look(name: str, url: str) -> None:
                 await taking.picture(url, f"night-{name}", NIGHT, whole=False)
 
-            await told(Path(scratch), {name: (server.url, night) for name, night in NIGHTS.items()}, look)
+            await happen(Path(scratch), {name: (server.url, night) for name, night in NIGHTS.items()}, look)
 
 
 async def halted(service: Running) -> bool:

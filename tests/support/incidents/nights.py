@@ -1,4 +1,4 @@
-"""Three nights of an operator who has never seen it: an alert, the status page, the runbook, nothing lost."""
+"""Three nights of an operator who does not know the service: an alert, the status page, the runbook, nothing lost."""
 
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.support.incidents.scene import PATIENCE, Scene, Story

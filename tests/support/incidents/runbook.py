@@ -74,5 +74,5 @@ async def _run(command: str, environment: Mapping[str, str], directory: Path) ->
             process.kill()
             await process.wait()
     assert process.returncode is not None
-    # What is in Redis may be anything, and redis-cli prints it as it is.
+    # Redis may contain any bytes, and redis-cli prints them as they are.
     return Ran(command, process.returncode, out.decode(errors="replace"))

@@ -1,4 +1,4 @@
-"""One trouble, as an operator lives it: a service, an alert that fires, the runbook's commands, an alert that ends."""
+"""One incident, as an operator sees it: a service, an alert that fires, the runbook's commands, an alert that ends."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ PATIENCE = 120.0
 
 
 class Load:
-    """A producer at work; what it has begun to push it does push."""
+    """A producer at work. It finishes a push that it has begun."""
 
     def __init__(self, push: Callable[[], Awaitable[None]], every: float) -> None:
         self._stopped = asyncio.Event()
@@ -51,7 +51,7 @@ class Load:
         await self._pushing
 
 
-#: Told the name of a scene and the address of its page when somebody looks at it.
+#: Called with the name of a scene and the address of its page, when the page shows the incident.
 Camera = Callable[[str, str], Awaitable[None]]
 
 
@@ -84,13 +84,13 @@ class Scene:
         return self.directory / "key"
 
     def settings(self, **others: object) -> Settings:
-        # Patient: on a loaded machine a POST that is given up would double its events.
+        # Long timeouts: on a loaded machine, a POST that times out would double its events.
         patient = {"request_timeout": 20.0, "lease_ttl": 45.0, "api_key_file": self.key_file}
         return settings(self._redis_url, self.queue, self.api, **{**patient, **others})
 
     @asynccontextmanager
     async def service(self, **others: object) -> AsyncIterator[Running]:
-        """A service of this scene, the only one to be watched; scraped already, so its counters are known at 0."""
+        """A service of this scene, the only one that Prometheus watches. It has scraped the counters at 0."""
         async with running(self.settings(**others)) as service:
             self.watch(service)
             scraped = f'up{{job="{self.job}",instance="{service.url.removeprefix("http://")}"}} == 1'
@@ -98,7 +98,7 @@ class Scene:
             yield service
 
     async def page_says(self, title: str) -> None:
-        """Waits until the status page begins with these words, and says what to do."""
+        """Waits until the status page has this title, and says what to do."""
 
         async def says() -> bool:
             said = json.loads((await fetch(f"{self._page}/status.json"))[1])["said"]
@@ -112,14 +112,14 @@ class Scene:
         self._watching.scrape(self.job, [service.url for service in services])
 
     async def push(self, events: int, users: int = 50, **members: Any) -> None:
-        """Pushes so many events, each unlike any other."""
+        """Pushes this many events, each unlike any other."""
         numbers = range(self.pushed, self.pushed + events)
         self.pushed += events
         await self.redis.rpush(self.queue, *(event(f"u{n % users}", n, **members) for n in numbers))
 
     @asynccontextmanager
     async def load(self, events: int, **members: Any) -> AsyncIterator[Load]:
-        """Pushes so many events twenty times a second until stopped or left."""
+        """Pushes this many events twenty times a second, until it is stopped or left."""
         load = Load(lambda: self.push(events, **members), 0.05)
         try:
             yield load
@@ -136,7 +136,7 @@ class Scene:
         return found
 
     async def ends(self, alert: str) -> None:
-        """Waits until the alert fires no more."""
+        """Waits until the alert no longer fires."""
 
         async def ended() -> bool:
             return await self._watching.firing(alert, {"job": self.job}) is None
@@ -153,16 +153,16 @@ class Scene:
         return ran
 
     def read_all(self) -> None:
-        """Makes sure that of every section that was begun all commands have been run."""
+        """Checks that all commands have been run of each section that was begun."""
         assert not any(self._unread.values()), self._unread
 
     @property
     def arrived(self) -> set[int]:
-        """The numbers of the events that the API has accepted; they are counted from 0 as they are pushed."""
+        """The numbers of the events that the API has accepted. Events are numbered from 0, as they are pushed."""
         return {number for numbers in accepted(self.api).values() for number in numbers}
 
     async def drained(self) -> Census:
-        """Waits until nothing waits and nothing is claimed; every event that was pushed is accounted for."""
+        """Waits until nothing waits and nothing is claimed. Every pushed event must then be accounted for."""
 
         async def done() -> Census | None:
             now = await census(self.redis, self.queue)
@@ -178,7 +178,7 @@ class Scene:
 async def scene(
     name: str, watching: Prometheus, redis_url: str, directory: Path, camera: Camera = nobody
 ) -> AsyncIterator[Scene]:
-    """A scene with its API running, and the key that it takes in the key file."""
+    """A scene whose API runs, and whose key file has the right key."""
     made = Scene(name, watching, redis_url, directory, camera)
     made.key_file.write_text(KEY)
     async with made.redis, made.api:
@@ -188,16 +188,16 @@ async def scene(
 Story = Callable[[Scene], Awaitable[None]]
 
 
-async def told(directory: Path, stories: Mapping[str, tuple[str, Story]], camera: Camera = nobody) -> None:
-    """Lets all stories, by name, happen at once, each on the Redis of its URL, under one Prometheus with the rules."""
+async def happen(directory: Path, stories: Mapping[str, tuple[str, Story]], camera: Camera = nobody) -> None:
+    """Runs all stories, by name, at the same time: each with the Redis at its URL, all under one Prometheus."""
     runbook.can_be_run()
     async with prometheus(directory, rules=quickened((DEPLOYED / "rules.yml").read_text())) as watching:
 
-        async def tell(name: str, redis_url: str, story: Story) -> None:
+        async def run(name: str, redis_url: str, story: Story) -> None:
             async with scene(name, watching, redis_url, directory, camera) as here:
                 await story(here)
                 here.read_all()
 
         async with asyncio.TaskGroup() as tasks:
             for name, (redis_url, story) in stories.items():
-                tasks.create_task(tell(name, redis_url, story))
+                tasks.create_task(run(name, redis_url, story))

@@ -7,12 +7,12 @@ from contextlib import asynccontextmanager
 
 from playwright.async_api import Browser, async_playwright
 
-#: What Debian and others call it.
+#: Its names in Debian and elsewhere.
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
 
 
 def chromium() -> str | None:
-    """Where it is, or None."""
+    """The path of the browser, or None."""
     return next((path for name in _NAMES if (path := shutil.which(name))), None)
 
 

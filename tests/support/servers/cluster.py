@@ -17,7 +17,7 @@ from tests.support.service import eventually, free_port
 
 SLOTS = 16_384
 MASTERS = 3
-#: Milliseconds without an answer after which the others hold a node for dead.
+#: Milliseconds without an answer after which the others consider a node dead.
 NODE_TIMEOUT = 1_000
 _MOST_KEYS = 100
 OPTIONS = {
@@ -56,7 +56,7 @@ class Node:
 
 @dataclass
 class RunningCluster:
-    """The first nodes are masters at the beginning, of a third of the slots each; the others their replicas."""
+    """At the beginning, the first three nodes are masters of a third of the slots each; the others are replicas."""
 
     nodes: list[Node]
 
@@ -66,7 +66,7 @@ class RunningCluster:
         return f"redis+cluster://127.0.0.1:{self.nodes[0].port},127.0.0.1:{self.nodes[4].port}"
 
     async def owner(self, key: str) -> Node:
-        """The master that serves the slot of a key now, as most nodes that answer say."""
+        """The master that serves the slot of a key now, according to most of the nodes that answer."""
         said = []
         for node in self.nodes:
             with contextlib.suppress(RedisError, OSError):
@@ -85,7 +85,7 @@ class RunningCluster:
         return True
 
     async def promoted(self, key: str, dead: Node) -> Node:
-        """Waits until another node than the dead one serves the slot of a key."""
+        """Waits until a node other than the dead one serves the slot of a key."""
 
         async def other() -> Node | None:
             owner = await self.owner(key)
@@ -95,7 +95,7 @@ class RunningCluster:
         return found
 
     async def migrate(self, key: str, to: Node) -> int:
-        """Moves the slot of a key to another master, key by key, while it is in use; tells how many keys it had."""
+        """Moves the slot of a key to another master, key by key, while it is in use. Returns the number of keys."""
         slot, source, moved = key_slot(key.encode()), await self.owner(key), 0
         await to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
         await source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)

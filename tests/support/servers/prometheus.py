@@ -1,4 +1,4 @@
-"""A real Prometheus for tests: started, asked, gone afterwards."""
+"""Starts, queries and ends a real Prometheus for tests."""
 
 import json
 import re
@@ -19,7 +19,7 @@ DEPLOYED = Path(__file__).parents[3] / "deploy" / "prometheus"
 
 
 def program(name: str) -> str:
-    """The path of `prometheus` or `promtool`; skips the test where it is not installed."""
+    """The path of `prometheus` or `promtool`. Skips the test if it is not installed."""
     found = shutil.which(name)
     if found is None:
         pytest.skip(f"{name} (Debian: prometheus) is not installed")
@@ -33,17 +33,17 @@ def alerts_and_records() -> list[dict[str, Any]]:
 
 
 def quickened(rules: str) -> str:
-    """The shipped rules with a second for each minute; nothing else of them is changed.
+    """The shipped rules, with a second instead of each minute and no other change.
 
-    `for: 5m`, `[15m]` and `15 * 60` become `for: 5s`, `[15s]` and `15 * 1`: what takes a quarter of an hour to be
-    noticed, a test sees in as many seconds.
+    `for: 5m`, `[15m]` and `15 * 60` become `for: 5s`, `[15s]` and `15 * 1`: an alert that takes a quarter of an hour
+    takes 15 seconds in a test.
     """
     rules = re.sub(r"(for: |\[)(\d+)m\b", r"\1\2s", rules)
     return re.sub(r"(\d+) \* 60\b", r"\1 * 1", rules)
 
 
 class Prometheus:
-    """One that runs; every target belongs to a job, which tests name."""
+    """A running Prometheus. Every target belongs to a job, and the test names the job."""
 
     def __init__(self, url: str, targets: Path) -> None:
         self.url = url
@@ -58,16 +58,16 @@ class Prometheus:
         new.replace(file)
 
     async def query(self, expression: str) -> list[dict[str, Any]]:
-        """What an instant query returns now.
+        """The result of an instant query.
 
         Raises:
-            AssertionError: Prometheus does not take the expression.
+            AssertionError: Prometheus refuses the expression.
         """
         found: list[dict[str, Any]] = (await self._ask("query", query=expression))["result"]
         return found
 
     async def firing(self, alert: str, labels: Mapping[str, str]) -> dict[str, Any] | None:
-        """The alert of that name that fires with these labels, and perhaps more of them."""
+        """The alert with this name that fires with at least these labels, or None."""
         wanted = {"alertname": alert, **labels}.items()
         for each in (await self._ask("alerts"))["alerts"]:
             if each["state"] == "firing" and wanted <= each["labels"].items():
@@ -82,7 +82,7 @@ class Prometheus:
 
 @asynccontextmanager
 async def prometheus(directory: Path, *, rules: str = "groups: []") -> AsyncIterator[Prometheus]:
-    """Runs one with these rules, which scrapes and evaluates twice a second; skips where it is not installed."""
+    """Runs a Prometheus with these rules, which scrapes and evaluates twice a second. Skips if it is not installed."""
     server = program("prometheus")
     targets = directory / "targets"
     targets.mkdir()

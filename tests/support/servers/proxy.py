@@ -1,4 +1,4 @@
-"""A TCP proxy between a worker and its Redis that loses what it is told to lose."""
+"""A TCP proxy between a worker and its Redis that loses replies on request."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ from importlib.resources import files
 from typing import Literal, Self
 
 _EVALSHA = re.compile(rb"EVALSHA\r\n\$40\r\n([0-9a-f]{40})")
-#: The scripts' names by the digest that calls them.
+#: The names of the scripts by the digest that calls them.
 _NAMES = {
     hashlib.sha1(script.read_bytes()).hexdigest().encode(): script.name.removesuffix(".lua")
     for script in (files("forwarder.queue") / "lua").iterdir()
@@ -29,12 +29,12 @@ class Proxy:
     """Listens on a free port and forwards to `port` of 127.0.0.1.
 
     Attributes:
-        loses: asked before each script that passes, counted from 1 over all connections; when it says so, the
+        loses: called with the number of each script that passes, from 1, over all connections. If it returns true, the
             script runs, and its reply is lost with the connection.
-        loses_reply_to: the same, but asked of each piece of what is sent, whatever it is.
-        black_hole: while true nothing is forwarded in either direction; connections stay open.
-        scripts: how many scripts have passed.
-        lost: how many replies were lost.
+        loses_reply_to: the same, but called with each piece of data that is sent.
+        black_hole: while true, nothing is forwarded in either direction; connections stay open.
+        scripts: number of scripts that have passed.
+        lost: number of replies that were lost.
         reached: set once :meth:`stop_at` has stopped something.
     """
 
@@ -55,13 +55,13 @@ class Proxy:
         self._stop: tuple[str, str] | None = None
 
     def stop_at(self, script: str, when: Literal["before", "after"]) -> None:
-        """The next call of a script, or its reply, waits for :meth:`go_on`, and all behind it on that connection."""
+        """Holds the next call of a script, or its reply, and all that follows on that connection, until go_on()."""
         assert script in _NAMES.values()
         self._stop = (script, when)
         self._going.clear()
 
     def go_on(self) -> None:
-        """Lets through what was stopped."""
+        """Forwards what was stopped."""
         self._going.set()
 
     @property
@@ -88,7 +88,7 @@ class Proxy:
         self._light.set()
         self._going.set()
         await self._server.wait_closed()
-        # Before Python 3.12 that does not wait for connections; cancelled at the loop's end they would be noisy.
+        # Before Python 3.12 this does not wait for connections. If the loop's end cancels them, they log errors.
         if self._serving:
             await asyncio.wait(self._serving, timeout=5)
 

@@ -1,4 +1,4 @@
-"""An API on a bare socket: it can say what no HTTP server would, and sees requests byte for byte."""
+"""An API on a bare socket. It can send what no HTTP server would send, and sees requests byte for byte."""
 
 import asyncio
 import re
@@ -13,7 +13,7 @@ GOOD = b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\n{}"
 
 @dataclass
 class RawApi:
-    """Says something absurd to the first `times` requests, and 202 to all others."""
+    """Answers something absurd to the first `times` requests, and 202 to all others."""
 
     says: Says
     times: int

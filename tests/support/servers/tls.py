@@ -1,4 +1,4 @@
-"""Certificates of the tests' own, and servers that show theirs and want one of their clients."""
+"""Certificates for tests, and servers that use them and require a client certificate."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class Certificates:
     key: Path
 
     def options(self, port: int) -> dict[str, str]:
-        """What a server is told, in its configuration or with ``--``: TLS at this port, for certified clients only."""
+        """The server's options, for its configuration or with ``--``: TLS at this port, for certified clients only."""
         return {
             "tls-port": str(port),
             "tls-auth-clients": "yes",
@@ -33,13 +33,13 @@ class Certificates:
         }
 
     def query(self, *, ca: Path | None = None, certified: bool = True) -> str:
-        """What a URL says of them."""
+        """The query of a URL that uses them."""
         chain = f"&ssl_certfile={self.client}&ssl_keyfile={self.client}" if certified else ""
         return f"?ssl_ca_certs={ca or self.ca}{chain}"
 
 
 def certificates(folder: Path, *hosts: str) -> Certificates:
-    """Makes them, the server's for these names and addresses."""
+    """Makes certificates; the server's is for these names and addresses."""
     ca, stranger = trustme.CA(), trustme.CA()
     issued = ca.issue_cert(*hosts)
     found = Certificates(
@@ -55,7 +55,7 @@ def certificates(folder: Path, *hosts: str) -> Certificates:
 
 @contextmanager
 def redis_by_tls(options: Mapping[str, str]) -> Iterator[Path]:
-    """A redis-server with these options, and which program it is; skips the test if none here is built with TLS."""
+    """Runs a redis-server with these options. Yields its program. Skips the test if none here is built with TLS."""
     arguments = [word for name, value in options.items() for word in (f"--{name}", value)]
     for server in installed_servers():
         running = EmbeddedRedis(server=server, arguments=arguments)

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
 
-#: What a POST of a user, started at a moment, says; and the seconds of Retry-After.
+#: Called with a user and the start of a POST. Returns what its answer says, and the seconds of Retry-After.
 Says = Callable[[str, float], tuple[Signal, float | None]]
 
 
@@ -29,7 +29,7 @@ def all_fail(_user: str, _started: float) -> tuple[Signal, None]:
 
 
 class Crowd:
-    """Users who POST as fast as they are let, each one at a time, to an API that answers after `latency`."""
+    """Users who POST as fast as they may, one POST at a time each, to an API that answers after `latency`."""
 
     def __init__(self, paced: Pacer, *, latency: float = 0.1, says: Says = all_good) -> None:
         self.pacer = paced
@@ -74,7 +74,7 @@ class Crowd:
         self.pacer.returned(permit, user, signal, retry_after)
 
     def most_in_a_second(self) -> int:
-        """In any window of one second, wherever it begins."""
+        """The largest number of starts in any window of one second."""
         first = most = 0
         for last, start in enumerate(self.starts):
             while start - self.starts[first] >= 1.0:
@@ -96,7 +96,7 @@ def asked(paced: Pacer) -> asyncio.Task[Permit]:
 
 
 async def in_line(paced: Pacer) -> asyncio.Task[Permit]:
-    """A permit that has been asked for and cannot be granted yet."""
+    """A request for a permit that cannot be granted yet."""
     task = asked(paced)
     assert not await granted(task, within=0.001)
     return task

@@ -1,7 +1,7 @@
-"""What the queue's scripts do to one list, in a few dozen lines of Python and in memory.
+"""A model of what the queue's scripts do to one list, in a few dozen lines of Python and in memory.
 
-`tests/property/test_queue_model.py` holds it against the scripts on real servers, so whoever needs a list on a virtual
-clock may trust it.
+`tests/property/test_queue_model.py` compares it with the scripts on real servers, so tests on a virtual clock may trust
+it.
 """
 
 from collections import deque
@@ -15,7 +15,7 @@ Field = tuple[int, int]
 
 
 class ListModel:
-    """What waits, what is claimed under which field, what was accepted, and the dead letters with their reasons."""
+    """What waits, what is claimed by field, what was accepted, and the dead letters with their reasons."""
 
     def __init__(self) -> None:
         self.waiting: deque[bytes] = deque()
@@ -31,7 +31,7 @@ class ListModel:
         self.pushed += len(self.waiting) - before
 
     def claim(self, stamp: int, most: int, most_bytes: int, most_bytes_of_one: int) -> list[bytes | None]:
-        """Claims the oldest; None stands for an element that is too long, which is a dead letter now."""
+        """Claims the oldest elements. None stands for one that is too long: it is now a dead letter."""
         taken: list[bytes | None] = []
         size = 0
         while self.waiting and len(taken) < most and size < most_bytes:
@@ -47,7 +47,7 @@ class ListModel:
         return taken
 
     def claimed_after(self, number: int) -> tuple[int, list[bytes | None]]:
-        """Stamp and events of a claim whose reply was lost, for the owner that expects `number` to be the last."""
+        """Stamp and events of a claim whose reply was lost, for an owner that knows no number above `number`."""
         found = {field: element for field, element in self.claimed.items() if field[0] > number}
         by_number = {n: element for (n, _), element in found.items()}
         stamp = next((stamp for _, stamp in found), 0)

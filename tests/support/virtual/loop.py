@@ -1,4 +1,4 @@
-"""An event loop whose time passes only by being waited for: an hour takes as long as what happens in it."""
+"""An event loop whose time passes only while everybody waits: an hour takes only as long as the work in it."""
 
 import asyncio
 import selectors
@@ -14,12 +14,12 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         super().__init__(self._turning)
 
     def time(self) -> float:
-        """Seconds that were waited for so far."""
+        """Seconds that have passed so far."""
         return self._turning.microseconds / 1e6
 
 
 class _Turning(selectors.BaseSelector):
-    """Where asyncio would sleep until a file is ready or a timer is due, turns the clock to that timer."""
+    """Turns the clock to the next timer, instead of sleeping until it is due or a file is ready."""
 
     def __init__(self) -> None:
         self.microseconds = 0
@@ -27,7 +27,7 @@ class _Turning(selectors.BaseSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         assert timeout is not None, "everything waits, and for nothing that time brings"
-        # At least one: time that stood still would keep a timer that is due in less than that waiting for ever.
+        # At least one: otherwise a timer that is due in less than a microsecond would wait for ever.
         self.microseconds += max(round(timeout * 1e6), timeout > 0)
         return []
 

@@ -1,7 +1,7 @@
 """The service's own grouping, delivery and settlement on a virtual clock, with a scripted API: hours in seconds.
 
-Only what lies outside the process is replaced: the list by `ListModel`, which is held against
-the real scripts elsewhere, and the API by a function. Nothing sleeps: :class:`VirtualLoop` turns the clock.
+Only what is outside the process is replaced: the list by `ListModel`, which another test compares with the real
+scripts, and the API by a function. Nothing sleeps: :class:`VirtualLoop` turns the clock.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ LATENCY = 0.1
 #: Seconds that Redis takes for a command.
 _TRIP = 0.001
 
-#: Never asked anything: what would ask it is replaced.
+#: Gets no command, because everything that would send one is replaced.
 _NO_REDIS = Redis()
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Attempt:
-    """A POST that the scripted API sees: whose, the members ``n`` of its events, and when it began."""
+    """A POST that the scripted API sees: its user, the members ``n`` of its events, and when it began."""
 
     user: str
     numbers: tuple[int, ...]
@@ -79,7 +79,7 @@ Script = Callable[[Attempt], Answer | Reply]
 
 
 class ScriptedApi(Api):
-    """Answers as a function says, in virtual time, and keeps a ledger of what was accepted."""
+    """Answers what a function returns, in virtual time, and keeps a ledger of what was accepted."""
 
     def __init__(self, script: Script) -> None:
         self.script = script
@@ -97,8 +97,8 @@ class ScriptedApi(Api):
         attempt = Attempt(user, tuple(json.loads(body)["n"] for body in bodies), loop.time())
         assert user not in self._in_flight, f"two POSTs of {user} at once"
         self.attempts.append(attempt)
-        told = self.script(attempt)
-        reply = told if isinstance(told, Reply) else Reply(told)
+        given = self.script(attempt)
+        reply = given if isinstance(given, Reply) else Reply(given)
         mine = len(self.accepted)
         if reply.registers or reply.answer is SWALLOWED:
             self.accepted.append(Post(user, attempt.numbers, attempt.at, answered=False))
@@ -214,7 +214,7 @@ class World:
         self.ownership: Ownership | None = None
 
     def clock(self) -> float:
-        """Virtual seconds. Like a real clock's, they pass while one looks, or rounding could keep a moment for ever."""
+        """Virtual seconds. They pass a little with each call, or rounding could make a moment last for ever."""
         self._seen = max(asyncio.get_running_loop().time(), self._seen + 1e-7)
         return self._seen
 
@@ -224,7 +224,7 @@ class World:
         return self._stamp
 
     def push(self, users: Iterable[str]) -> list[int]:
-        """Pushes an event for each; tells their numbers."""
+        """Pushes an event for each user. Returns their numbers."""
         numbers = []
         for user in users:
             number = self.list.pushed
@@ -244,7 +244,7 @@ class World:
         return self.ownership.gate.closed.result()
 
     async def run_until(self, holds: Callable[[], object], *, within: float) -> float:
-        """Owns the list until something holds; then as a SIGKILL would, without a settlement. Returns when."""
+        """Owns the list until `holds()` is true. Then ends as after SIGKILL, without a settlement. Returns when."""
         owning = asyncio.create_task(self.own())
         deadline = self.clock() + within
         while not (holds() or owning.done()):
@@ -255,7 +255,7 @@ class World:
         return ended
 
     async def kill(self, owning: asyncio.Task[Ending]) -> None:
-        """Ends an ownership without a settlement; a failure of its own fails the test."""
+        """Ends an ownership without a settlement. If it has failed by itself, the test fails."""
         if not owning.done():
             self.kills.append(self.clock())
             owning.cancel()
@@ -299,7 +299,7 @@ def _drop(*_: object) -> Any:
 
 
 def virtually(main: Coroutine[Any, Any, T], *, seed: int) -> T:
-    """Runs on a virtual clock, with every draw of chance decided by `seed`."""
+    """Runs on a virtual clock. `seed` decides every random number."""
     print(f"seed {seed}")
     before = random.getstate()
     random.seed(seed)
