@@ -15,7 +15,8 @@ from forwarder.config import Settings
 from forwarder.logs.setup import write_repeated
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
-from forwarder.queue import Queue, connect
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from forwarder.worker.condition import Condition, Stopping
 from forwarder.worker.halts import Halts
 from forwarder.worker.process import build

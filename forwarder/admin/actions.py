@@ -15,7 +15,7 @@ from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import UnreachableError
 from forwarder.operations.resume import end_halt
 from forwarder.outcome import LetterReason
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 
 #: One request replays at most this many letters, so that it does not take long.
 _MOST = 1_000

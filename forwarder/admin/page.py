@@ -13,7 +13,7 @@ from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.summary import Values
 from forwarder.monitor.watch import Seen
 from forwarder.outcome import HaltReason
-from forwarder.queue import Census
+from forwarder.queue.census import Census
 from forwarder.worker.condition import Condition, State
 
 

@@ -19,7 +19,7 @@ from forwarder.errors import ForwarderError
 from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.monitor import Monitor
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Condition
 
 #: The body of a request may have at most this many bytes.

@@ -17,7 +17,7 @@ from forwarder.config import Settings
 from forwarder.errors import PortInUseError
 from forwarder.metrics import CONTENT_TYPE, Metrics
 from forwarder.monitor.monitor import Monitor
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Condition
 
 #: Seconds that a scrape waits for Redis.

@@ -12,7 +12,7 @@ from forwarder import config
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, out
-from forwarder.queue import Census
+from forwarder.queue.census import Census
 from forwarder.retry import patiently
 
 

@@ -4,7 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from forwarder.config import Settings
-from forwarder.queue import Queue, connect
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from forwarder.retry import patiently
 
 

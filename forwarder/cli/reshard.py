@@ -14,8 +14,10 @@ from forwarder.config import Settings
 from forwarder.dead_letters.letter import count_of
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import Plan, carry_out, make_plan, refuse
-from forwarder.queue import Content, Queue, connect
+from forwarder.queue.content import Content
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.queue.wire.connection import connect
 from forwarder.retry import patiently
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="The new number of lists.")]

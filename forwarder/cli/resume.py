@@ -10,7 +10,7 @@ from forwarder.cli.connection import queue_of
 from forwarder.cli.output import out
 from forwarder.logs.printable import visible
 from forwarder.operations.resume import end_halt
-from forwarder.queue import HaltRecord
+from forwarder.queue.halts import HaltRecord
 
 
 def resume(

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from forwarder.dead_letters.letter import order
 from forwarder.dead_letters.letters import Letters
-from forwarder.queue import DeadLetter, Undecided
+from forwarder.queue.census import Undecided
+from forwarder.queue.letters import DeadLetter
 
 #: Seconds between the first two polls.
 _FIRST_POLL = 0.05

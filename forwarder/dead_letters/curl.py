@@ -5,7 +5,7 @@ import shlex
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.config import Settings
 from forwarder.event import decode
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 #: Linux allows 128 KiB for one argument of a program, but any length for an argument of a command built into the shell.
 _LONGEST_ARGUMENT = 100_000

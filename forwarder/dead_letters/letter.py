@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from forwarder.event import decode, name_of, one_line, with_date
 from forwarder.event.dates import timestamp
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 
 def with_shard(letter: DeadLetter, lists: int) -> DeadLetter:

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 
 from forwarder.dead_letters.letter import id_in_list, order, with_shard
 from forwarder.dead_letters.selection import Filter, Selection
-from forwarder.queue import DeadLetter, HaltRecord, ListLetters, Queue, Side, Undecided
+from forwarder.queue.census import Undecided
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Side
+from forwarder.queue.letters import DeadLetter, ListLetters
+from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
 #: Letters read in one round trip.

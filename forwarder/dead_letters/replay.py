@@ -11,7 +11,7 @@ from forwarder.dead_letters.letters import Letters, Pushed, Taken, Uncertain
 from forwarder.dead_letters.selection import Selection
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode, one_line, with_date
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 from forwarder.queue.sharding import shard_of
 
 

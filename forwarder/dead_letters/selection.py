@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from forwarder.event import name_of
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 
 @dataclass(frozen=True, slots=True)

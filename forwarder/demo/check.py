@@ -10,7 +10,8 @@ from itertools import islice
 
 import aiohttp
 
-from forwarder.queue import Census, QueueList
+from forwarder.queue.census import Census
+from forwarder.queue.queue import QueueList
 
 #: The shop's purchases: the CDNOW data of Fader and Hardie, http://www.brucehardie.com/datasets/
 ALL_EVENTS = 69_659

@@ -21,7 +21,10 @@ from forwarder.demo.check import ALL_EVENTS, Purchases, plan
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import ForwarderError
 from forwarder.logs import setup as logs
-from forwarder.queue import Census, Keys, QueueList, Redis, connect
+from forwarder.queue.census import Census
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import Redis, connect
 from forwarder.service import Service
 from forwarder.simulator import Faults, RandomAnswer, Refusal
 

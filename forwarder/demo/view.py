@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from forwarder.demo.check import Check
-from forwarder.queue import Census
+from forwarder.queue.census import Census
 
 #: Seconds between two lines of progress without a terminal.
 _EVERY = 2.0

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from forwarder.metrics import Metrics
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.waiting_age import WaitingAge
-from forwarder.queue import Census, Memory
+from forwarder.queue.census import Census, Memory
 
 #: A Redis server that has not been measured for this many seconds, 300, no longer counts: it may have left the cluster.
 _FORGOTTEN = 60 * PERIOD

@@ -7,7 +7,8 @@ from itertools import accumulate
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import claimed_at, order, with_shard
 from forwarder.outcome import LetterReason
-from forwarder.queue import DeadLetter, Queue
+from forwarder.queue.letters import DeadLetter
+from forwarder.queue.queue import Queue
 
 #: This many of the latest letters are shown.
 _SHOWN = 20

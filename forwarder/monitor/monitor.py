@@ -10,7 +10,8 @@ from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD, History, Sample
 from forwarder.monitor.summary import Summary, Values, total
 from forwarder.monitor.watch import Seen, Watch
-from forwarder.queue import Census, Queue
+from forwarder.queue.census import Census
+from forwarder.queue.queue import Queue
 
 log = structlog.get_logger()
 

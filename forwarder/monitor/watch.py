@@ -15,7 +15,9 @@ from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.latest_letters import Latest
-from forwarder.queue import Census, HaltRecord, Queue
+from forwarder.queue.census import Census
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.queue import Queue
 
 #: Seconds before Redis is read again.
 _FRESH = 1.0

@@ -9,7 +9,7 @@ from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.errors import ShardsDisagreeError, UnreachableError
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
 #: A user that is never created: the API refuses a request without events with a 400.

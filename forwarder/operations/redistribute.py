@@ -11,9 +11,11 @@ from dataclasses import dataclass
 
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode, user_of, with_date
-from forwarder.queue import Keys, ListLetters, ListMover, Page, Redis, Side, mover_lease
-from forwarder.queue.mover import MOVER_LEASE, PAGE
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.mover import MOVER_LEASE, PAGE, ListMover, Page, mover_lease
 from forwarder.queue.sharding import shard_of
+from forwarder.queue.wire.connection import Redis
 
 
 @dataclass(slots=True)

@@ -12,9 +12,12 @@ from dataclasses import dataclass
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
 from forwarder.operations.redistribute import Moved, Redistribution
-from forwarder.queue import Content, Keys, Queue, Redis, Side, contents, held_by_worker
-from forwarder.queue.queue import lists_of_a_queue, possible_lists
+from forwarder.queue.content import Content, contents
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.mover import held_by_worker
+from forwarder.queue.queue import Queue, lists_of_a_queue, possible_lists
 from forwarder.queue.shard_count import Mark, foreign, is_count
+from forwarder.queue.wire.connection import Redis
 from forwarder.retry import patiently
 
 #: A refusal names at most this many lists.

@@ -1,6 +1,7 @@
 """Ending a halt."""
 
-from forwarder.queue import HaltRecord, Queue
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-from forwarder.queue import Census, HaltRecord, Queue
+from forwarder.queue.census import Census
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
 

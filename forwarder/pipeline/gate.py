@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.outcome import Halt
-from forwarder.queue import Lease
+from forwarder.queue.lease import Lease
 
 #: Once a settlement has been unanswered for this many seconds, no POST starts. If Redis is gone, events that are
 #: accepted from now on cannot be settled, and the next owner sends them again.

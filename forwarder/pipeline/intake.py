@@ -11,7 +11,8 @@ from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.recognition import ENOUGH, Strangers
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
-from forwarder.queue import Claims, Redis
+from forwarder.queue.claims import Claims
+from forwarder.queue.wire.connection import Redis
 
 #: Most events of one claim. 2,000 events keep Redis busy for about two milliseconds, and cost 0.0005 round trips each.
 _CLAIM_EVENTS = 2_000

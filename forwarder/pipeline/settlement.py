@@ -12,7 +12,7 @@ from forwarder.outcome import Accepted, Deferred, Halt, HaltReason, LetterReason
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.brake import Brake
 from forwarder.pipeline.gate import Gate, Halted
-from forwarder.queue import Claims, NewLetter, Settlement
+from forwarder.queue.claims import Claims, NewLetter, Settlement
 from forwarder.retry import wait_at_most
 
 #: Seconds that an outcome waits for others. A crash duplicates the accepted events that wait here, so this is short: at

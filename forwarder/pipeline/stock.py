@@ -10,7 +10,7 @@ from forwarder.event import Event, decode
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.buffer import Buffer, Limits, Room
-from forwarder.queue import Claims
+from forwarder.queue.claims import Claims
 from forwarder.retry import wait_at_most
 
 log = structlog.get_logger()

@@ -13,7 +13,7 @@ from forwarder.outcome import HaltReason, remedy
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
-from forwarder.queue import HaltRecord
+from forwarder.queue.halts import HaltRecord
 
 log = structlog.get_logger()
 

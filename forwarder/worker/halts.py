@@ -8,7 +8,8 @@ from forwarder.api.credentials import Credentials
 from forwarder.event.dates import timestamp
 from forwarder.outcome import Halt
 from forwarder.pipeline.availability import Availability
-from forwarder.queue import HaltRecord, Queue
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.queue import Queue
 
 log = structlog.get_logger()
 

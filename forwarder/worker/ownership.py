@@ -20,7 +20,8 @@ from forwarder.pipeline.intake import Intake
 from forwarder.pipeline.recognition import Strangers
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
-from forwarder.queue import Claims, Redis
+from forwarder.queue.claims import Claims
+from forwarder.queue.wire.connection import Redis
 from forwarder.retry import Backoff, cancelled, first_of
 from forwarder.worker.condition import OwnedList, Stopping
 from forwarder.worker.process import Process

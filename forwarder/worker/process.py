@@ -16,7 +16,7 @@ from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
 from forwarder.pipeline.recognition import Recognition
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 
 
 @dataclass(frozen=True, slots=True)

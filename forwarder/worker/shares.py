@@ -19,7 +19,11 @@ from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.buffer.buffer import Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
-from forwarder.queue import Claims, Fleet, HaltRecord, Lease, Place, Redis, connect
+from forwarder.queue.claims import Claims
+from forwarder.queue.fleet import Fleet, Place
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.lease import Lease
+from forwarder.queue.wire.connection import Redis, connect
 from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts, record

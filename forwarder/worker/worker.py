@@ -2,7 +2,8 @@
 
 from forwarder.errors import ExitOnHaltError
 from forwarder.outcome import HaltReason
-from forwarder.queue import Fleet, HaltRecord
+from forwarder.queue.fleet import Fleet
+from forwarder.queue.halts import HaltRecord
 from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys
+from forwarder.queue.keys import Keys
 from forwarder.simulator import Simulator
 from tests.support.faults import fault
 from tests.support.service import (

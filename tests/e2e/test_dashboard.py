@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.queue import Keys
+from forwarder.queue.keys import Keys
 from forwarder.simulator import Faults, RandomAnswer, Refusal
 from tests.support.incidents.scene import PATIENCE, Scene, scene
 from tests.support.servers.prometheus import DEPLOYED, Prometheus, prometheus

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, ListLetters
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.letters import bury, letters_of, written
 from tests.support.processes import Fork

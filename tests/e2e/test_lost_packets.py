@@ -4,7 +4,8 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import HaltRecord, Queue
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.queue import Queue
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Simulator
 from tests.support.servers.proxy import Proxy

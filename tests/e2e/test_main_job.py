@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.queue import Keys, ListLetters, Queue, QueueKeys
+from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator
 from tests.support.faults import fault
 from tests.support.servers.prometheus import program, prometheus

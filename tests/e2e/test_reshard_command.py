@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys
+from forwarder.queue.keys import Keys
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.simulator import Simulator
 from tests.support.servers.proxy import Proxy

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, ListLetters
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
 from forwarder.simulator import Answer, Faults, Refusal
 from tests.support.incidents.runbook import sections
 from tests.support.incidents.scene import PATIENCE, Scene, Story, happen

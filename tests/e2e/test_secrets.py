@@ -15,7 +15,9 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Keys, ListLetters, Queue
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.service import (
     WorkerProcess,

@@ -17,9 +17,11 @@ from forwarder import Durability, Producer, PushError, SyncProducer
 from forwarder.config import Settings
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Keys, Queue, connect, mover
-from forwarder.queue.queue import lists_of_a_queue
+from forwarder.queue import mover
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import shard_of
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Faults, Simulator
 from tests.support.faults import fault
 from tests.support.promises import check, observed

@@ -13,18 +13,13 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
-from forwarder.queue import (
-    HaltRecord,
-    Keys,
-    ListLetters,
-    NewLetter,
-    Queue,
-    QueueKeys,
-    Settlement,
-    Side,
-    connect,
-)
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import ClaimedList
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.faults import fault
 from tests.support.service import census, event, push

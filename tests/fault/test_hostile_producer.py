@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from redis.asyncio import Redis
 
-from forwarder.queue import Keys, ListLetters
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.raw_api import raw
 from tests.support.service import (

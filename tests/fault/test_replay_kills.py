@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.event import replaced
-from forwarder.queue import Keys
+from forwarder.queue.keys import Keys
 from tests.support.faults import fault
 from tests.support.letters import written
 from tests.support.service import census, event, eventually

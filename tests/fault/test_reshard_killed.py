@@ -18,8 +18,10 @@ from forwarder import cli
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import ReshardError, UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Queue, connect, mover
+from forwarder.queue import mover
 from forwarder.queue import queue as lists
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from tests.support.faults import fault
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy

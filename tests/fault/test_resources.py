@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.queue import Keys
+from forwarder.queue.keys import Keys
 from forwarder.simulator import Faults, RandomAnswer, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.promises import check, observed

@@ -14,10 +14,12 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Fleet as Attendance
-from forwarder.queue import Keys, Queue, connect
+from forwarder.queue.fleet import Fleet as Attendance
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Faults, Simulator
 from tests.support.faults import fault
 from tests.support.owners import owners, shared_fairly

@@ -20,8 +20,11 @@ from hypothesis.stateful import (
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
-from forwarder.queue import Claimed, Claims, Keys, Lease, NewLetter, QueueList, Settlement, Side, connect
-from forwarder.queue.lease import ClaimedList
+from forwarder.queue.claims import Claimed, Claims, NewLetter, Settlement
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.lease import ClaimedList, Lease
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import connect
 from tests.support.service import push
 from tests.support.virtual.list_model import ListModel
 

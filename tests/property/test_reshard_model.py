@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
-from forwarder.queue import Queue, QueueKeys, Side, connect, mover
+from forwarder.queue import mover
 from forwarder.queue import queue as lists
+from forwarder.queue.keys import QueueKeys, Side
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
 from tests.support.service import port_of

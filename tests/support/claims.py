@@ -2,7 +2,9 @@
 
 from redis.asyncio import Redis
 
-from forwarder.queue import Claims, Keys, Lease, Side
+from forwarder.queue.claims import Claims
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.lease import Lease
 
 
 async def owner(redis: Redis, keys: Keys, *, side: Side = "left", ttl: float = 5.0) -> Claims:

@@ -5,7 +5,10 @@ from collections.abc import Sequence
 from redis.asyncio import Redis
 
 from forwarder.dead_letters.letters import Letters
-from forwarder.queue import DeadLetter, Keys, ListLetters, NewLetter, Queue, Settlement, Side
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.letters import DeadLetter, ListLetters
+from forwarder.queue.queue import Queue
 from tests.support.claims import owner
 
 

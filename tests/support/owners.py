@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from forwarder.queue import Queue
+from forwarder.queue.queue import Queue
 
 
 async def owners(lists: Queue) -> list[str | None]:

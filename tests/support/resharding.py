@@ -11,20 +11,13 @@ from redis.asyncio import Redis
 
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import (
-    Census,
-    DeadLetter,
-    Keys,
-    ListLetters,
-    NewLetter,
-    Queue,
-    QueueList,
-    Settlement,
-    Side,
-    connect,
-)
-from forwarder.queue.queue import lists_of_a_queue
+from forwarder.queue.census import Census
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.letters import DeadLetter, ListLetters
+from forwarder.queue.queue import Queue, QueueList, lists_of_a_queue
 from forwarder.queue.sharding import shard_of
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.service import event
 

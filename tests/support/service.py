@@ -22,7 +22,9 @@ import aiohttp
 from redis.asyncio import Redis
 
 from forwarder import config
-from forwarder.queue import Census, Keys, QueueList, Side
+from forwarder.queue.census import Census
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.queue import QueueList
 from forwarder.service import Service
 from forwarder.simulator import Simulator
 from forwarder.worker.condition import State

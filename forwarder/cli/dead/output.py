@@ -10,7 +10,7 @@ from forwarder.cli.output import as_line, out, problem
 from forwarder.dead_letters.letter import count_of, order, summary
 from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 #: A list shows at most this many characters of a user or a name.
 _LONGEST = 40

@@ -21,7 +21,7 @@ from forwarder.dead_letters.replay import Kept, Replay, Report, Terms
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import ForwarderError
 from forwarder.logs.printable import visible
-from forwarder.queue import Undecided
+from forwarder.queue.census import Undecided
 
 #: Seconds to wait for the canary.
 _CANARY_TIMEOUT = 300.0

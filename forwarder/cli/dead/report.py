@@ -11,7 +11,7 @@ from forwarder.dead_letters.letter import count_of, summary
 from forwarder.dead_letters.replay import Replay, Report
 from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
-from forwarder.queue import Undecided
+from forwarder.queue.census import Undecided
 
 
 def state_of(undecided: Undecided) -> str:

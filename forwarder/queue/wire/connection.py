@@ -24,6 +24,8 @@ from forwarder.queue.wire import sentinels
 from forwarder.queue.wire.refusals import said
 from forwarder.queue.wire.url import Cluster, Sentinels, hosts, passwords
 
+__all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "translated"]
+
 #: Seconds without an answer after which a command fails. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
 

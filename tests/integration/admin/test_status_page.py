@@ -17,7 +17,10 @@ import structlog
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import HaltRecord, Keys, Queue, connect
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Answer, Faults, Refusal, Simulator
 from tests.support.service import KEY, Running, event, eventually, running, settings, settled
 

@@ -11,7 +11,9 @@ import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, ViewportSize, expect
 from redis.asyncio import Redis
 
-from forwarder.queue import HaltRecord, Keys, Queue
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.browser import browsing, chromium
 from tests.support.service import KEY, Running, event, eventually, port_of, running, settings, settled

@@ -13,7 +13,8 @@ from forwarder.dead_letters.edit import setting
 from forwarder.dead_letters.letters import Letters, Pushed
 from forwarder.dead_letters.replay import Replay, Report, Terms
 from forwarder.dead_letters.selection import Filter, Selection
-from forwarder.queue import Keys, Side, Undecided
+from forwarder.queue.census import Undecided
+from forwarder.queue.keys import Keys, Side
 from forwarder.simulator import Answer, Faults, Outage, Refusal, Simulator, UserAnswer
 from tests.support.claims import owner
 from tests.support.letters import bury, letters_of, of

@@ -12,7 +12,7 @@ from forwarder.config import Settings, load
 from forwarder.dead_letters.curl import curl
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 from tests.support.servers.raw_api import RawApi, raw
 
 KEY = "k3y$'\"\\ü"

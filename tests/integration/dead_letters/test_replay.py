@@ -12,7 +12,10 @@ from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.dead_letters.selection import Filter
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import InvalidElementError
-from forwarder.queue import Keys, ListLetters, QueueList, Side, connect
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import connect
 from tests.support.letters import bury, letters_of, of
 from tests.support.servers.proxy import Proxy
 from tests.support.service import by_user, census, event, port_of

@@ -9,7 +9,9 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.monitor.summary import Summary
-from forwarder.queue import Keys, QueueKeys, QueueList, connect
+from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Simulator
 from tests.support.service import Running, WorkerProcess, environment, event, eventually, running, settings, settled
 

@@ -14,25 +14,17 @@ from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, 
 from forwarder.operations import redistribute as redistribution
 from forwarder.operations.redistribute import Moved, Redistribution
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import (
-    Fleet,
-    Keys,
-    Lease,
-    ListLetters,
-    ListMover,
-    NewLetter,
-    Page,
-    Queue,
-    QueueKeys,
-    Settlement,
-    Side,
-    connect,
-    mover,
-    mover_lease,
-)
+from forwarder.queue import mover
 from forwarder.queue import queue as lists
-from forwarder.queue.queue import lists_of_a_queue
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.fleet import Fleet
+from forwarder.queue.keys import Keys, QueueKeys, Side
+from forwarder.queue.lease import Lease
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.mover import ListMover, Page, mover_lease
+from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import list_name, shard_of
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy

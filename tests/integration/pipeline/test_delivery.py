@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 from redis.asyncio import Redis
 
-from forwarder.queue import DeadLetter, Keys, ListLetters
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import DeadLetter, ListLetters
 from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.service import body, census, event, eventually, running, same_json, settings, settled

@@ -11,7 +11,12 @@ from forwarder import Durability, NotDurableError, NotPushedError, Producer
 from forwarder.demo.redis_server import EmbeddedRedis, version_of
 from forwarder.errors import QueueError
 from forwarder.operations.reshard import carry_out, make_plan, refuse
-from forwarder.queue import Fleet, HaltRecord, Keys, NewLetter, Place, Queue, Redis, Settlement, connect
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.fleet import Fleet, Place
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import Redis, connect
 from forwarder.simulator import Simulator
 from tests.support.claims import owner
 from tests.support.documents import PRODUCERS, REDIS

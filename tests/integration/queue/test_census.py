@@ -7,7 +7,10 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import Census, Keys, QueueList, connect
+from forwarder.queue.census import Census
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import connect
 
 
 @pytest_asyncio.fixture

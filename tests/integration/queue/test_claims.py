@@ -9,8 +9,10 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
-from forwarder.queue import Claimed, Claims, Keys, Lease, Settlement, Side, connect
-from forwarder.queue.lease import ClaimedList
+from forwarder.queue.claims import Claimed, Claims, Settlement
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.lease import ClaimedList, Lease
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 

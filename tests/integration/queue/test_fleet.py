@@ -4,8 +4,8 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import ShardsDisagreeError, WrongTypeError
-from forwarder.queue import Fleet, Place, QueueKeys
-from forwarder.queue.fleet import colleagues
+from forwarder.queue.fleet import Fleet, Place, colleagues
+from forwarder.queue.keys import QueueKeys
 from tests.support.service import eventually
 
 

@@ -9,7 +9,10 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.operations.resume import end_halt
-from forwarder.queue import HaltRecord, Queue, QueueKeys, connect
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import QueueKeys
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
 

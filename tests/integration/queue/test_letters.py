@@ -8,7 +8,11 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
-from forwarder.queue import Keys, ListLetters, NewLetter, QueueList, Settlement, Side, connect
+from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.keys import Keys, Side
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import QueueList
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 
 

@@ -12,7 +12,12 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
-from forwarder.queue import Claims, HaltRecord, Keys, ListLetters, NewLetter, Queue, Settlement, connect
+from forwarder.queue.claims import Claims, NewLetter, Settlement
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 

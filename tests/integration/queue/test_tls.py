@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import pytest
 
 from forwarder.errors import UnreachableError
-from forwarder.queue import Queue, connect
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Simulator
 from tests.support.servers.tls import Certificates, certificates, redis_by_tls
 from tests.support.service import event, eventually, free_port, push, running, settings

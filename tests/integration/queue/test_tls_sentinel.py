@@ -13,7 +13,7 @@ import pytest_asyncio
 from redis.exceptions import RedisError
 
 from forwarder import NotPushedError, Producer
-from forwarder.queue import connect
+from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Simulator
 from tests.support.producers import KINDS, Kind
 from tests.support.servers.tls import Certificates, certificates, redis_by_tls

@@ -8,7 +8,9 @@ from redis.asyncio import Redis
 
 from forwarder.errors import ExitOnHaltError
 from forwarder.operations.resume import end_halt
-from forwarder.queue import Census, Queue, QueueKeys
+from forwarder.queue.census import Census
+from forwarder.queue.keys import QueueKeys
+from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled

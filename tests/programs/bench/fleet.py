@@ -11,8 +11,10 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from forwarder.queue import Keys, Queue, connect
+from forwarder.queue.keys import Keys
+from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import shard_of
+from forwarder.queue.wire.connection import connect
 from tests.programs.bench.machine import cpu_seconds, peak_bytes
 from tests.programs.bench.measure import FailedError, await_end, started
 from tests.programs.bench.peers.forwarder_peer import ForwarderPeer

@@ -10,7 +10,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
-from forwarder.queue import Census
+from forwarder.queue.census import Census
 from forwarder.simulator import Simulator
 from tests.support.incidents import runbook
 from tests.support.incidents.runbook import Ran

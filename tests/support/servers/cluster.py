@@ -12,7 +12,7 @@ from redis.crc import key_slot
 from redis.exceptions import RedisError
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.queue import connect
+from forwarder.queue.wire.connection import connect
 from tests.support.service import eventually, free_port
 
 SLOTS = 16_384

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from forwarder.errors import RolledBackError
-from forwarder.queue import NewLetter, Settlement
+from forwarder.queue.claims import NewLetter, Settlement
 
 #: (sequence number, stamp) of a claim.
 Field = tuple[int, int]

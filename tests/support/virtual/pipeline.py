@@ -21,9 +21,10 @@ from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.pipeline.gate import Ending
-from forwarder.queue import Claimed, Claims, Keys, Lease, Settlement
 from forwarder.queue.claim_ids import ClaimIds
-from forwarder.queue.lease import ClaimedList
+from forwarder.queue.claims import Claimed, Claims, Settlement
+from forwarder.queue.keys import Keys
+from forwarder.queue.lease import ClaimedList, Lease
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Stopping
 from forwarder.worker.ownership import Ownership

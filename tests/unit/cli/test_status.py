@@ -5,7 +5,8 @@ import pytest
 
 from forwarder.cli import status as command
 from forwarder.operations.status import ListStatus, Owner, Status
-from forwarder.queue import Census, HaltRecord
+from forwarder.queue.census import Census
+from forwarder.queue.halts import HaltRecord
 
 
 def census(waiting: int, *, lease: str | None = None) -> Census:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import pytest
 
 from forwarder.demo.check import Purchases, Seen, plan, verdict
-from forwarder.queue import Census
+from forwarder.queue.census import Census
 
 Entry = tuple[str, int, int]
 

@@ -2,7 +2,7 @@
 
 from forwarder.metrics import Metrics
 from forwarder.monitor.gauges import Gauges
-from forwarder.queue import Census, Memory
+from forwarder.queue.census import Census, Memory
 
 
 def a_list(waiting: int = 0, claimed: int = 0, letters: int = 0, sequence: int = 0) -> Census:

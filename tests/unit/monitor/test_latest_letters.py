@@ -1,7 +1,7 @@
 """What the status page says of dead letters, and what it leaves to the command."""
 
 from forwarder.monitor.latest_letters import Latest, hidden
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 
 def letters(size: int) -> Latest:

@@ -7,7 +7,8 @@ import pytest
 from forwarder.api.answer import Declined, Meaning
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.gate import Gate, Halted, Lost, Stopped
-from forwarder.queue import Keys, Lease
+from forwarder.queue.keys import Keys
+from forwarder.queue.lease import Lease
 from tests.support.virtual.pipeline import _NO_REDIS, Attempt, World, virtually
 
 UNAUTHORIZED = Declined(401, Meaning.UNAUTHORIZED)

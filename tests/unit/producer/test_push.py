@@ -21,7 +21,7 @@ from forwarder.errors import (
 from forwarder.producer.encoding import Outgoing
 from forwarder.producer.push import Portion, Push
 from forwarder.producer.target import Fate, PushEnding
-from forwarder.queue import Side
+from forwarder.queue.keys import Side
 from forwarder.queue.sharding import shard_of
 
 

@@ -18,7 +18,10 @@ from forwarder.pipeline.buffer.buffer import Limits
 from forwarder.pipeline.gate import Gate
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
-from forwarder.queue import Claims, HaltRecord, Keys, Lease
+from forwarder.queue.claims import Claims
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys
+from forwarder.queue.lease import Lease
 from forwarder.worker.condition import NEXT, Condition, OwnedList, State, Stopping
 
 HALT = HaltRecord(HaltReason.CREDENTIALS, "the API answered 401", "2026-01-01T00:00:00Z", "")

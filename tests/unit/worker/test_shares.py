@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from forwarder.api.pacing.rate import Rate
 from forwarder.pipeline.buffer.buffer import Buffer, Limits
-from forwarder.queue import Place
+from forwarder.queue.fleet import Place
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.worker.shares import fair
 

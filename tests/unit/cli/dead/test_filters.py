@@ -12,7 +12,7 @@ from forwarder.dead_letters.letter import line, order, summary
 from forwarder.dead_letters.selection import Filter
 from forwarder.errors import InvalidElementError
 from forwarder.logs.printable import visible
-from forwarder.queue import DeadLetter
+from forwarder.queue.letters import DeadLetter
 
 
 def letter(element: bytes) -> DeadLetter:
