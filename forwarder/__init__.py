@@ -14,7 +14,7 @@ For people:
 
 cli           the commands, each with its output
 admin         the admin address: probes, metrics, the status page, its actions
-monitor       what a process knows about its queue: read once a second, kept for 15 minutes
+monitor       what a process knows about its queue: read every five seconds, kept for 15 minutes
 operations    status, check, resharding
 dead_letters  selecting, explaining and replaying dead letters
 demo          its own Redis, a shop's purchases, and a check of every event

@@ -8,7 +8,7 @@ from forwarder.outcome import HaltReason, LetterReason
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
 #: Each of these statuses has a label value of its own. All others share "other", so that no server can invent series.
-_STATUSES = frozenset(
+STATUSES = frozenset(
     f"{status}"
     for status in (
         *(200, 201, 202, 204),
@@ -22,7 +22,7 @@ _STATUSES = frozenset(
 def status_label(status: int) -> str:
     """The label value for an HTTP status."""
     text = str(status)
-    return text if text in _STATUSES else "other"
+    return text if text in STATUSES else "other"
 
 
 class Metrics:

@@ -77,5 +77,5 @@ def remedy(reason: str) -> str:
     """What to do about a halt, even if this version does not know its reason."""
     try:
         return REMEDIES[HaltReason(reason)]
-    except ValueError:
+    except (ValueError, KeyError):
         return "run `forwarder resume` when the cause is gone"

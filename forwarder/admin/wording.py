@@ -43,6 +43,9 @@ def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
     if readiness.reason == "redis":
         sentence = "Nothing can be claimed or settled, so no POST starts. Nothing is lost."
         return Said("bad", "Redis is unavailable", sentence, readiness.detail, readiness.remedy)
+    if readiness.reason == "defect":
+        sentence = "Events go on, but this process does not know or show everything any more."
+        return Said("bad", "A part of the service has failed", sentence, readiness.detail, readiness.remedy)
     match readiness.state:
         case State.DRAINING if unaccepted:
             sentence = "Events stay in Redis and are retried. The service recovers by itself when the API does."
@@ -64,7 +67,7 @@ def said(readiness: Readiness, lease_ttl: float, unaccepted: str = "") -> Said:
 def _title(reason: str) -> str:
     try:
         return _TITLES[HaltReason(reason)]
-    except ValueError:
+    except (ValueError, KeyError):
         return "Halted"
 
 

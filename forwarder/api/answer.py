@@ -1,7 +1,10 @@
 """The answer to one POST, and what a status means. Pure.
 
-The statuses are from the API's reference page ("Users / Events"). :data:`Answer` is a closed union, matched with
-``assert_never``: a new member fails the type check until every place handles it.
+The statuses are from the API's reference page ("Users / Events").
+
+To treat one more status, give it a :class:`Meaning` in :func:`meaning`. The type check then fails until
+``verdict.Judge`` handles it. Three places follow the status itself and must be looked at: ``courier._signal`` (what it
+says about the API's health), ``metrics.STATUSES`` (whether it has a label of its own), ``dead_letters.explain``.
 """
 
 from collections.abc import Mapping
@@ -48,7 +51,7 @@ class Declined:
 class Unanswered:
     """No status came back."""
 
-    #: A word from a closed set, for metrics and logs: refused, reset, timeout, dns, tls,
+    #: A word from a closed set, for metrics and logs: refused (the connection was), reset, timeout, dns, tls,
     #: no_socket (this machine has no descriptor or no memory for one), other.
     cause: str
     #: Whether the request may have arrived. Sending it again may then double its events.

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 
 def _signal(answer: Answer) -> Signal:
-    """What an answer says about the health of the API. A refusal is a good sign: the API is at work."""
+    """What an answer says about the health of the API: all is well but for 429, 5xx and silence."""
     match answer:
         case Declined(status=429):
             return Signal.PUSHBACK

@@ -1,7 +1,8 @@
 """Turns the answer to one POST into a verdict, considering what the API answered to other users.
 
-A refusal counts only while the API is known to work. After a 202, a 404 means that the API does not know this one user;
-before any 202, the URL may be wrong. A 503 counts against a batch only while the batches of others are accepted.
+After a 202, a 404 means that the API does not know this one user; before any 202, the URL may be wrong. A 503 counts
+against a batch only while the batches of others are accepted. A 400 or 413 always counts, unless another user has just
+got an answer that may not be the API's.
 """
 
 from collections.abc import Callable
@@ -24,7 +25,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Bisect:
-    """One of the events is bad: halve the batch. If there is only one event, refuse it with this refusal."""
+    """One of the events is bad: halve the batch. A single event is refused; without FORWARDER_BISECT every event is."""
 
     refusal: Refused
 
@@ -49,7 +50,7 @@ Verdict = Accept | Bisect | Refuse | Retry | Halt
 
 @dataclass(slots=True)
 class Tries:
-    """The attempts of one batch.
+    """What the judge remembers of one batch.
 
     Attributes:
         since: when the batch was first sent, on the judge's clock.

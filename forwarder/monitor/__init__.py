@@ -1,4 +1,4 @@
-"""What a process knows about its queue: read once a second, kept for 15 minutes.
+"""What a process knows about its queue: read every five seconds and when somebody looks, kept for 15 minutes.
 
 monitor         takes a sample every five seconds, and logs a summary once a minute
 watch           reads Redis at most once a second

@@ -4,12 +4,12 @@ A batch goes down: dispatch, delivery, attempts, and the courier of `api`. Its o
 No step knows the one above it.
 
 intake        claims, adopts and decodes events
-dispatch      starts a delivery when a user is due and a POST may start; drains
+dispatch      starts a delivery when a user is due and a POST may start; lets POSTs in flight finish at the end
 delivery      gets a batch decided: bisects; one outcome per event
-attempts      tries a batch until there is a verdict
-stock         the claimed events: signals room to fill, and a batch to send
+attempts      sends a batch until there is a verdict
+stock         the claimed events: signals room and due batches, reads spilled events back
 settlement    ends claims: the only code that acknowledges or dead-letters
-buffer        the events by user, and which user is next
+buffer        the events by user: which user is next, and which events leave memory while a user backs off
 recognition   whether this is a list of events at all
 gate          whether a POST may start, and if not, why
 brake         halts when most events are refused

@@ -13,7 +13,10 @@ from forwarder.retry import Backoff
 
 
 class Attempts:
-    """The attempts of one owner of a list. A batch that backs off holds no permit, and few bytes in memory."""
+    """Sends batches until there is a verdict, for one owner of a list.
+
+    A batch that backs off holds no permit, and few bytes in memory.
+    """
 
     def __init__(self, courier: Courier, backoff: Backoff, gate: Gate, stock: Stock) -> None:
         self._courier = courier

@@ -20,7 +20,8 @@ class Delivery:
     """Delivers batches for one owner of a list. The caller promises that each user has at most one batch here.
 
     Args:
-        bisect: whether a batch that was refused as malformed is halved, to find the bad event.
+        bisect: whether a batch that was refused as malformed is halved, to find the bad event. One that is too large
+            always is.
     """
 
     def __init__(
@@ -71,9 +72,14 @@ class Delivery:
     def _decide(self, events: Sequence[Event], outcome: Outcome) -> None:
         """Passes the outcome to settlement, and frees the room of events that are decided."""
         self._settler.add(events, outcome)
-        if isinstance(outcome, Deferred):
-            return
-        if isinstance(outcome, Accepted):
-            # The stamp is Redis' time, which may be ahead of this machine's.
-            self._metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
-        self._stock.decided(events)
+        match outcome:
+            case Accepted():
+                # The stamp is Redis' time, which may be ahead of this machine's.
+                self._metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
+                self._stock.decided(events)
+            case Refused():
+                self._stock.decided(events)
+            case Deferred():
+                pass
+            case _:
+                assert_never(outcome)

@@ -63,5 +63,5 @@ class Dispatch:
         await self.cancel()
 
     async def cancel(self) -> None:
-        """Returns when all deliveries have ended."""
+        """Cancels all deliveries. Returns when they have ended."""
         await cancelled(tuple(self._deliveries))

@@ -39,7 +39,8 @@ Ending = Stopped | Lost | Halted
 class Gate:
     """Lets POSTs start while this ownership lasts, and while they can still be settled under its lease.
 
-    Example: a lease of 30 s and a margin of 10 s. POSTs may start during the first 20 s after each renewal. A POST that
+    Example: a lease of 30 s and a margin of 10 s. POSTs may start during the first 20 s after each
+    command that extends the lease (renew, claim, settle). A POST that
     starts then has at least 10 s to be answered and settled before another worker can own the list.
 
     Args:
@@ -54,7 +55,8 @@ class Gate:
         self._clock = clock
         self._news = asyncio.Event()
         self._settling_since: float | None = None
-        #: Done as soon as the ownership must end. It is the only record of that, so no POST can start between the
+        #: Done as soon as the ownership must end: then the gate is closed for good. Before that it may be shut for a
+        #: moment, see :meth:`is_open`. It is the only record of the end, so no POST can start between the
         #: decision and its announcement.
         self.closed: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
 

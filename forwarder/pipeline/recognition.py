@@ -1,4 +1,7 @@
-"""Whether this is a list of events at all. Until that is known, nothing in it becomes a dead letter."""
+"""Whether this is a list of events at all.
+
+Until that is known, nothing becomes a dead letter but elements that are too long, which `claim.lua` never transfers.
+"""
 
 from forwarder.event import Event, Invalid
 from forwarder.outcome import Halt, HaltReason, LetterReason, Refused

@@ -1,4 +1,7 @@
-"""Ends claims: the only code that acknowledges an event or makes it a dead letter."""
+"""Ends claims: the only code that acknowledges an event or makes it a dead letter.
+
+One exception: `claim.lua` makes a dead letter of an element that is too long to be worth its transfer.
+"""
 
 import asyncio
 from collections.abc import Sequence

@@ -45,7 +45,7 @@ class Stock:
         return self._buffer.events
 
     def bound(self, limits: Limits) -> None:
-        """From now on these limits apply."""
+        """Other limits of events and bytes from now on; those of a POST stay."""
         self._buffer.bound(limits)
 
     async def room(self) -> Room:
@@ -108,7 +108,7 @@ class Stock:
 
     def decided(self, events: Sequence[Event]) -> None:
         """These events of a batch in flight are decided: their room is free again."""
-        self._buffer.decided(events)
+        self._buffer.free(events)
         self._freed.set()
 
     async def finish(self, user: str) -> None:

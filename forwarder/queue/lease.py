@@ -15,8 +15,14 @@ from forwarder.queue.wire.connection import translated
 
 
 @dataclass(frozen=True, slots=True)
-class ClaimedList:
-    """Where a list stood when its lease was acquired."""
+class Position:
+    """Where a list stood when its lease was acquired.
+
+    Attributes:
+        sequence: how many events were ever claimed; the next one gets this number plus one.
+        settlement: the number of the last settlement.
+        claimed: how many events are claimed: the new owner adopts them.
+    """
 
     sequence: int
     settlement: int
@@ -54,7 +60,7 @@ class Lease:
         #: The earliest time at which the lease ends, on `clock`: counted from before the command that set it was sent.
         self.end = 0.0
         #: Where the list stood at the last acquisition.
-        self.start = ClaimedList(0, 0, 0)
+        self.start = Position(0, 0, 0)
         self._ttl = ttl
         self._over = over
         self._clock = clock
@@ -82,7 +88,7 @@ class Lease:
                 self.end = max(self.end, sent + self._ttl)
         return reply
 
-    async def acquire(self) -> ClaimedList | None:
+    async def acquire(self) -> Position | None:
         """Takes the lease if it is free; None while another worker holds it.
 
         Raises:
@@ -94,7 +100,7 @@ class Lease:
             case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
                 raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
             case [b"acquired", int(sequence), int(settlement), int(claimed)]:
-                self.start = ClaimedList(sequence, settlement, claimed)
+                self.start = Position(sequence, settlement, claimed)
                 return self.start
         return None
 

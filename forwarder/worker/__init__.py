@@ -3,7 +3,7 @@
 worker        owns a share of the lists or stands by; waits while halted; starts over
 shares        which lists this worker owns
 ownership     one ownership of a list: wires the steps, renews the lease, winds down, releases it
-halts         the halt as this process sees it; the only code that reads it
+halts         which halt is meant for this process; the only code of the worker that reads it
 condition     what the worker is doing, and whether it is ready
 process       what a process builds once
 """

@@ -27,13 +27,13 @@ class Stopping:
 
 
 class State(StrEnum):
-    """What a worker is doing; the words of /readyz."""
+    """What a worker is doing; the words of the log and of /readyz."""
 
     STARTING = "starting"
     STANDING_BY = "standing by"
     DRAINING = "draining"
     HALTED = "halted"
-    #: Shown from the request to stop until STOPPED, unless the worker is halted.
+    #: Never entered, only shown by `readiness` after the request to stop; a halt or a Redis problem is shown instead.
     STOPPING = "stopping"
     STOPPED = "stopped"
 
@@ -127,7 +127,7 @@ class Condition:
 
     @property
     def readiness(self) -> Readiness:
-        """A worker is ready if it drains lists or stands by, Redis is available, and nobody has asked it to stop."""
+        """Ready: it drains lists or stands by, Redis is available, nobody asked it to stop, and no part has failed."""
         halt, problem = self.halt, self._availabilities.problem
         if halt is not None:
             return Readiness(False, self.state, halt.reason, halt.detail, remedy(halt.reason))  # noqa: FBT003

@@ -1,4 +1,4 @@
-"""The halt as this process sees it. The only code that reads it."""
+"""The halt as this process sees it: which halt in Redis is meant for it."""
 
 from datetime import UTC, datetime
 

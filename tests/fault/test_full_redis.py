@@ -16,7 +16,7 @@ from forwarder.errors import UnreachableError
 from forwarder.queue.claims import NewLetter, Settlement
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys, Side
-from forwarder.queue.lease import ClaimedList
+from forwarder.queue.lease import Position
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
@@ -58,7 +58,7 @@ async def test_a_backlog_drains_to_nothing(redis: Redis) -> None:
     await push(redis, KEYS.list, elements)
     await fill(redis)
     claims, drained = await owner(redis, KEYS), list[bytes | None]()
-    assert claims.lease.start == ClaimedList(0, 0, 0)
+    assert claims.lease.start == Position(0, 0, 0)
     await claims.lease.renew()
     while (claimed := await claims.claim(**LIMITS)).elements:
         drained += claimed.elements
@@ -84,7 +84,7 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await fill(redis)
     await redis.delete(KEYS.lease)
     heir = await owner(redis, KEYS)
-    assert heir.lease.start == ClaimedList(sequence=2, settlement=0, claimed=2)
+    assert heir.lease.start == Position(sequence=2, settlement=0, claimed=2)
     fields = (await heir.claimed_fields()).take(9)
     assert await heir.read(fields) == lost.elements
     assert (await heir.claim(**LIMITS)).elements == [b"3"]

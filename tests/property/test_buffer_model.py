@@ -102,7 +102,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
         user = data.draw(st.sampled_from(sorted(self.in_flight)))
         count = data.draw(st.integers(0, len(self.in_flight[user])))
         self._recall(user)
-        self.buffer.decided(self.in_flight[user][:count])
+        self.buffer.free(self.in_flight[user][:count])
         del self.in_flight[user][:count]
 
     @precondition(lambda self: self.in_flight)
@@ -114,7 +114,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
     def _done(self, user: str, meanwhile: int = 0) -> None:
         """As delivery ends: what was spilled is read again before the user may be ready; newer events may come then."""
         self._recall(user)
-        self.buffer.decided(self.in_flight.pop(user))
+        self.buffer.free(self.in_flight.pop(user))
         with self._as_in_the_table("finish", user):
             ids = self.buffer.finish(user)
         while ids:

@@ -22,7 +22,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue.claims import Claimed, Claims, NewLetter, Settlement
 from forwarder.queue.keys import Keys, Side
-from forwarder.queue.lease import ClaimedList, Lease
+from forwarder.queue.lease import Lease, Position
 from forwarder.queue.queue import QueueList
 from forwarder.queue.wire.connection import connect
 from tests.support.service import push
@@ -163,7 +163,7 @@ class QueueAgainstModel(RuleBasedStateMachine):
         if self.owner:
             assert acquired is None
             return
-        assert acquired == ClaimedList(self.model.sequence, self.model.settlement, len(self.model.claimed))
+        assert acquired == Position(self.model.sequence, self.model.settlement, len(self.model.claimed))
         self.owner = Claims(contender, side=self.side)
         fields = self.do(self.owner.claimed_fields()).take(10_000)
         assert fields == sorted(self.model.claimed)

@@ -60,7 +60,7 @@ class Rate:
         self._guess *= factor
 
     def accepted(self, now: float) -> None:
-        """A POST was accepted."""
+        """A POST was answered in time and was not pushed back, whether or not its events were accepted."""
         self._turn(now)
         self._accepted += 1
         if self.value != self._ceiling:

@@ -1,6 +1,6 @@
 """Claimed events by user, and which user is next. Pure.
 
-buffer        the groups of all users, bounded in events and bytes
+buffer        the groups of all users, bounded in events and bytes; spills those of users who back off
 group         the events of one user, and what the user is doing
 turns         the ready users, by size and by age
 batch         one POST's worth of one user's events

@@ -81,7 +81,7 @@ def _mention(user: str) -> int:
 class Buffer:
     """Bounded in events and bytes: the caller asks for :meth:`room` before it adds.
 
-    Events of a batch that is in flight still count, until :meth:`decided`. Bytes are those of the bodies and of the
+    Events of a batch that is in flight still count, until :meth:`free`. Bytes are those of the bodies and of the
     users, who may be long too. What a user is doing, and what each call changes about it, is the table in `group`.
 
     Args:
@@ -103,7 +103,7 @@ class Buffer:
         self.spilled = 0
 
     def bound(self, limits: Limits) -> None:
-        """From now on these bounds apply to events and bytes. Whatever exceeds them stays until it is decided."""
+        """From now on these bounds apply to events and bytes. What exceeds them stays until it is decided."""
         self._max_events, self._max_bytes = limits.events, limits.bytes
 
     def room(self) -> Room:
@@ -196,7 +196,7 @@ class Buffer:
             self._spill_all(group)
         size, all_shares = _bodies(batch.events) + _mentions(batch.events), _SHARE_OF_ALL * self._backing_off
         if len(batch.events) * all_shares > self._max_events or size * all_shares > self._max_bytes:
-            self.decided(batch.events)
+            self.free(batch.events)
             self.bytes += _mention(batch.user)  # the batch keeps the user's ID, once for all of its events
             self.spilled += len(batch.events)
             batch.release()
@@ -207,7 +207,7 @@ class Buffer:
         if newer is not None and group.spilled is not None:
             for number, stamp in newer.take(len(newer)):
                 group.spilled.append(number, stamp)
-        self.decided(group.events)
+        self.free(group.events)
         group.events.clear()
         group.bytes = 0
 
@@ -280,8 +280,8 @@ class Buffer:
             group.bytes -= len(taken[-1].body)
         return tuple(taken)
 
-    def decided(self, events: Sequence[Event]) -> None:
-        """These events of a batch in flight are decided, or have left memory: their room is free again."""
+    def free(self, events: Sequence[Event]) -> None:
+        """These events are decided, or only their IDs stay: their room is free again."""
         self.events -= len(events)
         self.bytes -= _bodies(events) + _mentions(events)
 

@@ -11,7 +11,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
 from forwarder.queue.claims import Claimed, Claims, Settlement
 from forwarder.queue.keys import Keys, Side
-from forwarder.queue.lease import ClaimedList, Lease
+from forwarder.queue.lease import Lease, Position
 from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
@@ -209,7 +209,7 @@ async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis
     stamps = [(await dead.claim(**LIMITS | {"most": 4_000})).stamp for _ in range(3)]
     await redis.delete(Keys(queue_name).lease)
     heir = await owner(redis, Keys(queue_name))
-    assert heir.lease.start == ClaimedList(sequence=12_000, settlement=0, claimed=12_000)
+    assert heir.lease.start == Position(sequence=12_000, settlement=0, claimed=12_000)
     fields = (await heir.claimed_fields()).take(20_000)
     assert fields == [(number + 1, stamps[number // 4_000]) for number in range(12_000)]
     page = [*fields[9_990:], (12_001, stamps[2]), (1, stamps[2])]
@@ -235,7 +235,7 @@ async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str
 async def test_a_lease_ends_by_the_clock_of_redis(redis: Redis, queue_name: str) -> None:
     first, second = (await owner(redis, Keys(queue_name), ttl=1_000)).lease, contender(redis, queue_name)
     await redis.pexpire(Keys(queue_name).lease, 1)
-    assert await eventually(second.acquire, within=5) == ClaimedList(0, 0, 0)
+    assert await eventually(second.acquire, within=5) == Position(0, 0, 0)
     with pytest.raises(LeaseLostError):
         await first.renew()
 

@@ -54,7 +54,7 @@ class _World:
     def tick(self, now: float) -> None:
         while self._in_flight and self._in_flight[0][0] <= now:
             _, answered = self._in_flight.popleft()
-            self._buffer.decided(answered.events)
+            self._buffer.free(answered.events)
             self._buffer.finish(answered.user)
         while self.waiting and not self._buffer.full:
             self._claim(now)

@@ -24,7 +24,7 @@ from forwarder.pipeline.gate import Ending
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.claims import Claimed, Claims, Settlement
 from forwarder.queue.keys import Keys
-from forwarder.queue.lease import ClaimedList, Lease
+from forwarder.queue.lease import Lease, Position
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Stopping
 from forwarder.worker.ownership import Ownership
@@ -132,9 +132,9 @@ class VirtualLease(Lease):
             raise UnreachableError("scripted")
         return found
 
-    async def acquire(self) -> ClaimedList | None:
+    async def acquire(self) -> Position | None:
         here = self._world.list
-        self.start = await self.command(lambda: ClaimedList(here.sequence, here.settlement, len(here.claimed)))
+        self.start = await self.command(lambda: Position(here.sequence, here.settlement, len(here.claimed)))
         return self.start
 
     async def renew(self) -> None:

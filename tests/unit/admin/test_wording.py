@@ -33,6 +33,12 @@ def test_a_redis_that_does_not_serve_comes_before_the_rest(state: State) -> None
     assert (said.tone, said.title, said.detail) == ("bad", "Redis is unavailable", "LOADING")
 
 
+@pytest.mark.parametrize("state", [State.STANDING_BY, State.DRAINING])
+def test_a_part_that_has_failed_is_never_shown_as_well(state: State) -> None:
+    said = words.said(Readiness(ready=False, state=state, reason="defect", detail="the monitor has failed"), 30)
+    assert (said.tone, said.detail) == ("bad", "the monitor has failed")
+
+
 def test_notices_speak_only_of_what_is_wrong() -> None:
     assert not [*words.stale(0.5), *words.unbalanced(0)]
     assert "12 s" in next(words.stale(12.3))

@@ -34,7 +34,7 @@ def taken(held: Buffer) -> Batch:
 
 
 def finish(held: Buffer, batch: Batch) -> None:
-    held.decided(batch.events)
+    held.free(batch.events)
     held.finish(batch.user)
 
 
@@ -166,9 +166,9 @@ def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decid
     held.add([event("a", size=49)], now=0.0)
     batch = taken(held)
     assert held.room() == (8, 850), "what is in flight is still in memory"
-    held.decided(batch.events[:1])
+    held.free(batch.events[:1])
     assert held.room() == (9, 950)
-    held.decided(batch.events[1:])
+    held.free(batch.events[1:])
     assert held.room() == (10, 1000)
 
 
@@ -206,7 +206,7 @@ def order(held: Buffer, *, deep: bool) -> str:
     users = ""
     while (batch := held.take(LATER, deep=deep)) is not None:
         users += batch.user
-        held.decided(batch.events)
+        held.free(batch.events)
     return users
 
 
@@ -257,7 +257,7 @@ def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_r
     before = held.room()[0]
     held.back_off(batch)
     assert (held.spilled, held.room()[0]) == (3, before + 3), "the batch itself stays: it is tried again"
-    held.decided(batch.events)
+    held.free(batch.events)
     assert [number for number, _ in held.finish("a")] == [2, 3]
 
 
@@ -285,7 +285,7 @@ def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
     held = filled("aabb", per_post=2, max_events=8)
     first, second = taken(held), taken(held)
     held.back_off(first)
-    held.decided(first.events)
+    held.free(first.events)
     held.finish(first.user)
     held.back_off(second)
     assert not second.released
