@@ -2,8 +2,9 @@
 
 A fresh interpreter needs most of a second of processor time before a command begins, and the tests start hundreds of
 them; a fork needs a fiftieth of that. What runs is the same: it has its own process id, environment, descriptors,
-signals and exit code. Two things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that
-forks, and so is the memory to begin with. A test that looks at these starts a fresh interpreter.
+signals and exit code. Three things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that
+forks, so is the memory to begin with, and what a library reads from the environment when it is imported has been read.
+A test of these starts a fresh interpreter.
 """
 
 import asyncio
