@@ -143,7 +143,6 @@ class Settings(BaseModel):
         default=True,
         description="Whether a batch that was answered 400 is bisected to find the bad event; "
         "one that was answered 413 always is.",
-    ,
     )
     dead_letter_brake: int = Field(
         100, ge=0, description="Halt when 80 % of this many decided events were refused; 0 turns this off."

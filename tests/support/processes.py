@@ -2,8 +2,9 @@
 
 A fresh interpreter needs most of a second of CPU before a command begins, and the tests start hundreds of them. A fork
 needs a fiftieth of that. The same code runs, with its own process ID, environment, descriptors, signals and exit code.
-Two things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that forks, and so is the memory at
-the beginning. A test that looks at these starts a fresh interpreter.
+Three things differ: /proc/PID/cmdline and /proc/PID/environ are those of the process that forks, so is the memory at
+the beginning, and libraries have read their environment variables already. A test that depends on one of these starts a
+fresh interpreter.
 """
 
 import asyncio
