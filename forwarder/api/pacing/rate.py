@@ -8,7 +8,7 @@ the guess the rate grows slowly, which costs few refusals; once it has passed th
 Example: the limit is 100 and the API takes 60. In the first second 60 POSTs are accepted and 40 are refused: the guess
 is 60, the rate becomes 57, reaches 60 about three seconds later, and then costs about one refusal a second.
 
-Few refusals at a rate that has been seen to work are noise, perhaps one user's own limit. They hardly count;
+Few refusals at a rate that has been seen to work are noise, perhaps one user's own limit. They count little;
 otherwise chance alone would push the rate down without end. Where nothing at all was accepted there is nothing to
 guess from: the rate is halved, and once something is accepted it doubles every second until it is near the old guess.
 """
