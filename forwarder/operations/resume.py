@@ -23,8 +23,9 @@ async def end_halt(queue: Queue, *, allow_refusals: int = 0) -> HaltRecord | Non
         await patiently(lambda: queue.allow(allow_refusals))
 
     async def end() -> None:
-        # If the reply to the first try was lost, a halt in force now is a new one, and stays.
-        if await queue.halt() == halt:
+        # This halt and no other: one that was written meanwhile stays. Only the text of a halt that was written by hand
+        # differs from ours though it says the same.
+        if await queue.end_halt(halt) is None and await queue.halt() == halt:
             await queue.end_halt()
 
     await patiently(end)

@@ -59,6 +59,8 @@ class Gate:
         #: moment, see :meth:`is_open`. It is the only record of the end, so no POST can start between the
         #: decision and its announcement.
         self.closed: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        #: Whether the lease was lost, be it after the gate was closed for another reason.
+        self.lost = False
 
     def close(self, why: Ending) -> None:
         """From now on no POST starts. The first reason is kept."""
@@ -99,4 +101,5 @@ class Gate:
         try:
             yield
         except (LeaseLostError, RolledBackError) as error:
+            self.lost = True
             self.close(Lost(str(error)))

@@ -40,6 +40,10 @@ class Halts:
         halt = await self._queue.halt()
         return halt if halt is not None and self._is_meant(halt) else None
 
+    async def present_once_available(self) -> HaltRecord | None:
+        """The same, once Redis is available."""
+        return await self._availability.until(self.present)
+
     async def before_work(self) -> HaltRecord | None:
         """The halt that keeps this process from work. Waits until Redis is available.
 

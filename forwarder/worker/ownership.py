@@ -85,12 +85,12 @@ class Ownership:
             ]
             ending = await self.gate.closed
             await cancelled(others)
-            if isinstance(ending, Lost):
-                self._metrics.lease_lost.inc()
-            else:
+            if not isinstance(ending, Lost):
                 await self._wind_down(settling, stopping)
             await self._dispatch.cancel()
             await cancelled((renewal, settling))
+        if self.gate.lost:
+            self._metrics.lease_lost.inc()
         # If the lease is lost only while winding down, the ending stays as it is: there is nothing left to do about it.
         return await self._release()
 

@@ -17,6 +17,7 @@ import structlog
 
 from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
+from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.buffer.buffer import Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
 from forwarder.queue.claims import Claims
@@ -208,11 +209,7 @@ class Shares:
         self._divide()
         ownership.gate.closed.add_done_callback(partial(self._ended, shard))
         try:
-            # How many refusals an operator lets through: read before an event of the list can be refused.
-            allowance = await first_of(
-                availability.until(process.queue.lists[shard].take_allowance), ownership.gate.closed
-            )
-            process.brake.allow(allowance or 0)
+            await self._prepare(ownership, shard, availability)
             if not await ownership.run(self._stopping):
                 self._unreleased.add(lease)
         finally:
@@ -223,6 +220,15 @@ class Shares:
             self._divide()
             self._news.set()
             await blocking.aclose()
+
+    async def _prepare(self, ownership: Ownership, shard: int, availability: Availability) -> None:
+        """Reads what must be known before the first event of the list can be sent or refused."""
+        process, closed = self._process, ownership.gate.closed
+        allowance = await first_of(availability.until(process.queue.lists[shard].take_allowance), closed)
+        process.brake.allow(allowance or 0)
+        # The owner before may have written a halt and released the list since the last heartbeat.
+        if await first_of(self._halts.present_once_available(), closed) is not None:
+            ownership.gate.close(Halted(None))
 
     def _ended(self, shard: int, closed: asyncio.Future[Ending]) -> None:
         """Called as soon as a gate is closed, while POSTs in flight still finish."""

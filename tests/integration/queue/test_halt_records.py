@@ -90,3 +90,31 @@ async def test_a_halt_that_a_person_wrote_halts_and_can_be_ended(
     await redis.set(keys.halt, text)
     assert await end_halt(queue) == found
     assert await queue.halt() is None
+
+
+async def test_resume_does_not_end_a_halt_that_came_after_the_one_it_reports(
+    redis_client: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = HaltRecord("credentials", "the API answered 401", "2026-01-01T00:00:00Z", "key-1")
+    new = HaltRecord("dead_letter_brake", "most were refused", "2026-01-01T00:00:01Z", "")
+    queue = Queue(redis_client, queue_name, 1)
+    await queue.write_halt(old)
+    end = queue.end_halt
+
+    async def end_late(halt: HaltRecord | None = None) -> HaltRecord | None:
+        """Another worker halts between the question and the end."""
+        await redis_client.delete(QueueKeys(queue_name).halt)
+        await queue.write_halt(new)
+        return await end(halt)
+
+    monkeypatch.setattr(queue, "end_halt", end_late)
+    assert await end_halt(queue) == old
+    assert await queue.halt() == new
+
+
+async def test_resume_ends_a_halt_that_was_written_by_hand(redis_client: Redis, queue_name: str) -> None:
+    text = b'{ "reason": "credentials", "detail": "by hand",  "since": "", "fingerprint": "" }'
+    await redis_client.set(QueueKeys(queue_name).halt, text)
+    queue = Queue(redis_client, queue_name, 1)
+    assert (await end_halt(queue)) == HaltRecord("credentials", "by hand", "", "")
+    assert await queue.halt() is None

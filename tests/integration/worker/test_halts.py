@@ -1,5 +1,6 @@
 """A wrong key, a wrong URL or a broken deploy never empties the queue: the service halts and keeps everything."""
 
+import asyncio
 import json
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from redis.asyncio import Redis
 from forwarder.errors import ExitOnHaltError
 from forwarder.operations.resume import end_halt
 from forwarder.queue.census import Census
-from forwarder.queue.keys import QueueKeys
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
 from tests.support.faults import fault
-from tests.support.service import KEY, Running, census, event, eventually, running, settings, settled
+from tests.support.servers.proxy import Proxy
+from tests.support.service import KEY, Running, census, event, eventually, port_of, running, settings, settled
 
 
 async def halted(service: Running) -> dict[str, str]:
@@ -200,3 +203,26 @@ async def test_a_403_for_one_user_and_a_bad_event_of_another_say_different_thing
         await redis_client.rpush(queue_name, event("v", 1))
         assert (await halted(service))["reason"] == "credentials"
         await untouched(redis_client, queue_name, 2)
+
+
+async def test_the_next_owner_of_a_list_finds_a_halt_that_was_written_before_it_got_the_lease(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    """It had looked for a halt just before, and found none."""
+    api.faults = Faults(refuse=[Refusal(member="bad")])
+    lease = Keys(queue_name).lease
+    await redis_client.set(lease, "other-worker", px=60_000)
+    await redis_client.rpush(queue_name, *[event(f"u{n}", n, bad=1) for n in range(500)])
+    async with Proxy(port_of(redis_url)) as proxy:
+        proxy.stop_at("acquire", "before")
+        given = settings(proxy.url, queue_name, api, max_events_per_post=1, linger=0.0)
+        async with running(given) as service:
+            await asyncio.wait_for(proxy.reached.wait(), 10)
+            # Meanwhile the owner halts: it writes why, and then gives its lease back.
+            halt = HaltRecord("dead_letter_brake", "most were refused", "2026-01-01T00:00:00Z", "")
+            await Queue(redis_client, queue_name, 1).write_halt(halt)
+            await redis_client.delete(lease)
+            proxy.go_on()
+            await halted(service)
+            await untouched(redis_client, queue_name, 500)
+    assert api.ledger.arrived == 0

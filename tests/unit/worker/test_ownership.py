@@ -1,0 +1,32 @@
+"""The end of an ownership, on a virtual clock."""
+
+import asyncio
+
+import pytest
+
+from forwarder.errors import LeaseLostError
+from forwarder.queue.claims import Settlement
+from forwarder.worker.condition import Stopping
+from tests.support.virtual.pipeline import ACCEPTED, Reply, VirtualClaims, World, virtually
+
+
+def test_a_lease_that_is_lost_while_winding_down_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The accepted event stays claimed and will be sent twice: an alert depends on this count."""
+
+    async def lost(_: VirtualClaims, __: Settlement) -> None:
+        raise LeaseLostError("another worker may hold the lease")
+
+    async def live() -> World:
+        world = World(lambda _: Reply(ACCEPTED, 5.0), linger=0.0)
+        world.push(["u"])
+        stopping = Stopping(asyncio.Event(), asyncio.Event())
+        owning = asyncio.create_task(world.own(stopping))
+        await asyncio.sleep(1.0)
+        monkeypatch.setattr(VirtualClaims, "settle", lost)
+        stopping.orderly.set()
+        await owning
+        return world
+
+    world = virtually(live(), seed=1)
+    assert world.list.claimed
+    assert world.process.metrics.values()["lease_lost_total"][""] == 1
