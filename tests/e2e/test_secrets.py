@@ -276,8 +276,9 @@ async def test_a_redis_that_quotes_the_password_it_does_not_understand_is_not_qu
 
         await eventually(told)
         await places.add_pages("", process)
-        for arguments in ("status", "check", "push", "dead list"):
-            await places.add_command(arguments, given=environment(given))
+        # At once, as some of them retry for seconds.
+        commands = ("status", "check", "push", "dead list")
+        await asyncio.gather(*(places.add_command(*each.split(), given=environment(given)) for each in commands))
         await process.stopped()
         places.add("the log", process.log.read_bytes())
     assert places.showing() == []

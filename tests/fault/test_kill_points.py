@@ -5,7 +5,7 @@ import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from redis.asyncio import Redis
@@ -49,6 +49,21 @@ POINTS: list[Point] = [
     ("release", "before"),
     ("release", "after"),
 ]
+#: The short run tries these, the long run all others.
+SOON: set[Point] = {
+    ("claim", "after"),
+    ("POST", "before"),
+    ("POST", "after"),
+    ("settle", "before"),
+    ("settle", "after"),
+}
+
+
+def tried(points: list[Point]) -> list[Any]:
+    return [
+        pytest.param(point, id=f"{point[1]} {point[0]}", marks=() if point in SOON else pytest.mark.long)
+        for point in points
+    ]
 
 
 @dataclass
@@ -123,7 +138,7 @@ async def taken_over(now: Scene, worker: Start) -> WorkerProcess:
     return standby
 
 
-@pytest.mark.parametrize("point", POINTS, ids=lambda point: f"{point[1]} {point[0]}")
+@pytest.mark.parametrize("point", tried(POINTS))
 @fault(
     "process",
     "killed (SIGKILL) before and after each step of an event's journey",
@@ -143,7 +158,7 @@ async def test_a_kill_at_any_step_loses_nothing(
         await now.ends_well(until=api._clock())
 
 
-@pytest.mark.parametrize("point", POINTS[:-2], ids=lambda point: f"{point[1]} {point[0]}")
+@pytest.mark.parametrize("point", tried(POINTS[:-2]))
 @fault(
     "process",
     "frozen (SIGSTOP) for longer than its lease, before and after each step",

@@ -34,12 +34,16 @@ KEY = "a-key-that-must-not-show"
 
 
 async def eventually(holds: Callable[[], Any], *, within: float = 20.0, what: str = "", pause: float = 0.02) -> Any:
-    """Waits until `holds()` (or what it awaits) is true and returns that; fails after `within` seconds."""
+    """Waits until `holds()` (or what it awaits) is true and returns that; fails after `within` seconds.
+
+    What it awaits costs a server something, so the pause after that grows, up to a tenth of a second.
+    """
     deadline = time.monotonic() + within
     while True:
         value = holds()
         if asyncio.iscoroutine(value):
             value = await value
+            pause = min(1.3 * pause, max(pause, 0.1))
         if value:
             return value
         assert time.monotonic() < deadline, f"did not come about within {within} s: {what or holds}"

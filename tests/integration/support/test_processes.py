@@ -11,7 +11,7 @@ from tests.support.processes import Fork
 from tests.support.service import WorkerProcess, command, eventually, fresh_command
 
 
-@pytest.mark.parametrize("arguments", ["--help", "dead list --nonsense", "status", "dead replay"])
+@pytest.mark.parametrize("arguments", ["--help", "dead list --nonsense", "push /nowhere", "dead replay"])
 async def test_it_says_the_same_and_ends_the_same(arguments: str) -> None:
     given = {"FORWARDER_REDIS_URL": "redis://127.0.0.1:1/0"}
     forked = await command(*arguments.split(), environment=given)
@@ -26,10 +26,12 @@ async def test_it_reads_standard_input_and_ends_though_not_all_of_it_was_read() 
 
 async def test_it_has_the_given_environment_and_no_other(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FORWARDER_SHARDS", "nonsense")
+    given = {"COLUMNS": "200", "FORWARDER_REDIS_URL": "http://nowhere"}
     with (tmp_path / "out").open("wb") as out:
-        process = Fork(["status"], {"COLUMNS": "200"}, stdin=0, stdout=out.fileno(), stderr=out.fileno())
-    await process.ended()
-    assert "FORWARDER_SHARDS" not in (tmp_path / "out").read_text()
+        process = Fork(["status"], given, stdin=0, stdout=out.fileno(), stderr=out.fileno())
+    assert await process.ended() == 78
+    said = (tmp_path / "out").read_text()
+    assert ("FORWARDER_REDIS_URL" in said, "FORWARDER_SHARDS" in said) == (True, False), said
 
 
 async def test_a_signal_that_ends_it_is_its_exit_code(tmp_path: Path) -> None:

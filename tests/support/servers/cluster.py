@@ -26,6 +26,8 @@ OPTIONS = {
     "cluster-require-full-coverage": "no",
     "cluster-replica-validity-factor": "0",
     "repl-diskless-sync-delay": "0",
+    # Its first ping makes a replica known to the other nodes; by default it comes after ten seconds.
+    "repl-ping-replica-period": "1",
 }
 
 

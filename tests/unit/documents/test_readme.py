@@ -53,7 +53,7 @@ def shell_block(marker: str) -> list[str]:
 
 @pytest.mark.parametrize(
     ("marker", "extra", "last"),
-    [("demo-command", "demo", ".venv/bin/forwarder demo"), ("test-command", "dev", ".venv/bin/pytest -n 3")],
+    [("demo-command", "demo", ".venv/bin/forwarder demo"), ("test-command", "dev", ".venv/bin/pytest -n 6")],
 )
 def test_a_fresh_machine_needs_one_line(marker: str, extra: str, last: str) -> None:
     (line,) = shell_block(marker)
