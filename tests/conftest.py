@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -11,8 +12,12 @@ import pytest
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
+from forwarder.simulator import Simulator
+from tests.support.service import KEY, WorkerProcess, environment
 from tests.support.virtual.loop import VirtualLoop
+from tests.support.world import World
 
 pytest_plugins = ["tests.support.faults"]
 
@@ -102,6 +107,34 @@ def queue_name() -> str:
 async def redis_client(redis_url: str) -> AsyncIterator[Redis]:
     async with Redis.from_url(redis_url, decode_responses=False) as client:
         yield client
+
+
+@pytest_asyncio.fixture
+async def api() -> AsyncIterator[Simulator]:
+    """The stand-in API, fresh for each test."""
+    async with Simulator(KEY) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def world(redis_url: str, redis_client: Redis, queue_name: str, api: Simulator) -> World:
+    """These four, and services that use them."""
+    return World(redis_url, redis_client, queue_name, api)
+
+
+@pytest.fixture
+def worker(tmp_path: Path) -> Iterator[Callable[..., WorkerProcess]]:
+    """Starts `forwarder run` as :class:`WorkerProcess`; any that still run at the end are killed."""
+    started: list[WorkerProcess] = []
+
+    def start(given: Settings, **others: Any) -> WorkerProcess:
+        process = WorkerProcess(environment(given), tmp_path / f"worker-{len(started)}.log", **others)
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
 
 
 def _debug_arguments(version: ServerVersion | None) -> list[str]:

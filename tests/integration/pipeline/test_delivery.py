@@ -4,49 +4,39 @@ import json
 from datetime import datetime
 
 import pytest
-from redis.asyncio import Redis
 
-from forwarder.queue.keys import Keys
-from forwarder.queue.letters import DeadLetter, ListLetters
-from forwarder.simulator import Faults, RandomAnswer, Refusal, Simulator, UserAnswer
+from forwarder.queue.letters import DeadLetter
+from forwarder.simulator import Faults, RandomAnswer, Refusal, UserAnswer
 from tests.support.faults import fault
-from tests.support.service import body, census, event, eventually, running, same_json, settings, settled
+from tests.support.letters import letters_of
+from tests.support.service import body, event, eventually, running, same_json
+from tests.support.world import World
 
 
-async def dead(redis: Redis, queue: str) -> list[DeadLetter]:
-    return [letter async for letter in ListLetters(redis, Keys(queue)).all()]
-
-
-async def test_events_of_one_user_go_in_one_post_in_the_order_they_were_pushed(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
+async def test_events_of_one_user_go_in_one_post_in_the_order_they_were_pushed(world: World) -> None:
     elements = [event("u", n) for n in range(50)]
-    await redis_client.rpush(queue_name, *elements)
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    assert same_json(api.ledger.events("u"), map(body, elements))
-    assert api.ledger.accepted_posts == 1
+    await world.push(*elements)
+    async with world.service():
+        await world.settled()
+    assert same_json(world.api.ledger.events("u"), map(body, elements))
+    assert world.api.ledger.accepted_posts == 1
 
 
-async def test_producers_that_lpush_are_served_from_the_right(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
+async def test_producers_that_lpush_are_served_from_the_right(world: World) -> None:
     elements = [event("u", n) for n in range(250)]
-    await redis_client.lpush(queue_name, *elements)
-    async with running(settings(redis_url, queue_name, api, consume_from="right")):
-        await settled(redis_client, queue_name)
-    assert same_json(api.ledger.events("u"), map(body, elements))
+    await world.redis.lpush(world.queue, *elements)
+    async with world.service(consume_from="right"):
+        await world.settled()
+    assert same_json(world.api.ledger.events("u"), map(body, elements))
 
 
-async def test_an_event_without_a_date_gets_the_time_of_its_claim(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.rpush(queue_name, b'{"user_id":7,"name":"n","price":1.10}')
-    before = int((await redis_client.time())[0])
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    after = int((await redis_client.time())[0])
-    (sent,) = api.ledger.events("7")
+async def test_an_event_without_a_date_gets_the_time_of_its_claim(world: World) -> None:
+    await world.push(b'{"user_id":7,"name":"n","price":1.10}')
+    before = int((await world.redis.time())[0])
+    async with world.service():
+        await world.settled()
+    after = int((await world.redis.time())[0])
+    (sent,) = world.api.ledger.events("7")
     assert sent.startswith(b'{"name":"n","price":1.10,"date":"20')
     stamp = datetime.fromisoformat(json.loads(sent)["date"]).timestamp()
     assert before <= stamp <= after
@@ -61,13 +51,11 @@ async def test_an_event_without_a_date_gets_the_time_of_its_claim(
     "one percent-encoded segment; no request leaves the path of its user",
     keeps=(1, 4),
 )
-async def test_no_request_leaves_the_path_of_its_user(
-    user: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.rpush(queue_name, event(user, 1))
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    assert list(api.ledger.users()) == [user]
+async def test_no_request_leaves_the_path_of_its_user(user: str, world: World) -> None:
+    await world.push(event(user, 1))
+    async with world.service():
+        await world.settled()
+    assert list(world.api.ledger.users()) == [user]
 
 
 @pytest.mark.parametrize(
@@ -92,100 +80,86 @@ async def test_no_request_leaves_the_path_of_its_user(
     keeps=(1, 4),
 )
 async def test_what_is_no_event_is_dead_lettered_with_its_bytes_and_costs_no_post(
-    element: bytes, detail: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+    element: bytes, detail: str, world: World
 ) -> None:
     good = event("u", 1)
-    await redis_client.rpush(queue_name, element, good)
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    (letter,) = await dead(redis_client, queue_name)
+    await world.push(element, good)
+    async with world.service():
+        await world.settled()
+    (letter,) = await letters_of(world.redis, world.queue)
     assert (letter.element, letter.reason) == (element, "invalid")
     assert detail in letter.detail
-    assert same_json(api.ledger.events("u"), [body(good)])
-    assert api.ledger.accepted_posts == 1
+    assert same_json(world.api.ledger.events("u"), [body(good)])
+    assert world.api.ledger.accepted_posts == 1
 
 
-async def test_a_lone_element_that_is_no_event_is_dead_lettered_at_once(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    async with running(settings(redis_url, queue_name, api)):
-        await redis_client.rpush(queue_name, b"nonsense")
-        await eventually(lambda: dead(redis_client, queue_name))
+async def test_a_lone_element_that_is_no_event_is_dead_lettered_at_once(world: World) -> None:
+    async with world.service():
+        await world.push(b"nonsense")
+        await eventually(lambda: letters_of(world.redis, world.queue))
 
 
 @fault("API", "400 because of one bad event among many", "the batch is bisected; one dead letter", keeps=(1, 2, 4))
-async def test_one_bad_event_does_not_take_its_neighbours_with_it(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(refuse=[Refusal(member="bad")])
+async def test_one_bad_event_does_not_take_its_neighbours_with_it(world: World) -> None:
+    world.api.faults = Faults(refuse=[Refusal(member="bad")])
     elements = [event("u", n, **({"bad": 1} if n in (0, 17, 63) else {})) for n in range(64)]
-    await redis_client.rpush(queue_name, *elements)
-    async with running(settings(redis_url, queue_name, api)) as service:
-        await settled(redis_client, queue_name)
+    await world.push(*elements)
+    async with world.service() as service:
+        await world.settled()
         await service.shows('forwarder_events_dead_lettered_total{reason="rejected"} 3.0')
     good = [element for n, element in enumerate(elements) if n not in (0, 17, 63)]
-    assert same_json(api.ledger.events("u"), map(body, good))
-    letters = await dead(redis_client, queue_name)
+    assert same_json(world.api.ledger.events("u"), map(body, good))
+    letters = await letters_of(world.redis, world.queue)
     assert [letter.element for letter in letters] == [elements[0], elements[17], elements[63]]
     assert {(letter.reason, letter.status, letter.user_id) for letter in letters} == {("rejected", "400", "u")}
 
 
-async def test_without_bisecting_a_refused_batch_is_dead_lettered_whole(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(refuse=[Refusal(member="bad")])
+async def test_without_bisecting_a_refused_batch_is_dead_lettered_whole(world: World) -> None:
+    world.api.faults = Faults(refuse=[Refusal(member="bad")])
     elements = [event("u", 1), event("u", 2, bad=1), event("u", 3)]
-    await redis_client.rpush(queue_name, *elements)
-    async with running(settings(redis_url, queue_name, api, bisect=False)):
-        await settled(redis_client, queue_name)
-    assert [letter.element for letter in await dead(redis_client, queue_name)] == elements
+    await world.push(*elements)
+    async with world.service(bisect=False):
+        await world.settled()
+    assert [letter.element for letter in await letters_of(world.redis, world.queue)] == elements
 
 
-async def test_a_body_that_is_too_large_is_halved_until_it_fits(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(max_events=7)
+async def test_a_body_that_is_too_large_is_halved_until_it_fits(world: World) -> None:
+    world.api.faults = Faults(max_events=7)
     elements = [event("u", n) for n in range(100)]
-    await redis_client.rpush(queue_name, *elements)
-    async with running(settings(redis_url, queue_name, api, bisect=False)):
-        await settled(redis_client, queue_name)
-    assert same_json(api.ledger.events("u"), map(body, elements))
+    await world.push(*elements)
+    async with world.service(bisect=False):
+        await world.settled()
+    assert same_json(world.api.ledger.events("u"), map(body, elements))
 
 
-async def test_one_event_that_is_too_large_is_dead_lettered_so(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(max_body_bytes=300)
+async def test_one_event_that_is_too_large_is_dead_lettered_so(world: World) -> None:
+    world.api.faults = Faults(max_body_bytes=300)
     long = event("u", 1, text="x" * 500)
-    await redis_client.rpush(queue_name, long, event("u", 2))
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    (letter,) = await dead(redis_client, queue_name)
+    await world.push(long, event("u", 2))
+    async with world.service():
+        await world.settled()
+    (letter,) = await letters_of(world.redis, world.queue)
     assert (letter.element, letter.reason, letter.status) == (long, "too_large", "413")
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_what_is_transient_is_tried_again_and_keeps_its_order(
-    status: int, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=status, times=3)})
+async def test_what_is_transient_is_tried_again_and_keeps_its_order(status: int, world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=status, times=3)})
     elements = [event("u", n) for n in range(5)]
-    await redis_client.rpush(queue_name, *elements, event("v", 1))
-    async with running(settings(redis_url, queue_name, api)):
-        await settled(redis_client, queue_name)
-    assert same_json(api.ledger.events("u"), map(body, elements))
-    assert api.posts[status] == 3
+    await world.push(*elements, event("v", 1))
+    async with world.service():
+        await world.settled()
+    assert same_json(world.api.ledger.events("u"), map(body, elements))
+    assert world.api.posts[status] == 3
 
 
-async def test_a_failing_user_does_not_slow_the_others(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=500)})
-    await redis_client.rpush(queue_name, event("u", 0), *(event(f"v{n}", n) for n in range(500)))
-    async with running(settings(redis_url, queue_name, api, concurrency=2, retry_max=60)):
-        await eventually(lambda: api.ledger.accepted_events == 500)
-        assert (await census(redis_client, queue_name)).letters == 0
-    assert (await census(redis_client, queue_name)).claimed == 1
+async def test_a_failing_user_does_not_slow_the_others(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=500)})
+    await world.push(event("u", 0), *(event(f"v{n}", n) for n in range(500)))
+    async with world.service(concurrency=2, retry_max=60):
+        await eventually(lambda: world.api.ledger.accepted_events == 500)
+        assert (await world.census()).letters == 0
+    assert (await world.census()).claimed == 1
 
 
 @fault(
@@ -194,40 +168,36 @@ async def test_a_failing_user_does_not_slow_the_others(
     "they are spilled; the other users are served",
     keeps=(1, 2, 7),
 )
-async def test_a_failing_user_with_more_events_than_the_buffer_holds_does_not_stop_the_others(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=500)})
+async def test_a_failing_user_with_more_events_than_the_buffer_holds_does_not_stop_the_others(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=500)})
     long = [event("u", n) for n in range(5_000)]
-    await redis_client.rpush(queue_name, *long)
-    await redis_client.rpush(queue_name, *(event(f"v{n % 50}", n) for n in range(500)))
-    given = settings(redis_url, queue_name, api, max_buffered_events=1_000, max_event_bytes=1_000)
+    await world.push(*long)
+    await world.push(*(event(f"v{n % 50}", n) for n in range(500)))
+    given = world.settings(max_buffered_events=1_000, max_event_bytes=1_000)
     async with running(given) as service:
-        await eventually(lambda: api.ledger.accepted_events == 500, what="all of the others")
-        await redis_client.rpush(queue_name, event("u", 5_000))
-        await redis_client.rpush(queue_name, event("w", 1))
-        await eventually(lambda: api.ledger.events("w"))
+        await eventually(lambda: world.api.ledger.accepted_events == 500, what="all of the others")
+        await world.push(event("u", 5_000))
+        await world.push(event("w", 1))
+        await eventually(lambda: world.api.ledger.events("w"))
         _, metrics = await service.get("/metrics")
         buffered = next(x for x in metrics.splitlines() if x.startswith("forwarder_buffered_events "))
         assert float(buffered.split()[1]) <= 1_000
-        api.faults = Faults()
-        await settled(redis_client, queue_name)
-    assert same_json(api.ledger.events("u"), map(body, [*long, event("u", 5_000)]))
+        world.api.faults = Faults()
+        await world.settled()
+    assert same_json(world.api.ledger.events("u"), map(body, [*long, event("u", 5_000)]))
 
 
-async def test_attempts_end_in_exhausted_only_while_others_are_accepted(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=500)})
-    await redis_client.rpush(queue_name, event("u", 0))
+async def test_attempts_end_in_exhausted_only_while_others_are_accepted(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=500)})
+    await world.push(event("u", 0))
     limits = {"max_attempts": 2, "max_retry_age": 0.0}
-    async with running(settings(redis_url, queue_name, api, **limits)):
-        await eventually(lambda: api.posts[500] >= 6)
-        assert await dead(redis_client, queue_name) == [], "nobody else was served: an outage never dead-letters"
+    async with world.service(**limits):
+        await eventually(lambda: world.api.posts[500] >= 6)
+        assert await letters_of(world.redis, world.queue) == [], "nobody else was served: an outage never dead-letters"
 
         async def others_are_served() -> list[DeadLetter]:
-            await redis_client.rpush(queue_name, *(event(f"v{n}", n) for n in range(5)))
-            return await dead(redis_client, queue_name)
+            await world.push(*(event(f"v{n}", n) for n in range(5)))
+            return await letters_of(world.redis, world.queue)
 
         (letter,) = await eventually(others_are_served)
     assert (letter.reason, letter.status, letter.user_id) == ("exhausted", "500", "u")
@@ -235,43 +205,39 @@ async def test_attempts_end_in_exhausted_only_while_others_are_accepted(
 
 @pytest.mark.parametrize("status", [404, 405, 410, 415])
 async def test_a_user_the_api_does_not_know_is_dead_lettered_once_the_address_is_proven(
-    status: int, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+    status: int, world: World
 ) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=status)})
-    await redis_client.rpush(queue_name, event("v", 0))
-    async with running(settings(redis_url, queue_name, api)):
-        await eventually(lambda: api.ledger.accepted_events == 1)
-        await redis_client.rpush(queue_name, event("u", 1), event("u", 2))
-        await settled(redis_client, queue_name)
-    assert {(e.reason, e.status) for e in await dead(redis_client, queue_name)} == {("rejected", str(status))}
+    world.api.faults = Faults(users={"u": UserAnswer(status=status)})
+    await world.push(event("v", 0))
+    async with world.service():
+        await eventually(lambda: world.api.ledger.accepted_events == 1)
+        await world.push(event("u", 1), event("u", 2))
+        await world.settled()
+    assert {(e.reason, e.status) for e in await letters_of(world.redis, world.queue)} == {("rejected", str(status))}
 
 
 @fault("API", "403 for one user only", "that user waits; nothing halts", keeps=(1, 5))
-async def test_one_request_that_a_firewall_dislikes_halts_nobody(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=403, times=2)})
-    async with running(settings(redis_url, queue_name, api)) as service:
-        await redis_client.rpush(queue_name, event("u", 1))
-        await eventually(lambda: api.posts[403] >= 1)
-        await redis_client.rpush(queue_name, *(event(f"v{n}", n) for n in range(20)))
-        await settled(redis_client, queue_name)
+async def test_one_request_that_a_firewall_dislikes_halts_nobody(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=403, times=2)})
+    async with world.service() as service:
+        await world.push(event("u", 1))
+        await eventually(lambda: world.api.posts[403] >= 1)
+        await world.push(*(event(f"v{n}", n) for n in range(20)))
+        await world.settled()
         assert (await service.get("/readyz"))[0] == 200
 
 
-async def test_resets_and_refusals_by_chance_lose_nothing_and_keep_order(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(
+async def test_resets_and_refusals_by_chance_lose_nothing_and_keep_order(world: World) -> None:
+    world.api.faults = Faults(
         statuses=[RandomAnswer(status=503, rate=0.1), RandomAnswer(status=429, rate=0.02, retry_after=0)],
         reset_before_rate=0.05,
         reset_after_rate=0.05,
     )
     pushed = {f"u{u}": [event(f"u{u}", n) for n in range(40)] for u in range(30)}
     for n in range(40):
-        await redis_client.rpush(queue_name, *(pushed[user][n] for user in pushed))
-    async with running(settings(redis_url, queue_name, api, max_events_per_post=5, dead_letter_brake=0)):
-        await settled(redis_client, queue_name, within=60)
+        await world.push(*(pushed[user][n] for user in pushed))
+    async with world.service(max_events_per_post=5, dead_letter_brake=0):
+        await world.settled(within=60)
     for user, elements in pushed.items():
-        first = list(dict.fromkeys(api.ledger.events(user)))
+        first = list(dict.fromkeys(world.api.ledger.events(user)))
         assert same_json(first, map(body, elements)), user

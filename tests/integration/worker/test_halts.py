@@ -13,10 +13,11 @@ from forwarder.queue.census import Census
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
-from forwarder.simulator import Answer, Faults, Refusal, Simulator, UserAnswer
+from forwarder.simulator import Answer, Faults, Refusal, UserAnswer
 from tests.support.faults import fault
 from tests.support.servers.proxy import Proxy
-from tests.support.service import KEY, Running, census, event, eventually, port_of, running, settings, settled
+from tests.support.service import KEY, Running, census, event, eventually, port_of, running, settings
+from tests.support.world import World
 
 
 async def halted(service: Running) -> dict[str, str]:
@@ -49,40 +50,36 @@ async def untouched(redis: Redis, queue: str, events: int) -> None:
 
 
 @fault("API", "401: the key was revoked", "the service halts; a new key in the file ends the halt", keeps=(1, 5))
-async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, tmp_path: Path
-) -> None:
+async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(world: World, tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(KEY + "\n")
     events = [event(f"u{n % 50}", n) for n in range(3_000)]
-    await redis_client.rpush(queue_name, *events)
-    given = settings(redis_url, queue_name, api, api_key_file=file, max_events_per_post=1, concurrency=8, api_key=None)
+    await world.push(*events)
+    given = world.settings(api_key_file=file, max_events_per_post=1, concurrency=8, api_key=None)
     async with running(given) as service:
-        await eventually(lambda: api.ledger.accepted_events > 300)
-        api.api_key = "the next key"
+        await eventually(lambda: world.api.ledger.accepted_events > 300)
+        world.api.api_key = "the next key"
         found = await halted(service)
         assert found["reason"] == "credentials"
-        assert api.posts[401] <= 8, "one round of answers"
+        assert world.api.posts[401] <= 8, "one round of answers"
         await service.shows('forwarder_halted{reason="credentials"} 1.0')
-        await untouched(redis_client, queue_name, 3_000 - api.ledger.accepted_events)
+        await untouched(world.redis, world.queue, 3_000 - world.api.ledger.accepted_events)
         file.write_text("the next key")
-        await settled(redis_client, queue_name)
+        await world.settled()
         status, text = await service.get("/readyz")
         assert (status, json.loads(text)["state"]) == (200, "draining")
         await service.shows('forwarder_halted{reason="credentials"} 0.0')
-    assert api.ledger.accepted_events == 3_000
-    assert await Queue(redis_client, queue_name, 1).halt() is None
+    assert world.api.ledger.accepted_events == 3_000
+    assert await Queue(world.redis, world.queue, 1).halt() is None
 
 
-async def test_a_replica_with_another_key_takes_over_from_a_halted_one(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.rpush(queue_name, *(event("u", n) for n in range(10)))
-    async with running(settings(redis_url, queue_name, api, api_key="an old key")) as service:
+async def test_a_replica_with_another_key_takes_over_from_a_halted_one(world: World) -> None:
+    await world.push(*(event("u", n) for n in range(10)))
+    async with world.service(api_key="an old key") as service:
         await halted(service)
-        await untouched(redis_client, queue_name, 10)
-        async with running(settings(redis_url, queue_name, api)):
-            await settled(redis_client, queue_name)
+        await untouched(world.redis, world.queue, 10)
+        async with world.service():
+            await world.settled()
 
 
 @pytest.mark.parametrize(
@@ -99,28 +96,24 @@ async def test_a_replica_with_another_key_takes_over_from_a_halted_one(
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
 @fault("API", "a portal or a wrong URL: 200, 204, 302", "the service halts; nothing counts as accepted", keeps=(1, 5))
-async def test_what_is_not_the_api_halts_and_accepts_nothing(
-    answer: Answer, reason: str, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(status_all=answer)
-    await redis_client.rpush(queue_name, *(event(f"u{n}", n) for n in range(200)))
-    async with running(settings(redis_url, queue_name, api, concurrency=4)) as service:
+async def test_what_is_not_the_api_halts_and_accepts_nothing(answer: Answer, reason: str, world: World) -> None:
+    world.api.faults = Faults(status_all=answer)
+    await world.push(*(event(f"u{n}", n) for n in range(200)))
+    async with world.service(concurrency=4) as service:
         assert (await halted(service))["reason"] == reason
-        await untouched(redis_client, queue_name, 200)
-        api.faults = Faults()
-        assert await end_halt(Queue(redis_client, queue_name, 1)) is not None
-        await settled(redis_client, queue_name)
-    assert api.ledger.accepted_events == 200
+        await untouched(world.redis, world.queue, 200)
+        world.api.faults = Faults()
+        assert await end_halt(Queue(world.redis, world.queue, 1)) is not None
+        await world.settled()
+    assert world.api.ledger.accepted_events == 200
 
 
-async def test_with_on_halt_exit_the_service_ends(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.rpush(queue_name, event("u", 1))
+async def test_with_on_halt_exit_the_service_ends(world: World) -> None:
+    await world.push(event("u", 1))
     with pytest.raises(ExitOnHaltError, match="credentials"):
-        async with running(settings(redis_url, queue_name, api, api_key="wrong", on_halt="exit")) as service:
+        async with world.service(api_key="wrong", on_halt="exit") as service:
             await service.task
-    await untouched(redis_client, queue_name, 1)
+    await untouched(world.redis, world.queue, 1)
 
 
 @fault(
@@ -129,100 +122,88 @@ async def test_with_on_halt_exit_the_service_ends(
     "the brake halts the service within a hundred dead letters; `resume --allow-refusals` lets some through",
     keeps=(1, 5),
 )
-async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(refuse=[Refusal(member="broken")])
-    await redis_client.rpush(queue_name, *(event(f"u{n % 40}", n, broken=1) for n in range(1_000)))
-    async with running(settings(redis_url, queue_name, api)) as service:
+async def test_the_brake_trips_before_a_broken_deploy_empties_the_queue(world: World) -> None:
+    world.api.faults = Faults(refuse=[Refusal(member="broken")])
+    await world.push(*(event(f"u{n % 40}", n, broken=1) for n in range(1_000)))
+    async with world.service() as service:
         assert (await halted(service))["reason"] == "dead_letter_brake"
-        now = await given_back(redis_client, queue_name)
+        now = await given_back(world.redis, world.queue)
         assert now.letters == 79, "80 of 100 trip it, and the one that does stays claimed"
         assert now.waiting + now.claimed == 921
 
-        queue = Queue(redis_client, queue_name, 1)
+        queue = Queue(world.redis, world.queue, 1)
         await end_halt(queue, allow_refusals=200)
 
         async def again() -> bool:
-            now = await census(redis_client, queue_name)
+            now = await world.census()
             return now.letters == 79 + 200 + 79 and now.lease is None
 
         await eventually(again, what="two hundred pass uncounted, and it trips again")
         await eventually(queue.halt)
-        api.faults = Faults()
+        world.api.faults = Faults()
         await end_halt(queue)
-        await settled(redis_client, queue_name)
-    assert api.ledger.accepted_events == 1_000 - 358
+        await world.settled()
+    assert world.api.ledger.accepted_events == 1_000 - 358
 
 
 @fault("producer", "the list belongs to another program", "the service halts; no element is touched", keeps=(1, 5))
-async def test_a_list_of_something_else_is_left_as_it_is(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
+async def test_a_list_of_something_else_is_left_as_it_is(world: World) -> None:
     strange = [b'{"job":"resize","id":%d}' % n for n in range(500)]
-    await redis_client.rpush(queue_name, *strange)
-    async with running(settings(redis_url, queue_name, api)) as service:
+    await world.push(*strange)
+    async with world.service() as service:
         found = await halted(service)
         assert (found["reason"], "FORWARDER_QUEUE" in found["detail"]) == ("misdirected", True)
-        await untouched(redis_client, queue_name, 500)
-        await end_halt(Queue(redis_client, queue_name, 1))
-        now = await settled(redis_client, queue_name)
+        await untouched(world.redis, world.queue, 500)
+        await end_halt(Queue(world.redis, world.queue, 1))
+        now = await world.settled()
         assert now.letters == 500, "a person has looked: now they are what they are"
-    assert api.posts.total() == 0
+    assert world.api.posts.total() == 0
 
 
-async def test_a_halt_stops_every_replica_with_the_same_key(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.rpush(queue_name, event("u", 1))
-    given = settings(redis_url, queue_name, api, api_key="wrong")
+async def test_a_halt_stops_every_replica_with_the_same_key(world: World) -> None:
+    await world.push(event("u", 1))
+    given = world.settings(api_key="wrong")
     async with running(given) as first, running(given) as second:
         assert (await halted(first))["reason"] == "credentials"
         assert (await halted(second))["reason"] == "credentials"
-        assert api.posts[401] == 1, "the second one believes what the first has written"
+        assert world.api.posts[401] == 1, "the second one believes what the first has written"
 
 
-async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    await redis_client.set(QueueKeys(queue_name).halt, "stop, please")
-    await redis_client.rpush(queue_name, event("u", 1))
-    async with running(settings(redis_url, queue_name, api)) as service:
+async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(world: World) -> None:
+    await world.redis.set(QueueKeys(world.queue).halt, "stop, please")
+    await world.push(event("u", 1))
+    async with world.service() as service:
         assert (await halted(service))["reason"] == "unknown"
-        await redis_client.delete(QueueKeys(queue_name).halt)
-        await settled(redis_client, queue_name)
+        await world.redis.delete(QueueKeys(world.queue).halt)
+        await world.settled()
 
 
-async def test_a_403_for_one_user_and_a_bad_event_of_another_say_different_things(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(users={"u": UserAnswer(status=403), "v": UserAnswer(status=400)})
-    await redis_client.rpush(queue_name, event("u", 1))
-    async with running(settings(redis_url, queue_name, api)) as service:
-        await eventually(lambda: api.posts[403] >= 1)
-        await redis_client.rpush(queue_name, event("v", 1))
+async def test_a_403_for_one_user_and_a_bad_event_of_another_say_different_things(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=403), "v": UserAnswer(status=400)})
+    await world.push(event("u", 1))
+    async with world.service() as service:
+        await eventually(lambda: world.api.posts[403] >= 1)
+        await world.push(event("v", 1))
         assert (await halted(service))["reason"] == "credentials"
-        await untouched(redis_client, queue_name, 2)
+        await untouched(world.redis, world.queue, 2)
 
 
-async def test_the_next_owner_of_a_list_finds_a_halt_that_was_written_before_it_got_the_lease(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
+async def test_the_next_owner_of_a_list_finds_a_halt_that_was_written_before_it_got_the_lease(world: World) -> None:
     """It had looked for a halt just before, and found none."""
-    api.faults = Faults(refuse=[Refusal(member="bad")])
-    lease = Keys(queue_name).lease
-    await redis_client.set(lease, "other-worker", px=60_000)
-    await redis_client.rpush(queue_name, *[event(f"u{n}", n, bad=1) for n in range(500)])
-    async with Proxy(port_of(redis_url)) as proxy:
+    world.api.faults = Faults(refuse=[Refusal(member="bad")])
+    lease = Keys(world.queue).lease
+    await world.redis.set(lease, "other-worker", px=60_000)
+    await world.push(*[event(f"u{n}", n, bad=1) for n in range(500)])
+    async with Proxy(port_of(world.url)) as proxy:
         proxy.stop_at("acquire", "before")
-        given = settings(proxy.url, queue_name, api, max_events_per_post=1, linger=0.0)
+        given = settings(proxy.url, world.queue, world.api, max_events_per_post=1, linger=0.0)
         async with running(given) as service:
             await asyncio.wait_for(proxy.reached.wait(), 10)
             # Meanwhile the owner halts: it writes why, and then gives its lease back.
             halt = HaltRecord("dead_letter_brake", "most were refused", "2026-01-01T00:00:00Z", "")
-            await Queue(redis_client, queue_name, 1).write_halt(halt)
-            await redis_client.delete(lease)
+            await Queue(world.redis, world.queue, 1).write_halt(halt)
+            await world.redis.delete(lease)
             proxy.go_on()
             await halted(service)
-            await untouched(redis_client, queue_name, 500)
-    assert api.ledger.arrived == 0
+            await untouched(world.redis, world.queue, 500)
+    assert world.api.ledger.arrived == 0

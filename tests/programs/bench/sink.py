@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.programs.bench.work import POST_OVERHEAD
+from tests.support.service import free_port
 
 _CONF = """
 daemon off;
@@ -44,14 +45,6 @@ def find_nginx() -> str:
     if found is None:
         raise NginxMissingError("no nginx found: apt-get install nginx-light")
     return found
-
-
-def free_port() -> int:
-    """A port that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 class Sink:
