@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
 
+from forwarder import secret
 from forwarder.errors import ConfigurationError
 from forwarder.logs import Format
 from forwarder.queue.sharding import MOST_SHARDS, check_queue
@@ -44,7 +45,12 @@ def _empty_is_unset(value: object) -> object:
     return None if value == "" else value
 
 
+def _secret(value: object) -> object:
+    return secret.cleaned(value) if isinstance(value, str) else value
+
+
 _EmptyIsUnset = BeforeValidator(_empty_is_unset)
+_Secret = BeforeValidator(_secret)
 
 
 def _api_url(url: str) -> str:
@@ -83,15 +89,19 @@ class Settings(BaseModel):
         frozen=True, extra="forbid", hide_input_in_errors=True, allow_inf_nan=False, validate_default=True
     )
 
-    api_key: Annotated[SecretStr | None, _EmptyIsUnset] = Field(None, description="API key of the Carnival app.")
+    api_key: Annotated[SecretStr | None, _EmptyIsUnset, _Secret] = Field(
+        None, description="API key of the Carnival app.", examples=["demo-key"]
+    )
     api_key_file: Annotated[Path | None, _EmptyIsUnset] = Field(
-        None, description="File that contains the API key. It is read again when the API refuses the key."
+        None,
+        description="File that contains the API key. It is read again when the API refuses the key.",
+        examples=["/run/secrets/api-key"],
     )
     api_url: Annotated[str, AfterValidator(_api_url)] = Field(
         "https://api.carnivalmobile.com", description="Base URL of the API."
     )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="API version: v4, v5 or v6.")
-    redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
+    redis_url: Annotated[SecretStr, _Secret, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
     )
@@ -158,7 +168,7 @@ class Settings(BaseModel):
     )
     admin_host: str = Field("127.0.0.1", description="Address of the status page, /metrics, /livez and /readyz.")
     admin_port: int = Field(9464, ge=0, le=65535, description="Port of the status page; 0 picks a free port.")
-    admin_token: Annotated[SecretStr | None, _EmptyIsUnset, AfterValidator(_token)] = Field(
+    admin_token: Annotated[SecretStr | None, _EmptyIsUnset, _Secret, AfterValidator(_token)] = Field(
         None,
         description="Anyone who has this token may resume, replay and see user data on the status page. "
         "If it is unset, nobody can.",
@@ -209,12 +219,13 @@ def _problem(name: str, error: Mapping[str, Any]) -> str:
     what = wording.format(**context) if wording else error["msg"]
     given = str(error["input"])
     if name in _HIDDEN:
-        return f"{what}; example: {_example(name)}"
+        return f"{what}; example: {example(name)}"
     shown = repr(given) if len(given) <= _SHOWN else f"the value ({len(given)} characters, not shown)"
-    return f"{shown} {what}; example: {_example(name)}"
+    return f"{shown} {what}; example: {example(name)}"
 
 
-def _example(name: str) -> str:
+def example(name: str) -> str:
+    """A valid value of a setting, for messages."""
     examples = Settings.model_fields[name].examples
     return examples[0] if examples else _default(name)
 
@@ -265,11 +276,6 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
     return settings
 
 
-def shown_file(file: object) -> str:
-    """The name of a secret's file, for messages. A relative path is not shown: it may be the secret, set by mistake."""
-    return str(file) if Path(str(file)).is_absolute() else "the file (not an absolute path, so it is not shown)"
-
-
 def _unknown(name: str) -> str:
     known = [PREFIX + field.upper() for field in Settings.model_fields]
     close = difflib.get_close_matches(name, known, 1)
@@ -284,15 +290,10 @@ def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
     if values.get(field):
         yield f"{name}: set this or {name}_FILE, not both"
         return
-    example = f"; example: {_example(f'{field}_file')}"
     try:
-        values[field] = Path(str(file)).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        why = getattr(error, "strerror", None) or "not UTF-8"
-        yield f"{name}_FILE: cannot read {shown_file(file)}: {why}{example}"
-        return
-    if not values[field]:
-        yield f"{name}_FILE: {shown_file(file)} is empty{example}"
+        values[field] = secret.read(Path(str(file)))
+    except ValueError as error:
+        yield f"{name}_FILE: {error}; example: {example(f'{field}_file')}"
 
 
 def secrets(settings: Settings) -> Iterator[str]:

@@ -5,7 +5,8 @@ import hashlib
 from pathlib import Path
 from typing import Self
 
-from forwarder.config import Settings, shown_file
+from forwarder import secret
+from forwarder.config import Settings, example
 from forwarder.errors import ConfigurationError
 from forwarder.logs.redaction import hide
 
@@ -21,11 +22,12 @@ class Credentials:
         self._file = file
         #: Why the file could not be used when it was last read; None if it could.
         self.problem: str | None = None
-        found = self._read() if file is not None else key
+        try:
+            found = secret.read(file) if file is not None else secret.cleaned(key or "")
+        except ValueError as error:
+            raise ConfigurationError([self._problem(error)]) from None
         if not found:
-            raise ConfigurationError([self.problem or "FORWARDER_API_KEY: required (or FORWARDER_API_KEY_FILE)"])
-        if not found.isprintable():
-            raise ConfigurationError(["FORWARDER_API_KEY: must not contain control characters"])
+            raise ConfigurationError([self._problem("required (or FORWARDER_API_KEY_FILE)")])
         self._use(found)
 
     @classmethod
@@ -48,23 +50,21 @@ class Credentials:
         #: Identifies the key without showing it: 48 bits of a hash of a long random string.
         self.fingerprint = hashlib.sha256(f"forwarder:{key}".encode()).hexdigest()[:12]
 
-    def _read(self) -> str | None:
-        self.problem = None
-        try:
-            key = self._file.read_text(encoding="utf-8").strip() if self._file is not None else ""
-        except (OSError, UnicodeDecodeError) as error:
-            why = getattr(error, "strerror", None) or "not UTF-8"
-            self.problem = f"FORWARDER_API_KEY_FILE: cannot read {shown_file(self._file)}: {why}"
-            return None
-        if not key or not key.isprintable():
-            self.problem = f"FORWARDER_API_KEY_FILE: {shown_file(self._file)} contains no key"
-            return None
-        return key
+    def _problem(self, what: object) -> str:
+        name = "api_key" if self._file is None else "api_key_file"
+        return f"FORWARDER_{name.upper()}: {what}; example: {example(name)}"
 
     def reload(self) -> bool:
         """Reads the file again. Returns whether the key has changed; if the file cannot be used, the old key stays."""
-        key = self._read() if self._file is not None else None
-        if key is None or key == self._key:
+        if self._file is None:
+            return False
+        try:
+            key = secret.read(self._file)
+        except ValueError as error:
+            self.problem = self._problem(error)
+            return False
+        self.problem = None
+        if key == self._key:
             return False
         self._use(key)
         return True

@@ -54,6 +54,8 @@ class Halts:
         if halt is None:
             return None
         self._credentials.reload()
+        if self._credentials.problem is not None:
+            log.warning("cannot use the file of the API key", problem=self._credentials.problem, repeats=True)
         if self._is_meant(halt):
             return halt
         if await self._availability.until(lambda: self._queue.end_halt(halt)):

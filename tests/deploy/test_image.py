@@ -69,7 +69,7 @@ async def ended(program: list[str]) -> int:
 async def test_the_image_is_healthy_while_it_is_alive_even_when_it_is_halted(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
 ) -> None:
-    api.api_key = "another one"
+    api.api_key = "another-one"
     await redis_client.rpush(queue_name, event("u", 1))
     async with running(settings(redis_url, queue_name, api)) as service:
 

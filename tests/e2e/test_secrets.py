@@ -34,7 +34,7 @@ from tests.support.service import (
 Start = Callable[..., WorkerProcess]
 
 #: With all that somebody may quote, escape or encode on its way into a line.
-KEY = 'the kéy\'s "exact" \\value <0451>'
+KEY = 'the-kéy\'s-"exact"-\\value-<0451>'
 PASSWORD = "pass/w%rd:'\"@\\<0451>+é"
 TOKEN = "the-tok'en\"of\\this<test>"
 SECRETS = {"the API key": KEY, "Redis' password": PASSWORD, "the admin token": TOKEN}

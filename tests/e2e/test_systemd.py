@@ -121,7 +121,7 @@ async def test_a_service_is_up_though_redis_is_gone_because_a_restart_would_not_
 async def test_a_halt_is_told_and_does_not_stop_the_beats(
     worker: Start, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, at_a_path: Manager
 ) -> None:
-    api.api_key = "another one"
+    api.api_key = "another-one"
     await redis_client.rpush(queue_name, event("u", 1))
     process = worker(settings(redis_url, queue_name, api))
     await eventually(lambda: at_a_path.status().startswith("STATUS=halted: credentials: "), what="told")
@@ -132,7 +132,7 @@ async def test_a_halt_is_told_and_does_not_stop_the_beats(
 async def test_a_halt_that_ends_the_process_ends_it_with_77(
     worker: Start, redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, at_a_path: Manager
 ) -> None:
-    api.api_key = "another one"
+    api.api_key = "another-one"
     await redis_client.rpush(queue_name, event("u", 1))
     process = worker(settings(redis_url, queue_name, api, on_halt="exit"))
     await at_a_path.hears("READY=1")

@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from forwarder import config
 from forwarder.errors import ConfigurationError
@@ -80,6 +81,7 @@ def test_a_wrong_value_is_one_line_that_names_its_variable(name: str, value: str
 
 #: For each setting a wrong value, and the line that says so.
 WRONG = {
+    "API_KEY": (f'"{SECRET}"', "starts and ends with a quotation mark: remove them; example: demo-key"),
     "API_URL": (
         f"https://user:{SECRET}@host",
         (
@@ -136,7 +138,7 @@ WRONG = {
     "LOG_LEVEL": ("loud", "'loud' is not one of 'debug', 'info', 'warning' or 'error'; example: info"),
 }
 #: Any text is a key, the name of a file or of a host: what is wrong with it shows when it is used.
-ANY_TEXT = {"API_KEY", "API_KEY_FILE", "ADMIN_HOST"}
+ANY_TEXT = {"API_KEY_FILE", "ADMIN_HOST"}
 
 
 def test_for_every_setting_there_is_a_wrong_value_here() -> None:
@@ -199,6 +201,57 @@ def test_the_line_end_of_a_redis_url_in_a_file_is_ignored(tmp_path: Path) -> Non
     assert settings.redis_url.get_secret_value() == f"redis://:{SECRET}@host/0"
 
 
+SECRETS = {"API_KEY": "a-key", "REDIS_URL": "redis://:pass@host/0", "ADMIN_TOKEN": "a-token-of-this-test"}
+
+
+def given(found: config.Settings, name: str) -> str:
+    secret = getattr(found, name.lower())
+    assert isinstance(secret, SecretStr)
+    return secret.get_secret_value()
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_may_have_a_byte_order_mark_blanks_and_line_ends_around_it(name: str, tmp_path: Path) -> None:
+    padded = f"\ufeff {SECRETS[name]} \r\n"
+    assert given(config.load({f"FORWARDER_{name}": padded}), name) == SECRETS[name]
+    file = tmp_path / "secret"
+    file.write_bytes(padded.encode())
+    found = config.load({f"FORWARDER_{name}_FILE": str(file)})
+    if name != "API_KEY":  # its file is read where it is read again
+        assert given(found, name) == SECRETS[name]
+
+
+@pytest.mark.parametrize("name", SECRETS)
+@pytest.mark.parametrize(
+    ("spoilt", "said"),
+    [
+        ('"{}"', "starts and ends with a quotation mark: remove them"),
+        ("'{}'\n", "starts and ends with a quotation mark: remove them"),
+        ("“{}”", "starts and ends with a quotation mark: remove them"),
+        ("{} x", "contains a blank: remove it; in a URL, write %20"),
+        ("{}\nx\n", "contains more than one line: keep the one with the secret"),
+        ("{}\0", "contains a control character, or one that is invisible: type it anew"),
+        ("{}\u200bx", "contains a control character, or one that is invisible: type it anew"),
+    ],
+)
+def test_no_secret_is_used_in_a_form_that_nobody_meant(name: str, spoilt: str, said: str, tmp_path: Path) -> None:
+    text = spoilt.format(SECRETS[name])
+    (problem,) = problems(**{name: text})
+    assert problem.startswith(f"FORWARDER_{name}: {said}; example: ")
+    file = tmp_path / "secret"
+    file.write_text(text)
+    if name != "API_KEY":
+        (problem,) = problems(**{f"{name}_FILE": str(file)})
+        assert problem.startswith(f"FORWARDER_{name}_FILE: {file} {said}; example: ")
+
+
+def test_a_secret_saved_as_utf_16_is_named_so(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text(SECRETS["REDIS_URL"], encoding="utf-16")
+    (problem,) = problems(REDIS_URL_FILE=str(file))
+    assert problem.startswith(f"FORWARDER_REDIS_URL_FILE: {file} is UTF-16: save it as UTF-8; example: ")
+
+
 def test_a_variable_without_our_prefix_is_ignored() -> None:
     settings = config.load({"CONCURRENCY": "0", "forwarder_concurrency": "0", "FORWARDER": "0"})
     assert settings == config.load({})
@@ -225,9 +278,7 @@ def test_every_setting_is_documented() -> None:
     assert all(text.endswith(".") for text in rows.values())
 
 
-@pytest.mark.parametrize(
-    "token", ["short", "x" * 15, "with a space in it", "nicht-ascii-é-und-lang", "tab\tin-a-long-token"]
-)
+@pytest.mark.parametrize("token", ["short", "x" * 15, "nicht-ascii-é-und-lang"])
 def test_a_token_that_is_easy_to_guess_or_unsafe_in_a_header_is_refused(token: str) -> None:
     (problem,) = problems(ADMIN_TOKEN=token)
     assert problem == (

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from forwarder.errors import ExitOnHaltError
 from forwarder.operations.resume import end_halt
@@ -58,13 +59,16 @@ async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(worl
     given = world.settings(api_key_file=file, max_events_per_post=1, concurrency=8, api_key=None)
     async with running(given) as service:
         await eventually(lambda: world.api.ledger.accepted_events > 300)
-        world.api.api_key = "the next key"
+        world.api.api_key = "the-next-key"
         found = await halted(service)
         assert found["reason"] == "credentials"
         assert world.api.posts[401] <= 8, "one round of answers"
         await service.shows('forwarder_halted{reason="credentials"} 1.0')
         await untouched(world.redis, world.queue, 3_000 - world.api.ledger.accepted_events)
-        file.write_text("the next key")
+        file.write_text("'the-next-key'")
+        with capture_logs() as lines:
+            await eventually(lambda: any("quotation mark" in str(line.get("problem")) for line in lines))
+        file.write_text("\ufeffthe-next-key\r\n")
         await world.settled()
         status, text = await service.get("/readyz")
         assert (status, json.loads(text)["state"]) == (200, "draining")
@@ -75,7 +79,7 @@ async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(worl
 
 async def test_a_replica_with_another_key_takes_over_from_a_halted_one(world: World) -> None:
     await world.push(*(event("u", n) for n in range(10)))
-    async with world.service(api_key="an old key") as service:
+    async with world.service(api_key="an-old-key") as service:
         await halted(service)
         await untouched(world.redis, world.queue, 10)
         async with world.service():

@@ -325,6 +325,14 @@ CATALOGUE = (
     ),
     Mutation(
         5,
+        "a key in quotation marks is sent with them",
+        "forwarder/secret.py",
+        "secret[0] + secret[-1] in _QUOTES",
+        "False",
+        ("tests/unit/test_config.py", "tests/unit/api/test_credentials.py"),
+    ),
+    Mutation(
+        5,
         "a halt is not written down",
         "forwarder/worker/halts.py",
         "        await self._availability.until(lambda: self._queue.write_halt(halt))",

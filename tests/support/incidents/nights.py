@@ -10,14 +10,14 @@ STATUS_HALTED = {"forwarder status": 77}
 async def a_key_is_revoked_under_load(here: Scene) -> None:
     async with here.service(), here.load(5) as loading:
         await eventually(lambda: here.api.ledger.accepted_events > 100, within=PATIENCE)
-        here.api.api_key = "the next key"
+        here.api.api_key = "the-next-key"
         alert = await here.fires("ForwarderHalted", reason="credentials")
         assert alert["annotations"]["summary"] == f"{here.job} is halted: credentials"
         await here.page_says("Halted: the API refuses the key")
         (status,) = await here.run("ForwarderHalted", codes=STATUS_HALTED)
         assert "halted: credentials since" in status.text
         assert "the API key is refused" in status.text
-        (here.directory / "new-key").write_text("the next key\n")
+        (here.directory / "new-key").write_text("the-next-key\n")
         await here.run("ForwarderHalted/credentials", 0)
         await here.ends("ForwarderHalted")
         check, _ = await here.run("ForwarderHalted/credentials", 1)
