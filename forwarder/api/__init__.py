@@ -5,6 +5,7 @@ client          sends one POST once
 request         the URL, the headers and the body of a POST
 answer          the answer to one POST, and what a status means
 verdict         turns an answer into accept, bisect, refuse, retry or halt
+evidence        what different users were answered: three of them say something about the whole service
 credentials     the API key
 shared_timeout  gives many POSTs the same timeout with a single timer
 pacing          how many POSTs at once, and how many per second

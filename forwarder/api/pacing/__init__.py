@@ -3,5 +3,6 @@
 permits       which POST may start now
 concurrency   how many POSTs at once
 outage        whether the API answers anybody, and when to probe it
+pushback      whether 429s mean everybody, and until when nobody may POST
 rate          how many POSTs per second
 """

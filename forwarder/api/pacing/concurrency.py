@@ -1,14 +1,21 @@
-"""How many POSTs at once: fewer after 5xx and silence, more again with every good answer. Pure.
+"""How many POSTs at once: fewer after many users' 5xx and silence, more again with every good answer. Pure.
 
 The limit halves on trouble and grows back as TCP's congestion window does: doubling in a round while it is below the
 threshold, then by one a round. With 64 in flight and one halving: 32, then 33, 34, … after each round of POSTs.
 """
 
+from forwarder.api.evidence import ENOUGH_USERS, mark
+
 #: The limit falls only while more than this part of the recent answers are trouble: less is a few users' own trouble.
-#: If 4 of 100 recent answers are 503s, the limit stays; if 6 are, it halves.
+#: If 4 of 100 recent answers are 503s, the limit stays; if 6 are, to three users, it halves.
 _TROUBLED = 0.05
+#: One user's trouble counts up to this part of the recent answers, so that no two users can lower the limit. If 30 of
+#: 100 recent answers are 503s to two users, they count as 5, and the limit stays.
+_TROUBLED_USER = _TROUBLED / (ENOUGH_USERS - 1)
 #: After this many answers the earlier ones count half, so that "recent" means a few hundred POSTs.
 _MEMORY = 200
+#: A user with fewer troubles than this is forgotten: one trouble counts 1/2, then 1/4, then no more.
+_FORGOTTEN = 0.25
 
 
 class Concurrency:
@@ -20,27 +27,31 @@ class Concurrency:
         #: Below it the limit doubles in a round, above it it grows by one (TCP's slow start threshold).
         self._threshold = float(most)
         self._decreased = float("-inf")
-        self._answers = self._troubles = 0.0
+        self._answers = 0.0
+        #: Recent troubles of each user.
+        self._troubles: dict[int, float] = {}
 
     def accepted(self) -> None:
         """A POST was answered well."""
-        self._remember(trouble=False)
+        self._remember()
         step = 1.0 if self.limit < self._threshold else 1.0 / self.limit
         self.limit = min(self._most, self.limit + step)
 
-    def failed(self, *, trouble: bool, news: bool, started: float, now: float) -> None:
+    def failed(self, user: str, *, trouble: bool, started: float, now: float) -> None:
         """A POST was not answered well.
 
         Args:
+            user: who the POST was for.
             trouble: it met a 5xx or silence; otherwise the API asked for fewer POSTs, which lowers the rate instead.
-            news: it says something about the API, not only about its user.
             started: when the POST started.
             now: on the same clock.
         """
-        self._remember(trouble=trouble)
+        self._remember()
+        if trouble:
+            self._troubles[mark(user)] = self._troubles.get(mark(user), 0.0) + 1
         # POSTs of one round fail together: only one that started after the last decrease is news.
         # From one probe at a time there is nowhere to fall, and the threshold of better times is worth keeping.
-        if trouble and news and self._is_troubled and started > self._decreased and self.limit > 1:
+        if trouble and started > self._decreased and self.limit > 1 and self._is_troubled:
             self._decreased = now
             self._threshold = max(1.0, self.limit / 2)
             self.limit = self._threshold
@@ -51,10 +62,12 @@ class Concurrency:
 
     @property
     def _is_troubled(self) -> bool:
-        return self._troubles > _TROUBLED * self._answers
+        most = _TROUBLED_USER * self._answers
+        return sum(min(troubles, most) for troubles in self._troubles.values()) > (ENOUGH_USERS - 1) * most
 
-    def _remember(self, *, trouble: bool) -> None:
+    def _remember(self) -> None:
         if self._answers >= _MEMORY:
-            self._answers, self._troubles = self._answers / 2, self._troubles / 2
+            self._answers /= 2
+            halves = {user: troubles / 2 for user, troubles in self._troubles.items()}
+            self._troubles = {user: troubles for user, troubles in halves.items() if troubles >= _FORGOTTEN}
         self._answers += 1
-        self._troubles += trouble

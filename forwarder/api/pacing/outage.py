@@ -4,8 +4,8 @@ An outage begins when three different users failed and nobody was answered well 
 a time. With the defaults the pauses between probes are 0.5 s, 1 s, 2 s, … up to 60 s. The first good answer ends it.
 """
 
-#: This many different users must fail, with no good answer in between: fewer may have trouble of their own.
-_USERS = 3
+from forwarder.api.evidence import Evidence
+
 #: 429s count as an outage once no POST was answered well for this many seconds. Until then the API is at work.
 _PUSHBACK = 5.0
 #: The pause doubles at most this often; beyond it a float would overflow.
@@ -24,8 +24,7 @@ class Outage:
     def __init__(self, *, initial_pause: float, longest_pause: float, now: float) -> None:
         self._initial_pause = initial_pause
         self._longest_pause = longest_pause
-        self._failing: set[str] = set()
-        self._last_failing = ""
+        self._failing: Evidence[None] = Evidence()
         self._last_good = now
         self._rounds = 0
         #: No POST starts before this moment.
@@ -43,17 +42,9 @@ class Outage:
         self._failing.clear()
         self._rounds = 0
 
-    def failed(self, user: str) -> bool:
-        """A POST was not answered well. Returns whether that says something about the API, not only about this user.
-
-        Once others have shown that the API works, one user that keeps failing says nothing more: A, A, A is news once;
-        A, B, A is news three times.
-        """
-        news = user != self._last_failing or bool(self._failing - {user})
-        self._last_failing = user
-        if len(self._failing) < _USERS:
-            self._failing.add(user)
-        return news
+    def failed(self, user: str) -> None:
+        """A POST was not answered well."""
+        self._failing.add(user, None)
 
     def deepens(self, *, trouble: bool, started: float, now: float) -> bool:
         """Whether the POST that failed last shows that the API answers nobody; then the next pause begins.
@@ -61,7 +52,7 @@ class Outage:
         A POST that had started before the pause says nothing new: it failed with those that caused the pause.
         """
         silent = trouble or now - self._last_good > _PUSHBACK
-        if not silent or len(self._failing) < _USERS or started < self.paused_until:
+        if not silent or not self._failing.enough or started < self.paused_until:
             return False
         self._rounds += 1
         doubled = self._initial_pause * 2.0 ** min(self._rounds - 1, _DOUBLINGS)

@@ -2,7 +2,8 @@
 
 Two limits fall when the API has trouble and rise again step by step, up to the configured ceilings: 5xx and silence
 lower how many POSTs go at once (`concurrency`), 429 lowers how many go per second (`rate`). How long an answer takes
-lowers neither. While the API answers nobody (`outage`), one probe goes out at a time.
+lowers neither. While the API answers nobody (`outage`), one probe goes out at a time. When 429s ask everybody to wait
+(`pushback`), nothing goes out. None of this follows from what one user or two users are answered.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from enum import Enum, auto
 
 from forwarder.api.pacing.concurrency import Concurrency
 from forwarder.api.pacing.outage import Outage
+from forwarder.api.pacing.pushback import Pushback
 from forwarder.api.pacing.rate import Rate
 
 #: While new batches wait, retries may use at most 1/4 of the places in flight: a POST that times out holds its place a
@@ -66,6 +68,7 @@ class Pacer:
         now = clock()
         self._concurrency = Concurrency(concurrency)
         self._outage = Outage(initial_pause=initial_pause, longest_pause=longest_pause, now=now)
+        self._pushback = Pushback()
         self._rate = Rate(rate, now)
         self._clock = clock
         self._share = 1.0
@@ -76,8 +79,8 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         #: POSTs under way now.
         self.in_flight = 0
-        #: No POST starts before these moments: the end of a Retry-After, and the next start that the rate allows.
-        self._held_until = self._next_start = 0.0
+        #: No POST starts before this moment: the next start that the rate allows.
+        self._next_start = 0.0
 
     @property
     def limit(self) -> float:
@@ -115,7 +118,7 @@ class Pacer:
             self._grant()
 
     def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
-        """Gives a permit back and reports the answer. After a pushback no POST starts for `retry_after` seconds."""
+        """Gives a permit back and reports the answer. `retry_after`: seconds that it asks to wait, if it does."""
         if signal is Signal.GOOD:
             self._good()
         else:
@@ -126,17 +129,17 @@ class Pacer:
         now = self._clock()
         self._outage.accepted(now)
         self._concurrency.accepted()
+        self._pushback.accepted()
         self._rate.accepted(now)
 
     def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:
         now, trouble = self._clock(), signal is Signal.TROUBLE
-        if signal is Signal.PUSHBACK:
-            self._held_until = max(self._held_until, now + retry_after)
+        if signal is Signal.PUSHBACK and self._pushback.pushed_back(user, retry_after, now):
             self._rate.pushed_back(now, permit.since)
         if permit.again and self._new:
             return
-        news = self._outage.failed(user)
-        self._concurrency.failed(trouble=trouble, news=news, started=permit.since, now=now)
+        self._outage.failed(user)
+        self._concurrency.failed(user, trouble=trouble, started=permit.since, now=now)
         if self._outage.deepens(trouble=trouble, started=permit.since, now=now):
             self._concurrency.collapse()
 
@@ -147,7 +150,7 @@ class Pacer:
             if line[0].done():  # cancelled while it waited
                 line.popleft()
                 continue
-            start = max(self._outage.paused_until, self._held_until, self._next_start)
+            start = max(self._outage.paused_until, self._pushback.held_until, self._next_start)
             if start > now:
                 self._wake_at(start)
                 return

@@ -389,6 +389,22 @@ CATALOGUE = (
     ),
     Mutation(
         2,
+        "one user's Retry-After holds everybody",
+        "forwarder/api/pacing/pushback.py",
+        "        if self._asked.enough:\n",
+        "        if True:\n",
+        ("tests/unit/api/pacing/test_trouble.py", "tests/fault/test_one_user.py"),
+    ),
+    Mutation(
+        2,
+        "one user's trouble lowers how many POSTs go at once",
+        "forwarder/api/pacing/concurrency.py",
+        "sum(min(troubles, most) for troubles in self._troubles.values())",
+        "sum(self._troubles.values())",
+        ("tests/unit/api/pacing/test_trouble.py", "tests/fault/test_one_user.py"),
+    ),
+    Mutation(
+        2,
         "batches of many failing users fill the buffer",
         "forwarder/pipeline/buffer/buffer.py",
         "            batch.release()\n",

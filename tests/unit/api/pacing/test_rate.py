@@ -80,8 +80,8 @@ async def test_a_rate_that_halves_costs_few_refusals() -> None:
     hidden = Hidden(lambda started: 100 if started < 60 else 50)
     crowd = Crowd(pacer(concurrency=512, rate=120), says=hidden.says)
     await crowd.run(users=512, seconds=120)
-    assert hidden.between(60, 119)[1] < 0.03
-    assert hidden.between(65, 119)[0] >= 47.5
+    assert hidden.between(60, 119)[1] < 0.08
+    assert hidden.between(65, 119)[0] >= 46
 
 
 async def test_pushback_leaves_how_many_at_once_alone() -> None:

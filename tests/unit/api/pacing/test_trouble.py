@@ -1,30 +1,71 @@
 import asyncio
 import itertools
+from collections.abc import Iterable
 
 import pytest
 
-from forwarder.api.pacing.permits import Signal
+from forwarder.api.pacing.permits import Pacer, Permit, Signal
 from tests.support.virtual.crowd import Crowd, all_fail, asked, granted, pacer
 
 pytestmark = pytest.mark.virtual_time
 
 
-async def test_retry_after_holds_everyone_until_then_and_not_longer() -> None:
-    def says(user: str, started: float) -> tuple[Signal, float | None]:
-        return (Signal.PUSHBACK, 30.0) if user == "u7" and started > 1 else (Signal.GOOD, None)
+def push_back(paced: Pacer, permits: Iterable[Permit], users: Iterable[str], seconds: Iterable[float]) -> None:
+    for permit, user, each in zip(permits, users, seconds, strict=True):
+        paced.returned(permit, user, Signal.PUSHBACK, each)
 
-    crowd = Crowd(pacer(concurrency=16), says=says)
-    await crowd.run(users=32, seconds=40)
-    pushed_back = max(good for good in crowd.good if good < 20)
-    assert [start for start in crowd.starts if pushed_back < start < pushed_back + 29.9] == []
-    assert max(crowd.gaps(since=0)) == pytest.approx(30.0, abs=0.2)
+
+async def test_one_user_that_is_pushed_back_for_minutes_holds_nobody_else() -> None:
+    def says(user: str, _started: float) -> tuple[Signal, float | None]:
+        return (Signal.PUSHBACK, 600.0) if user == "u7" else (Signal.GOOD, None)
+
+    paced = pacer(concurrency=16, rate=40)
+    crowd = Crowd(paced, says=says)
+    await crowd.run(users=32, seconds=20)
+    assert max(crowd.gaps(since=0)) < 0.2
+    assert paced.rate == 40
+    assert len(crowd.good) > 0.9 * 20 * 40
+
+
+async def test_two_users_that_are_pushed_back_all_alone_lower_nothing() -> None:
+    paced = pacer(concurrency=16, rate=120)
+    crowd = Crowd(paced, says=lambda *_: (Signal.PUSHBACK, 600.0))
+    await crowd.run(users=2, seconds=60)
+    assert (paced.limit, paced.rate) == (16, 120)
+    assert await granted(asked(paced), within=0.1)
+
+
+async def test_three_users_that_are_pushed_back_hold_everyone_for_the_shortest_of_their_times() -> None:
+    paced = pacer()
+    permits = [await paced.permit() for _ in range(3)]
+    push_back(paced, permits, "abc", (600.0, 30.0, 45.0))
+    waiting = asked(paced)
+    assert not await granted(waiting, within=29.9)
+    assert await granted(waiting, within=0.2)
+
+
+async def test_everyone_is_held_for_a_minute_at_most() -> None:
+    paced = pacer()
+    permits = [await paced.permit() for _ in range(3)]
+    push_back(paced, permits, "abc", (600.0, 600.0, 600.0))
+    waiting = asked(paced)
+    assert not await granted(waiting, within=59.9)
+    assert await granted(waiting, within=0.2)
+
+
+async def test_three_users_between_whom_one_is_served_hold_nobody() -> None:
+    paced = pacer()
+    permits = [await paced.permit() for _ in range(4)]
+    push_back(paced, permits[:2], "ab", (30.0, 30.0))
+    paced.returned(permits[2], "served", Signal.GOOD)
+    push_back(paced, permits[3:], "c", (30.0,))
+    assert await granted(asked(paced), within=0.1)
 
 
 async def test_a_shorter_retry_after_does_not_shorten_a_longer_one() -> None:
     paced = pacer()
-    first, second = await paced.permit(), await paced.permit()
-    paced.returned(first, "a", Signal.PUSHBACK, 30.0)
-    paced.returned(second, "b", Signal.PUSHBACK, 1.0)
+    permits = [await paced.permit() for _ in range(4)]
+    push_back(paced, permits, "abcd", (30.0, 30.0, 30.0, 1.0))
     waiting = asked(paced)
     assert not await granted(waiting, within=29.9)
     assert await granted(waiting, within=0.2)
@@ -32,34 +73,50 @@ async def test_a_shorter_retry_after_does_not_shorten_a_longer_one() -> None:
 
 async def test_a_straggler_that_succeeds_does_not_lift_a_retry_after() -> None:
     paced = pacer()
-    held, straggler = await paced.permit(), await paced.permit()
-    paced.returned(held, "a", Signal.PUSHBACK, 30.0)
-    paced.returned(straggler, "b", Signal.GOOD)
+    permits = [await paced.permit() for _ in range(4)]
+    push_back(paced, permits[:3], "abc", (30.0, 30.0, 30.0))
+    paced.returned(permits[3], "d", Signal.GOOD)
     assert not await granted(asked(paced), within=29.9)
 
 
 async def test_the_end_of_an_outage_does_not_lift_a_retry_after() -> None:
     paced = pacer()
-    permits = [await paced.permit() for _ in range(5)]
+    permits = [await paced.permit() for _ in range(7)]
     for user in "abc":
         paced.returned(permits.pop(), user, Signal.TROUBLE)
-    paced.returned(permits.pop(), "d", Signal.PUSHBACK, 30.0)
-    paced.returned(permits.pop(), "e", Signal.GOOD)
+    push_back(paced, permits[:3], "def", (30.0, 30.0, 30.0))
+    paced.returned(permits[3], "g", Signal.GOOD)
     assert not await granted(asked(paced), within=29.9)
+
+
+def trouble_of(paced: Pacer, permits: Iterable[Permit], users: Iterable[str]) -> None:
+    """Each POST fails; before it another one was answered well, so this is no outage."""
+    for permit, user in zip(permits, users, strict=True):
+        paced._good()
+        paced.returned(permit, user, Signal.TROUBLE)
 
 
 async def test_the_failures_of_one_round_slow_down_once() -> None:
     paced = pacer(concurrency=10)
-    permits = [await paced.permit() for _ in range(10)]
-    for permit in permits:
-        paced.returned(permit, "u", Signal.TROUBLE)
-    assert paced.limit == 5
+    trouble_of(paced, [await paced.permit() for _ in range(10)], "abcdefghij")
+    assert 5 <= paced.limit < 8, "and a little more with each good answer"
 
 
-async def test_trouble_lowers_the_concurrency_and_not_the_rate() -> None:
-    paced = pacer(concurrency=10, rate=120)
-    paced.returned(await paced.permit(), "u", Signal.TROUBLE)
-    assert (paced.limit, paced.rate) == (5, 120)
+async def test_trouble_of_three_users_lowers_the_concurrency_and_not_the_rate() -> None:
+    paced = pacer(concurrency=10, rate=1000)
+    trouble_of(paced, [await paced.permit() for _ in range(3)], "abc")
+    assert (paced.limit, paced.rate) == (5, 1000)
+
+
+@pytest.mark.parametrize("signal", [Signal.TROUBLE, Signal.PUSHBACK])
+async def test_two_users_lower_nothing_however_often_they_fail(signal: Signal) -> None:
+    """Also if hardly anybody else is here to show that the API works."""
+    paced = pacer(concurrency=8, rate=120)
+    for number in range(2_000):
+        paced.returned(await paced.permit(), "ab"[number % 2], signal)
+        if number % 10 == 0:
+            paced.returned(await paced.permit(), "served", Signal.GOOD)
+    assert (paced.limit, paced.rate) == (8, 120)
 
 
 async def test_after_pushback_the_full_rate_returns_within_seconds() -> None:

@@ -1,0 +1,64 @@
+"""One user, whatever the API answers for it, neither halts nor slows the others: on a virtual clock."""
+
+import asyncio
+import random
+
+import pytest
+
+from forwarder.api.answer import Answer, Declined, Meaning, Unanswered
+from tests.support.faults import fault
+from tests.support.virtual.pipeline import ACCEPTED, LATENCY, Attempt, Reply, World, virtually
+
+SEED = random.SystemRandom().randrange(2**32)
+RATE = 40
+SECONDS = 10
+
+ANSWERS: dict[str, Answer | Reply] = {
+    "429 for ten minutes": Declined(429, Meaning.TRANSIENT, 600.0),
+    "429": Declined(429, Meaning.TRANSIENT),
+    "503 for ten minutes": Declined(503, Meaning.TRANSIENT, 600.0),
+    "503": Declined(503, Meaning.TRANSIENT),
+    "a timeout": Reply(Unanswered("timeout", ambiguous=True), 10.0),
+    "a reset": Unanswered("reset", ambiguous=True),
+    "403": Declined(403, Meaning.SUSPECT),
+    "302": Declined(302, Meaning.SUSPECT),
+    "404": Declined(404, Meaning.NO_SUCH_ADDRESS),
+    "400": Declined(400, Meaning.MALFORMED),
+    "413": Declined(413, Meaning.TOO_LARGE),
+}
+
+
+@pytest.mark.parametrize("what", ANSWERS)
+@fault(
+    "API",
+    "one user gets 429 with `Retry-After: 600`, 5xx, 403, 404, 302, 413, or no answer; all others get 202",
+    "the other users are served at full speed; nothing halts",
+    keeps=(1, 2),
+)
+def test_one_user_neither_halts_nor_slows_the_others(what: str) -> None:
+    def script(attempt: Attempt) -> Answer | Reply:
+        # Every hundredth of the others is malformed, as in everyday life.
+        if attempt.user == "failing":
+            return ANSWERS[what]
+        return Declined(400, Meaning.MALFORMED) if attempt.numbers[0] % 100 == 1 else ACCEPTED
+
+    async def story() -> None:
+        world = World(script, rate_limit=RATE, linger=0.0)
+        world.push(["failing"] * 2 + [f"u{number}" for number in range(2 * SECONDS * RATE)])
+        producing = asyncio.create_task(_push_steadily(world))
+        owning = asyncio.create_task(world.own())
+        await asyncio.wait({owning}, timeout=SECONDS)
+        assert not owning.done(), "halted"
+        others = [attempt for attempt in world.api.attempts if attempt.user != "failing"]
+        assert len(world.api.attempts) > len(others) >= 0.93 * RATE * (SECONDS - LATENCY)
+        assert world.process.courier.pacer.limit == world.settings.concurrency
+        producing.cancel()
+        await world.kill(owning)
+
+    virtually(story(), seed=SEED)
+
+
+async def _push_steadily(world: World) -> None:
+    while True:
+        world.push(["failing"] * 2)
+        await asyncio.sleep(1.0)
