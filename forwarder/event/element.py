@@ -42,23 +42,29 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 class Invalid(msgspec.Struct, frozen=True):
-    """A claimed element that is not an event; ``why`` names the member that is wrong."""
+    """A claimed element that is not an event; ``why`` names the member that is wrong, ``size`` is its bytes."""
 
     number: int
     stamp: int
+    size: int
     why: str
 
 
 def decode_carefully(element: bytes, number: int, stamp: int, max_bytes: int) -> Event:
     """The event in `element`, however its members are written. Raises what :func:`decode` raises."""
     if len(element) > max_bytes:
-        raise InvalidElementError(Flaw(Problem.TOO_LONG, found=str(len(element)), allowed=str(max_bytes)))
+        raise InvalidElementError(too_long(len(element), max_bytes))
     members = members_of(element)
     user = _user(members.pop("user_id", None))
     _check_name(members.get("name"))
     if not _stamp(members, stamp):
         members["date"] = _with_offset(members["date"])
     return Event(number, stamp, user, object_of(members))
+
+
+def too_long(size: int, max_bytes: int) -> Flaw:
+    """What is wrong with an element of more bytes than an event may have."""
+    return Flaw(Problem.TOO_LONG, found=str(size), allowed=str(max_bytes))
 
 
 def user_of(element: bytes) -> str | None:

@@ -33,7 +33,6 @@ class Problem(StrEnum):
     NOT_JSON = "not JSON: {found}"
     NOT_UTF8 = "not UTF-8 at byte {found}"
     TOO_DEEP = "nested too deep: {found} levels, at most {allowed} are allowed"
-    # Redis writes this one too (queue/lua/claim.lua).
     TOO_LONG = "too long: {found} bytes, at most {allowed} are allowed"
 
 

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
-from forwarder.errors import ShardsDisagreeError, UnreachableError
+from forwarder.errors import ShardsDisagreeError, UnreachableError, WrongTypeError
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
@@ -39,6 +39,17 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
         api: already entered; None if there is no API key to try.
     """
     yield Finding("settings", "ok", "valid")
+    async for finding in _queue(queue):
+        yield finding
+    for finding in _in_the_clear(settings.api_url):
+        yield finding
+    if api is None:
+        yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
+    else:
+        yield await _api(api, settings.api_url)
+
+
+async def _queue(queue: Queue) -> AsyncIterator[Finding]:
     try:
         info = await patiently(queue.server)
         await patiently(queue.agree)
@@ -47,6 +58,8 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
         yield Finding("redis", "failure", str(error))
     except ShardsDisagreeError as error:
         yield Finding("shards", "failure", str(error))
+    except WrongTypeError as error:
+        yield Finding("queue", "failure", str(error))
     else:
         for finding in _redis(info):
             yield finding
@@ -57,12 +70,6 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
         halt = await patiently(queue.halt)
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
-    for finding in _in_the_clear(settings.api_url):
-        yield finding
-    if api is None:
-        yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
-    else:
-        yield await _api(api, settings.api_url)
 
 
 async def _strays(queue: Queue) -> AsyncIterator[Finding]:

@@ -25,8 +25,8 @@ async def end_halt(queue: Queue, *, allow_refusals: int = 0) -> HaltRecord | Non
     async def end() -> None:
         # This halt and no other: one that was written meanwhile stays. Only the text of a halt that was written by hand
         # differs from ours though it says the same.
-        if await queue.end_halt(halt) is None and await queue.halt() == halt:
-            await queue.end_halt()
+        if await queue.end_halt(halt, looked=True) is None and await queue.halt() == halt:
+            await queue.end_halt(looked=True)
 
     await patiently(end)
     return halt

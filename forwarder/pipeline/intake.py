@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Sequence
 
+import structlog
+
 from forwarder.errors import UnreachableError
 from forwarder.event import decode_page
 from forwarder.metrics import Metrics
-from forwarder.outcome import LetterReason
 from forwarder.pipeline.availability import Availability
-from forwarder.pipeline.recognition import ENOUGH, Strangers
+from forwarder.pipeline.recognition import Recognition
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims
@@ -26,6 +27,8 @@ _PAUSE = 0.1
 #: decoding slows down its whole page.
 _PAGE = 128
 
+log = structlog.get_logger()
+
 
 class Intake:
     """Moves events from Redis into the stock while there is room, for one owner of a list.
@@ -40,7 +43,7 @@ class Intake:
         blocking: Redis,
         stock: Stock,
         settler: Settler,
-        strangers: Strangers,
+        recognition: Recognition,
         availability: Availability,
         metrics: Metrics,
     ) -> None:
@@ -48,7 +51,7 @@ class Intake:
         self._blocking = blocking
         self._stock = stock
         self._settler = settler
-        self._strangers = strangers
+        self._recognition = recognition
         self._availability = availability
         self._metrics = metrics
 
@@ -59,23 +62,28 @@ class Intake:
             LeaseLostError, RolledBackError: from the queue.
         """
         await self._adopt()
+        while not await self._recognition.done():
+            await self._wait()
         while True:
             room = await self._stock.room()
-            most = min(room.events, _CLAIM_EVENTS if self._strangers.established else ENOUGH)
-            await self._claim(most, min(room.bytes, _CLAIM_BYTES))
+            await self._claim(min(room.events, _CLAIM_EVENTS), min(room.bytes, _CLAIM_BYTES))
 
     async def _adopt(self) -> None:
         fields = await self._availability.until(self._claims.claimed_fields)
+        if fields.foreign:
+            why = "fields of the claimed events that forwarder did not write are ignored"
+            log.warning(why, key=self._claims.lease.keys.claimed, fields=fields.foreign)
         # Lengths are known only after reading. With the default of 64 KiB per event: 128 at a time, at most 8 MiB.
         page = max(1, min(1_000, 2 * _CLAIM_BYTES // self._stock.max_event_bytes))
         while fields:
             await self._stock.room()
             ids = fields.take(page)
-            elements = await self._availability.until(lambda ids=ids: self._claims.read(ids))  # type: ignore[misc]
-            self._metrics.events_adopted.inc(len(ids))
-            self._take_read(ids, elements)
+            await self._adopt_page(ids)
 
-    def _take_read(self, ids: Sequence[tuple[int, int]], elements: Sequence[bytes | None]) -> None:
+    async def _adopt_page(self, ids: Sequence[tuple[int, int]]) -> None:
+        longest = self._stock.max_event_bytes
+        elements = await self._availability.until(lambda: self._claims.read(ids, most_bytes_of_one=longest))
+        self._metrics.events_adopted.inc(len(ids))
         here = [(*each, element) for each, element in zip(ids, elements, strict=True) if element is not None]
         stamps = [stamp for _, stamp, _ in here]
         for stamp in stamps:
@@ -89,17 +97,11 @@ class Intake:
         )
         self._stock.still_waiting(claimed.waiting)
         if not claimed.elements:
-            self._strangers.refuse()
             await self._wait()
             return
         self._metrics.events_claimed.inc(len(claimed.elements))
-        here = [element for element in claimed.elements if element is not None]
-        if here:
-            self._settler.expect(claimed.stamp, len(here))
-            self._take(here, claimed.numbers, [claimed.stamp] * len(here))
-        if too_long := len(claimed.elements) - len(here):
-            self._metrics.events_dead_lettered.labels(LetterReason.INVALID).inc(too_long)
-            self._strangers.too_long(too_long)
+        self._settler.expect(claimed.stamp, len(claimed.elements))
+        self._take(claimed.elements, claimed.numbers, [claimed.stamp] * len(claimed.elements))
 
     async def _wait(self) -> None:
         try:
@@ -108,16 +110,11 @@ class Intake:
             # Either only this connection failed, or Redis is unavailable: the next claim shows which.
             await asyncio.sleep(_PAUSE)
 
-    def _take(self, elements: Sequence[bytes], numbers: Sequence[int], stamps: Sequence[int]) -> None:
-        start = 0
-        while start < len(elements):
-            # One at a time until it is known whether this is a list of events: the first valid element shows it.
-            page = slice(start, start + (_PAGE if self._strangers.established else 1))
-            longest = self._stock.max_event_bytes
+    def _take(self, elements: Sequence[bytes | int], numbers: Sequence[int], stamps: Sequence[int]) -> None:
+        longest = self._stock.max_event_bytes
+        for start in range(0, len(elements), _PAGE):
+            page = slice(start, start + _PAGE)
             events, invalid = decode_page(elements[page], numbers[page], stamps[page], longest)
             for each in invalid:
-                self._strangers.invalid(each)
-            if events:
-                self._strangers.valid()
-                self._stock.add(events)
-            start = page.stop
+                self._settler.invalid(each)
+            self._stock.add(events)

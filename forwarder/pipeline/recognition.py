@@ -1,74 +1,67 @@
-"""Whether this is a list of events at all.
+"""Whether a list holds events at all. This is asked once, before the first event is ever claimed from a list.
 
-Until that is known, nothing becomes a dead letter but elements that are too long, which `claim.lua` never transfers.
+A wrong FORWARDER_QUEUE can name another program's list. Claiming from it would take its elements away. So as long as
+nothing was ever claimed, the oldest elements are looked at where they are.
 """
 
-from forwarder.event import Event, Invalid
-from forwarder.outcome import Halt, HaltReason, LetterReason, Refused
-from forwarder.pipeline.gate import Gate, Halted
-from forwarder.pipeline.settlement import Settler
+import asyncio
 
-#: Once this many elements came and none of them was an event, the list belongs to another program.
+from forwarder.errors import InvalidElementError
+from forwarder.event import decode
+from forwarder.outcome import Halt, HaltReason
+from forwarder.pipeline.availability import Availability
+from forwarder.pipeline.gate import Gate, Halted
+from forwarder.queue.claims import Claims
+from forwarder.queue.queue import Queue
+
+#: This many elements are looked at. If none of them is an event, the list belongs to another program.
 ENOUGH = 100
 
 
 class Recognition:
-    """Whether this process has seen that the queue's lists hold events. One per process."""
+    """Recognizes a list of events by its oldest elements.
 
-    def __init__(self) -> None:
-        self.established = False
-
-
-class Strangers:
-    """The invalid elements of one list, held back until it is known whether this is a list of events.
-
-    They are refused once the first valid event comes, or once the list is empty and can show nothing more. If a hundred
-    come and none of them is an event, the service halts and they stay claimed.
-
-    Example: three broken elements, then a valid one: the three become dead letters. A hundred lines of somebody's log:
-    the service halts `misdirected`, and none of them becomes a dead letter.
+    Example: three broken elements, then a valid one: this is a list of events. A hundred lines of somebody's log: the
+    service halts `misdirected`, and the list stays as it is. Three lines of a log and nothing else: too few to tell, so
+    they are claimed, and become dead letters. If more follow, the dead-letter brake stops the service.
     """
 
-    def __init__(self, recognition: Recognition, settler: Settler, gate: Gate) -> None:
-        self._recognition = recognition
-        self._settler = settler
+    def __init__(
+        self, claims: Claims, queue: Queue, gate: Gate, availability: Availability, *, max_event_bytes: int
+    ) -> None:
+        self._claims = claims
+        self._queue = queue
         self._gate = gate
-        self._held: list[tuple[Event, Refused]] = []
-        self._in_redis = 0
+        self._availability = availability
+        self._max_event_bytes = max_event_bytes
 
-    @property
-    def established(self) -> bool:
-        """Whether these are known to be lists of events."""
-        return self._recognition.established
+    async def done(self) -> bool:
+        """Whether events may be claimed. False while the list is empty. Closes the gate if it holds something else."""
+        if self._claims.ever:
+            return True
+        elements = await self._availability.until(
+            lambda: self._claims.peek(most=ENOUGH, most_bytes_of_one=self._max_event_bytes)
+        )
+        if len(elements) < ENOUGH:
+            return bool(elements)
+        for element in elements:
+            if self._is_event(element):
+                return True
+            await asyncio.sleep(0)  # a hostile element takes milliseconds to decode
+        if await self._availability.until(self._queue.recognized):
+            return True
+        detail = (
+            f"none of the first {ENOUGH} elements of {self._claims.lease.keys.list} is an event: "
+            "is FORWARDER_QUEUE right?"
+        )
+        self._gate.close(Halted(Halt(HaltReason.MISDIRECTED, detail)))
+        return False
 
-    def invalid(self, found: Invalid) -> None:
-        event = Event(number=found.number, stamp=found.stamp, user="", body=b"")
-        refused = Refused(LetterReason.INVALID, detail=found.why)
-        if self.established:
-            self._settler.add([event], refused)
-        else:
-            self._held.append((event, refused))
-            self._halt_if_enough()
-
-    def too_long(self, elements: int) -> None:
-        """This many elements became dead letters inside Redis, without being read."""
-        self._in_redis += elements
-        if not self.established:
-            self._halt_if_enough()
-
-    def valid(self) -> None:
-        if not self.established:
-            self._recognition.established = True
-            self.refuse()
-
-    def refuse(self) -> None:
-        """Refuses the elements that were held back."""
-        held, self._held = self._held, []
-        for event, refused in held:
-            self._settler.add([event], refused)
-
-    def _halt_if_enough(self) -> None:
-        if len(self._held) + self._in_redis >= ENOUGH:
-            self._held.clear()
-            detail = f"none of the first {ENOUGH} elements is an event: is FORWARDER_QUEUE right?"
-            self._gate.close(Halted(Halt(HaltReason.MISDIRECTED, detail)))
+    def _is_event(self, element: bytes | int) -> bool:
+        if isinstance(element, int):
+            return False
+        try:
+            decode(element, max_bytes=self._max_event_bytes)
+        except InvalidElementError:
+            return False
+        return True

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from forwarder.queue.keys import Keys
 from forwarder.queue.wire import scripts
+from forwarder.queue.wire.replies import wrong_type
 
 _NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
 
@@ -81,8 +82,11 @@ class Undecided:
 
 
 async def take(redis: Redis, keys: Keys) -> Census:
-    """Counts everything at one instant."""
-    waiting, claimed, lease, pttl, *rest = await scripts.run(redis, "census", keys.of_the_list, [])
+    """Counts everything at one instant. Raises WrongTypeError if a key of the list holds something else."""
+    verdict, *found = await scripts.run(redis, "census", keys.of_the_list, [])
+    if verdict == b"wrongtype":
+        raise wrong_type(found)
+    waiting, claimed, lease, pttl, *rest = found
     return Census(waiting, claimed, lease.decode() if lease else None, pttl, *rest)
 
 

@@ -14,6 +14,8 @@ class ClaimIds:
         self._numbers = array("Q")
         self._stamps = array("Q")
         self._taken = 0
+        #: Fields of the hash that no claim has written. They are not among these IDs.
+        self.foreign = 0
 
     def __len__(self) -> int:
         return len(self._numbers) - self._taken

@@ -4,7 +4,6 @@ import asyncio
 from array import array
 from collections.abc import MutableSequence, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -25,25 +24,22 @@ _FIELDS_PAGE = 5_000
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """Claimed events. Element i has number ``first + i``; it is None if it was too long and became a dead letter."""
+    """Claimed events. Element i has number ``first + i``. A length stands for an element that is too long."""
 
     first: int
     stamp: int
     waiting: int
-    elements: Sequence[bytes | None]
+    elements: Sequence[bytes | int]
 
     @property
     def numbers(self) -> Sequence[int]:
-        """The numbers of the elements that are not None."""
-        numbers = range(self.first, self.first + len(self.elements))
-        if None not in self.elements:
-            return numbers
-        return [number for number, element in zip(numbers, self.elements, strict=True) if element is not None]
+        """The numbers of the elements."""
+        return range(self.first, self.first + len(self.elements))
 
 
 @dataclass(frozen=True, slots=True)
 class NewLetter:
-    """The claimed event `number`-`stamp` that becomes a dead letter, and why."""
+    """The claimed event `number`-`stamp` that becomes a dead letter, and why. `size`: about its bytes."""
 
     number: int
     stamp: int
@@ -52,6 +48,7 @@ class NewLetter:
     detail: str
     user: str
     attempts: int
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,17 @@ class Claims:
         self._sequence = lease.start.sequence
         self._settlement = lease.start.settlement
 
+    @property
+    def ever(self) -> bool:
+        """Whether an event of this list was ever claimed."""
+        return self._sequence > 0
+
+    async def peek(self, *, most: int, most_bytes_of_one: int) -> Sequence[bytes | int]:
+        """Up to `most` of the oldest waiting elements, which stay in the list. A length stands for a longer element."""
+        arguments: list[str | bytes | int] = [most, most_bytes_of_one, self._side]
+        found: list[bytes | int] = await scripts.run(self._redis, "peek", [self._keys.list], arguments)
+        return found
+
     async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
         """Claims up to `most` of the oldest waiting events. The last one is the one that reaches `most_bytes`.
 
@@ -89,7 +97,7 @@ class Claims:
                 returns them, or the next owner adopts them.
         """
         k = self._keys
-        keys = [k.list, k.claimed, k.lease, k.sequence, k.dead, k.dead_lettered]
+        keys = [k.list, k.claimed, k.lease, k.sequence]
         reply = await self.lease.run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
         _, first, stamp, waiting, *elements = reply
         assert isinstance(first, int)  # noqa: S101 - the script's own contract
@@ -102,11 +110,12 @@ class Claims:
         """The ID of every claimed event, oldest first. An owner has to adopt them."""
         return await claimed_fields(self._redis, self._keys)
 
-    async def read(self, fields: Sequence[tuple[int, int]]) -> list[bytes | None]:
-        """The bytes of claimed events, in the order of `fields`; None for an event that is not claimed."""
-        with translated():
-            found: Any = await self._redis.hmget(self._keys.claimed, [f"{n}-{stamp}" for n, stamp in fields])
-        return list(found)
+    async def read(self, fields: Sequence[tuple[int, int]], *, most_bytes_of_one: int) -> list[bytes | int | None]:
+        """Claimed elements in the order of `fields`: a length for one that is longer, None for one not claimed."""
+        keys, names = [self._keys.claimed], (f"{number}-{stamp}" for number, stamp in fields)
+        arguments: list[str | bytes | int] = [most_bytes_of_one, *names]
+        found: list[bytes | int | None] = await scripts.run(self._redis, "read_claimed", keys, arguments)
+        return found
 
     async def settle(self, settlement: Settlement) -> None:
         """Ends claims. After an UnreachableError, call it again with the same settlement.
@@ -161,14 +170,17 @@ async def claimed_fields(redis: Redis, keys: Keys) -> ClaimIds:
         UnreachableError: no answer.
     """
     found: dict[int, MutableSequence[int]] = {}
-    cursor = b"0"
+    cursor, foreign = b"0", 0
     while True:
-        cursor, *fields = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, _FIELDS_PAGE])
+        cursor, strange, *fields = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, _FIELDS_PAGE])
+        foreign += strange
         for name in fields:
             number, _, stamp = name.partition(b"-")
             found.setdefault(int(stamp), array("Q")).append(int(number))
         if cursor == b"0":
-            return _in_order(found)
+            ids = _in_order(found)
+            ids.foreign = foreign
+            return ids
 
 
 def _in_order(found: dict[int, MutableSequence[int]]) -> ClaimIds:

@@ -35,10 +35,24 @@ async def write(redis: Redis, keys: QueueKeys, halt: HaltRecord) -> HaltRecord:
     return _halt_record(await scripts.run(redis, "write_halt", [keys.halt], arguments))
 
 
-async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None) -> HaltRecord | None:
-    """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
-    ended = await scripts.run(redis, "end_halt", [keys.halt], [msgspec.json.encode(halt) if halt else ""])
+async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None, *, looked: bool) -> HaltRecord | None:
+    """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended.
+
+    Args:
+        redis: the client.
+        keys: of the queue.
+        halt: which halt to end.
+        looked: whether a person ends it, who has looked at the cause. Later owners then take the lists for ours.
+    """
+    arguments: list[str | bytes | int] = [msgspec.json.encode(halt) if halt else "", int(looked)]
+    ended = await scripts.run(redis, "end_halt", [keys.halt, keys.recognized], arguments)
     return _halt_record(ended) if ended else None
+
+
+async def recognized(redis: Redis, keys: QueueKeys) -> bool:
+    """Whether a person has said that the queue's lists are lists of events, by ending the halt that doubted it."""
+    with translated():
+        return await redis.get(keys.recognized) is not None
 
 
 async def allow(redis: Redis, keys: Keys, refusals: int) -> None:

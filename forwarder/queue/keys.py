@@ -24,7 +24,7 @@ _OF_THE_LIST = (
     "move",
     "moved",
 )
-_OF_THE_QUEUE = ("halt", "shards", "workers")
+_OF_THE_QUEUE = ("halt", "recognized", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ class QueueKeys:
 
     queue: str
     halt: str = field(init=False)
+    recognized: str = field(init=False)
     shards: str = field(init=False)
     workers: str = field(init=False)
 

@@ -8,10 +8,11 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue.keys import Keys
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
+from forwarder.queue.wire.replies import wrong_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,7 @@ class Lease:
                 raise LeaseLostError("another worker may hold the lease")
             case b"rolled_back":
                 raise RolledBackError("Redis has lost data that it had acknowledged: adopting the claimed events again")
-            case b"busy":
+            case b"busy" | b"wrongtype":
                 pass
             case _:
                 self.end = max(self.end, sent + self._ttl)
@@ -97,8 +98,8 @@ class Lease:
         """
         reply = await self.run("acquire", self.keys.of_the_list, self._over)
         match reply:
-            case [b"wrongtype", bytes(key), bytes(found), bytes(expected)]:
-                raise WrongTypeError(key.decode(errors="replace"), found.decode(), expected.decode())
+            case [b"wrongtype", *what]:
+                raise wrong_type(what)
             case [b"acquired", int(sequence), int(settlement), int(claimed)]:
                 self.start = Position(sequence, settlement, claimed)
                 return self.start

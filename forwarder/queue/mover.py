@@ -11,6 +11,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from forwarder.errors import WrongTypeError
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
@@ -67,8 +68,17 @@ class ListMover:
         await self.lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
 
     async def claimed_fields(self) -> ClaimIds:
-        """The ID of every claimed event, oldest first."""
-        return await claimed_fields(self.lease.redis, self._keys)
+        """The ID of every claimed event, oldest first.
+
+        Raises:
+            WrongTypeError: the hash also holds fields that no claim has written. They cannot be moved, and would be
+                left behind.
+        """
+        ids = await claimed_fields(self.lease.redis, self._keys)
+        if ids.foreign:
+            what = f"{ids.foreign} fields that are not claimed events"
+            raise WrongTypeError(self._keys.claimed, what, "claimed events alone")
+        return ids
 
     async def unload_events(self, fields: Sequence[tuple[int, int]]) -> Page:
         """Takes out the claimed events with these IDs. When none are claimed any more, those that were set aside."""

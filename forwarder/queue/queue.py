@@ -101,9 +101,16 @@ class Queue:
         """
         return await halts.write(self._redis, self._keys, halt)
 
-    async def end_halt(self, halt: HaltRecord | None = None) -> HaltRecord | None:
-        """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended."""
-        return await halts.end(self._redis, self._keys, halt)
+    async def end_halt(self, halt: HaltRecord | None = None, *, looked: bool = False) -> HaltRecord | None:
+        """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended.
+
+        With `looked`, a person ends it, who has looked at the cause: see :meth:`recognized`.
+        """
+        return await halts.end(self._redis, self._keys, halt, looked=looked)
+
+    async def recognized(self) -> bool:
+        """Whether a person has said that these are lists of events, by ending the halt that doubted it."""
+        return await halts.recognized(self._redis, self._keys)
 
     async def allow(self, refusals: int) -> None:
         """Lets the next owners of the lists pass this many refusals, in all, through the dead-letter brake."""

@@ -17,7 +17,7 @@ from forwarder.pipeline.delivery import Delivery
 from forwarder.pipeline.dispatch import Dispatch
 from forwarder.pipeline.gate import Gate, Lost, Stopped
 from forwarder.pipeline.intake import Intake
-from forwarder.pipeline.recognition import Strangers
+from forwarder.pipeline.recognition import Recognition
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims
@@ -51,19 +51,20 @@ class Ownership:
         #: Closing it ends the ownership; :meth:`run` then winds it down.
         self.gate = gate = Gate(claims.lease, margin=settings.request_timeout, clock=process.clock)
         self._settler = settler = Settler(claims, gate, process.brake, availability, metrics)
+        longest = int(settings.max_event_bytes)
         self._stock = stock = Stock(
             claims,
             availability,
             limits=limits,
-            max_event_bytes=int(settings.max_event_bytes),
+            max_event_bytes=longest,
             clock=process.clock,
         )
-        strangers = Strangers(process.recognition, settler, gate)
+        recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
         backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max)
         attempts = Attempts(process.courier, backoff, gate, stock)
         delivery = Delivery(attempts, stock, settler, gate, metrics, bisect=settings.bisect)
         self._dispatch = Dispatch(stock, attempts, delivery, gate)
-        self._intake = Intake(claims, blocking, stock, settler, strangers, availability, metrics)
+        self._intake = Intake(claims, blocking, stock, settler, recognition, availability, metrics)
         #: What this process holds of the list, for the gauges and the status page.
         self.holds = OwnedList(stock, settler)
 

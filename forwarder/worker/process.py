@@ -15,7 +15,6 @@ from forwarder.config import Settings
 from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
-from forwarder.pipeline.recognition import Recognition
 from forwarder.queue.queue import Queue
 
 
@@ -27,7 +26,6 @@ class Process:
     queue: Queue
     courier: Courier
     brake: Brake
-    recognition: Recognition
     availabilities: Availabilities
     metrics: Metrics
     clock: Callable[[], float]
@@ -60,7 +58,6 @@ def build(
         queue=queue,
         courier=Courier(api, judge, pacer, metrics, debug=settings.log_level == "debug"),
         brake=Brake(settings.dead_letter_brake),
-        recognition=Recognition(),
         availabilities=Availabilities(metrics, clock=clock),
         metrics=metrics,
         clock=clock,

@@ -64,7 +64,5 @@ class Worker:
     def _resumed(self) -> None:
         """If a halt is over, what led to it no longer counts: the person who ended it has looked at it."""
         match self._condition.halt:
-            case HaltRecord(reason=HaltReason.MISDIRECTED):
-                self._process.recognition.established = True
             case HaltRecord(reason=HaltReason.DEAD_LETTER_BRAKE):
                 self._process.brake.forget()

@@ -77,6 +77,20 @@ async def test_help_and_version_name_no_secret() -> None:
     assert (code, out.startswith("forwarder ")) == (0, True)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "exit_code"), [(("status",), 78), (("audit",), 78), (("run",), 78), (("check",), 1)]
+)
+async def test_a_key_that_holds_something_else_is_named(
+    arguments: tuple[str, ...], exit_code: int, redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    key = f"{{{queue_name}}}:sequence"
+    await redis_client.set(key, "many")
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name, "FORWARDER_API_KEY": KEY}
+    others = {"FORWARDER_API_URL": "http://127.0.0.1:9", "FORWARDER_ADMIN_PORT": "0"}
+    code, out, err = await command(*arguments, environment=given | others)
+    assert (code, key in out + err, "Traceback" in err) == (exit_code, True, False), out + err
+
+
 @pytest.mark.parametrize("arguments", [("status",), ("audit",), ("push",), ("dead", "list")])
 async def test_a_command_that_asks_redis_loads_neither_http_nor_the_log_nor_metrics(
     arguments: tuple[str, ...], redis_url: str, queue_name: str

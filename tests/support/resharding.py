@@ -77,7 +77,7 @@ class Crowd:
             got = await claims.claim(most=claim, **_LIMITS)
             accepted, letters = [], []
             for number, each in list(zip(got.numbers, got.elements, strict=True)):
-                assert each is not None
+                assert isinstance(each, bytes)
                 if number < got.first + settle:
                     self._gone(each)
                     if number % 3:

@@ -1,50 +1,59 @@
 -- Claims the oldest waiting events: they move from the list to the claimed hash.
 --
--- KEYS  list, claimed, lease, sequence, dead, dead_lettered
+-- KEYS  list, claimed, lease, sequence
 -- ARGV  token, milliseconds by which the lease is extended, sequence number that the owner expects,
 --       most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest event is)
 -- reply {'claimed', sequence number before, stamp, events still waiting, element, element, ...}
---         element i has number (sequence number before + i); it is nil if it was longer than one event
---         may be: it became a dead letter without being sent to the owner
+--         element i has number (sequence number before + i); if it is longer than one event may be, its length
+--         stands for it, because it is not worth its transfer
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  Redis has lost data that it had acknowledged: adopt again
+--       {'rolled_back'}  Redis has lost data that it had acknowledged, or somebody has changed it: adopt again
 --
 -- Safe to repeat: the expected sequence number identifies a repeated call, which returns the same events
 -- again. The stamp (Redis TIME, microseconds) is part of the field's name. So if the script runs again after
 -- a rollback, it can never store another event under a name that the owner is about to settle.
 -- Lua does not roll back, so the script checks first, copies, and deletes last. Works on a full Redis: the
--- first write is a PEXPIRE.
+-- first write is a PEXPIRE. It comes before every other reply, so any of them means that the lease was extended.
+--#include count
+--#include field
 
-local list, claimed, lease, sequence, dead, dead_lettered = unpack(KEYS)
+-- No claim takes more events than this. So no more can be missing after a lost reply, and a sequence number that
+-- somebody has written cannot make this script count to it.
+local most_ever = 10000
+
+local list, claimed, lease, sequence = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 
-local expected = tonumber(ARGV[3])
-local before = tonumber(redis.call('GET', sequence) or 0)
-if before < expected then return {'rolled_back'} end
+local expected, most = tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), most_ever)
+local most_bytes, most_of_one = tonumber(ARGV[5]), tonumber(ARGV[6])
+local from_left = ARGV[7] == 'left'
+local before = count(sequence)
+if not before or before < expected or before - expected > most_ever then return {'rolled_back'} end
+
+local function transferred(element) return #element > most_of_one and #element or element end
 
 if before > expected then
   -- The reply was lost. This is rare, and there is no index of fields by number, so scan all of them.
-  local reply = {'claimed', expected, '', redis.call('LLEN', list)}
-  for i = 1, before - expected do reply[4 + i] = false end
+  local reply, found = {'claimed', expected, '', redis.call('LLEN', list)}, 0
   local cursor = '0'
   repeat
     local page = redis.call('HSCAN', claimed, cursor, 'COUNT', 1000)
     cursor = page[1]
     for i = 1, #page[2], 2 do
-      local number, stamp = string.match(page[2][i], '^(%d+)-(%d+)$')
-      number = tonumber(number)
-      if number and number > expected then
+      local number, stamp = field(page[2][i])
+      if number and number > expected and number <= before then
         if reply[3] ~= '' and reply[3] ~= stamp then return {'rolled_back'} end
+        if not reply[4 + number - expected] then found = found + 1 end
         reply[3] = stamp
-        reply[4 + number - expected] = page[2][i + 1]
+        reply[4 + number - expected] = transferred(page[2][i + 1])
       end
     end
   until cursor == '0'
+  if found < before - expected then return {'rolled_back'} end
   return reply
 end
 
-local most, most_bytes, most_of_one = tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local from_left = ARGV[7] == 'left'
 local time = redis.call('TIME')
 local stamp = time[1] .. string.format('%06d', time[2])
 
@@ -63,35 +72,22 @@ while #elements < most and bytes < most_bytes do
   end
   page_size = page_size * 2
 end
-
-redis.call('PEXPIRE', lease, ARGV[2])
 if #elements == 0 then return {'claimed', before, stamp, 0} end
 
 local reply = {'claimed', before, stamp, redis.call('LLEN', list) - #elements}
 local form = '%.0f-' .. stamp
 local page, size = {}, 0
-local refused = 0
 for i = 1, #elements do
-  local element = elements[i]
-  if #element > most_of_one then
-    refused = refused + 1
-    redis.call('XADD', dead, '*', 'element', element, 'reason', 'invalid', 'status', '',
-      'detail', 'too long: ' .. #element .. ' bytes, at most ' .. most_of_one .. ' are allowed', -- event/flaws.py
-      'user_id', '', 'claimed_at', stamp, 'attempts', '0')
-    reply[4 + i] = false
-  else
-    page[size + 1] = string.format(form, before + i)
-    page[size + 2] = element
-    size = size + 2
-    reply[4 + i] = element
-  end
+  page[size + 1] = string.format(form, before + i)
+  page[size + 2] = elements[i]
+  size = size + 2
+  reply[4 + i] = transferred(elements[i])
   -- unpack accepts at most 7,999 values
-  if size >= 4000 or (i == #elements and size > 0) then
+  if size >= 4000 or i == #elements then
     redis.call('HSET', claimed, unpack(page, 1, size))
     size = 0
   end
 end
-if refused > 0 then redis.call('INCRBY', dead_lettered, refused) end
 redis.call('SET', sequence, string.format('%.0f', before + #elements))
 if from_left then
   redis.call('LTRIM', list, #elements, -1)

@@ -3,11 +3,19 @@
 --
 -- KEYS  claimed
 -- ARGV  cursor ('0' at first), number of fields to scan
--- reply {next cursor ('0' at the end), field, field, ...}; a field may be returned twice (HSCAN)
+-- reply {next cursor ('0' at the end), number of foreign fields, field, field, ...}; a field may be returned twice
+--       (HSCAN). A field is foreign if no claim has written it.
 --
 -- Safe to repeat: it only reads.
+--#include field
 
 local page = redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2])
-local reply = {page[1]}
-for i = 1, #page[2], 2 do reply[#reply + 1] = page[2][i] end
+local reply = {page[1], 0}
+for i = 1, #page[2], 2 do
+  if field(page[2][i]) then
+    reply[#reply + 1] = page[2][i]
+  else
+    reply[2] = reply[2] + 1
+  end
+end
 return reply

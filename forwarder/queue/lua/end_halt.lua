@@ -1,12 +1,21 @@
 -- Ends a halt.
 --
--- KEYS  halt
--- ARGV  the halt to end: its JSON, or '' for the one in force
+-- KEYS  halt, recognized
+-- ARGV  the halt to end: its JSON, or '' for the one in force; '1' if a person ends it, after having looked
 -- reply the halt that was ended, or nil if there was no such halt
 --
--- Safe to repeat: the second call finds nothing to end.
+-- If a person ends the halt that a list holds something else than events, that is noted under `recognized`: whichever
+-- worker comes next then claims from the list.
+--
+-- Safe to repeat: the second call finds nothing to end. Works on a full Redis: the first write is a PEXPIRE.
 
-local present = redis.call('GET', KEYS[1])
+local halt, recognized = unpack(KEYS)
+local present = redis.call('GET', halt)
 if not present or (ARGV[1] ~= '' and ARGV[1] ~= present) then return false end
-redis.call('DEL', KEYS[1])
+redis.call('PEXPIRE', halt, 60000)
+local readable, what = pcall(cjson.decode, present)
+if ARGV[2] == '1' and readable and type(what) == 'table' and what.reason == 'misdirected' and what.fingerprint == '' then
+  redis.call('SET', recognized, '1')
+end
+redis.call('DEL', halt)
 return present

@@ -6,15 +6,15 @@
 --
 -- Safe to repeat: the second time, the letter is gone. The script checks everything before the first write,
 -- and deletes nothing before it has pushed.
+--#include count
 
 -- XRANGE also accepts an incomplete ID, which XDEL would not find: the event would be pushed, and the letter stay.
 local found = redis.call('XRANGE', KEYS[2], ARGV[1], ARGV[1])
 if #found == 0 or found[1][1] ~= ARGV[1] then return 0 end
-local replayed = redis.call('GET', KEYS[3])
-if replayed and not string.match(replayed, '^%d+$') then
-  return redis.error_reply('WRONGTYPE ' .. KEYS[3] .. ' is not a number')
+for _, key in ipairs({KEYS[3], KEYS[4]}) do
+  if not count(key) then return redis.error_reply('WRONGTYPE ' .. key .. ' is not a number') end
 end
-local sequence = tonumber(redis.call('GET', KEYS[4]) or 0)
+local sequence = count(KEYS[4])
 
 redis.call(ARGV[3] == 'left' and 'RPUSH' or 'LPUSH', KEYS[1], ARGV[2])
 redis.call('INCR', KEYS[3])

@@ -6,19 +6,23 @@
 --       dead letters, msgpack: {{field, reason, status, detail, user, attempts}, ...}
 -- reply {'settled'}
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  this is not the next settlement, or an event is not claimed: adopt again
+--       {'rolled_back'}  this is not the next settlement, an event is not claimed, or a count is not a number:
+--                        adopt again
 --
 -- Safe to repeat: the settlements of a list are numbered, and a call with the last number again changes nothing.
--- The script checks everything before the first write, and writes letters before it deletes anything. Works on a
--- full Redis: the first write is a PEXPIRE. The arguments are packed because a client spends about 1 us on each.
+-- The script checks everything before it changes anything but the lease's time, and writes letters before it deletes
+-- anything. Works on a full Redis: the first write is a PEXPIRE. It comes before every other reply, so any of them
+-- means that the lease was extended. The arguments are packed because a client spends about 1 us on each.
+--#include count
 
 local claimed, lease, settlement, accepted, dead_lettered, dead = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 
-local number = tonumber(ARGV[3])
-local last = tonumber(redis.call('GET', settlement) or 0)
+local number, last = tonumber(ARGV[3]), count(settlement)
 if number == last then return {'settled'} end
-if number ~= last + 1 then return {'rolled_back'} end
+if not last or number ~= last + 1 then return {'rolled_back'} end
+if not count(accepted) or not count(dead_lettered) then return {'rolled_back'} end
 
 local fields, elements = {}, {}
 for _, group in ipairs(cmsgpack.unpack(ARGV[4])) do
@@ -36,7 +40,6 @@ for i, letter in ipairs(letters) do
   fields[#fields + 1] = letter[1]
 end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 for i, letter in ipairs(letters) do
   redis.call('XADD', dead, '*', 'element', elements[i], 'reason', letter[2], 'status', letter[3],
     'detail', letter[4], 'user_id', letter[5], 'claimed_at', string.match(letter[1], '%d+$'), 'attempts', letter[6])

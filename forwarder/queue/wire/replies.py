@@ -1,7 +1,10 @@
 """The outcome of a command that is sent once: Redis' reply, a refusal, or no reply. Pure."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from forwarder.errors import WrongTypeError
 
 Command = tuple[str | bytes | int, ...]
 
@@ -32,3 +35,9 @@ class Lost:
 
 #: A refusal, a lost reply, or what Redis replied.
 Reply = Any
+
+
+def wrong_type(named: Sequence[Any]) -> WrongTypeError:
+    """The error that a script's reply ``wrongtype`` stands for: the key, what was found there, what is expected."""
+    key, found, expected = (text.decode(errors="replace") for text in named)
+    return WrongTypeError(key, found, expected)

@@ -1,6 +1,7 @@
 """The Lua scripts, by name, and the one way of running them."""
 
 import hashlib
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
@@ -12,10 +13,17 @@ from redis.exceptions import NoScriptError, ResponseError
 from forwarder.errors import RolledBackError
 from forwarder.queue.wire.connection import translated
 
+#: A line of this form stands for the text of another file: Redis knows no modules.
+_INCLUDE = re.compile(r"^--#include (\w+)$", re.MULTILINE)
+
 
 @cache
 def source(name: str) -> str:
-    """The text of ``lua/<name>.lua``."""
+    """The text of ``lua/<name>.lua``, with what it includes."""
+    return _INCLUDE.sub(lambda found: _text(f"include/{found[1]}"), _text(name))
+
+
+def _text(name: str) -> str:
     return (files("forwarder.queue") / "lua" / f"{name}.lua").read_text(encoding="utf-8")
 
 

@@ -93,9 +93,14 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     again = await claims.claim(most=10, most_bytes=10_000, most_bytes_of_one=200)
     assert again.elements == claimed.elements
     names = (await claims.claimed_fields()).take(10)
-    assert None not in await claims.read(names)
-    letter = NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1)
-    await claims.settle(Settlement({claimed.stamp: [1]}, [letter]))
+    assert None not in await claims.read(names, most_bytes_of_one=1_000)
+    assert await claims.peek(most=1, most_bytes_of_one=1) == []
+    assert not await queue.recognized()
+    found = [
+        NewLetter(3, claimed.stamp, "invalid", "", "", "", 0),
+        NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1),
+    ]
+    await claims.settle(Settlement({claimed.stamp: [1]}, found))
     await claims.lease.renew()
     letters = [each async for each in one.letters.all()]
     assert [each.reason for each in letters] == ["invalid", "rejected"]

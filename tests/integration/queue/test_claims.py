@@ -1,5 +1,6 @@
 """Claiming from every Redis there is: what is claimed, in which order, and what a call that is repeated does."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -68,27 +69,27 @@ async def test_a_claim_ends_at_the_event_that_reaches_its_bytes(
     assert await redis.llen(queue_name) == found.waiting == 50 - claimed
 
 
-async def test_too_long_an_element_becomes_a_dead_letter_without_travelling(redis: Redis, queue_name: str) -> None:
+async def test_too_long_an_element_is_claimed_without_travelling(redis: Redis, queue_name: str) -> None:
     longest, too_long = bytes(range(100)), bytes(range(101))
     await redis.rpush(queue_name, longest, too_long, b"last")
     claims = await owner(redis, Keys(queue_name))
     claimed = await claims.claim(**LIMITS)
-    assert (claimed.first, claimed.elements) == (1, [longest, None, b"last"])
-    assert (await claims.claimed_fields()).take(9) == [(1, claimed.stamp), (3, claimed.stamp)]
-    assert [fields for _, fields in await redis.xrange(Keys(queue_name).dead) or []] == [
-        {
-            b"element": too_long,
-            b"reason": b"invalid",
-            b"status": b"",
-            b"detail": b"too long: 101 bytes, at most 100 are allowed",
-            b"user_id": b"",
-            b"claimed_at": str(claimed.stamp).encode(),
-            b"attempts": b"0",
-        }
-    ]
-    now = await census(redis, queue_name)
-    assert (now.sequence, now.claimed, now.dead_lettered, now.letters) == (3, 2, 1, 1)
-    assert not any(now.imbalances.values())
+    assert (claimed.first, claimed.elements) == (1, [longest, 101, b"last"])
+    fields = (await claims.claimed_fields()).take(9)
+    assert fields == [(number, claimed.stamp) for number in (1, 2, 3)]
+    assert await claims.read([*fields, (4, 5)], most_bytes_of_one=100) == [longest, 101, b"last", None]
+    assert await redis.hget(Keys(queue_name).claimed, f"2-{claimed.stamp}") == too_long
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+async def test_who_peeks_takes_nothing(redis: Redis, queue_name: str, side: Side) -> None:
+    await push(redis, queue_name, [b"oldest", b"x" * 101, *numbered(2, 9)], side)
+    claims = await owner(redis, Keys(queue_name), side=side)
+    before = await snapshot(redis, queue_name)
+    assert await claims.peek(most=4, most_bytes_of_one=100) == [b"oldest", 101, *numbered(2, 4)]
+    assert len(await claims.peek(most=100, most_bytes_of_one=100)) == 9
+    assert await snapshot(redis, queue_name) == before
+    assert not claims.ever
 
 
 async def test_nothing_waiting_is_an_empty_claim(redis: Redis, queue_name: str) -> None:
@@ -111,7 +112,7 @@ async def test_a_stamp_is_the_time_of_redis(redis: Redis, queue_name: str) -> No
 async def repeated(claims: Claims, lost: Claimed) -> Claimed:
     """Claims as an owner that never got `lost`, and with other limits."""
     claims._sequence = lost.first - 1
-    return await claims.claim(most=1, most_bytes=1, most_bytes_of_one=1)
+    return await claims.claim(most=1, most_bytes=1, most_bytes_of_one=LIMITS["most_bytes_of_one"])
 
 
 @pytest.mark.parametrize("side", ["left", "right"])
@@ -131,21 +132,63 @@ async def test_a_large_repeated_claim_is_found_among_others(redis: Redis, queue_
     claims = await owner(redis, Keys(queue_name))
     await claims.claim(**LIMITS | {"most": 3_000})
     lost = await claims.claim(**LIMITS | {"most": 2_000})
-    assert lost.elements == [*numbered(3_000, 4_000), None, *numbered(4_001, 5_000)]
+    assert lost.elements == [*numbered(3_000, 4_000), 101, *numbered(4_001, 5_000)]
     before = await census(redis, queue_name)
     assert await repeated(claims, lost) == lost
     after = await census(redis, queue_name)
-    assert (after.waiting, after.claimed, after.sequence, after.letters) == (1_000, 4_999, 5_000, 1)
+    assert (after.waiting, after.claimed, after.sequence, after.letters) == (1_000, 5_000, 5_000, 0)
     assert before.imbalances == after.imbalances == dict.fromkeys(before.imbalances, 0)
 
 
 async def test_a_repeated_claim_of_too_long_elements_alone_claims_nothing_more(redis: Redis, queue_name: str) -> None:
-    await redis.rpush(queue_name, b"x" * 101, b"y" * 101, b"waits")
+    await redis.rpush(queue_name, b"x" * 101, b"y" * 102, b"waits")
     claims = await owner(redis, Keys(queue_name))
     lost = await claims.claim(**LIMITS | {"most": 2})
     again = await repeated(claims, lost)
-    assert (again.first, again.waiting, again.elements) == (1, 1, [None, None])
-    assert (await census(redis, queue_name)).letters == 2
+    assert (again.first, again.waiting, again.elements) == (1, 1, [101, 102])
+
+
+async def test_a_repeated_claim_notices_that_an_event_is_gone(redis: Redis, queue_name: str) -> None:
+    await redis.rpush(queue_name, *numbered(0, 5))
+    claims = await owner(redis, Keys(queue_name))
+    lost = await claims.claim(**LIMITS)
+    await redis.hdel(Keys(queue_name).claimed, f"3-{lost.stamp}")
+    with pytest.raises(RolledBackError):
+        await repeated(claims, lost)
+
+
+@pytest.mark.parametrize("written", [b"9007199254740991", b"10000000", b"999999999999999", b"10002", b"many", b"-1"])
+async def test_a_foreign_sequence_number_bounds_nothing(redis: Redis, queue_name: str, written: bytes) -> None:
+    claims = await owner(redis, Keys(queue_name))
+    await redis.rpush(queue_name, *numbered(0, 5))
+    await claims.claim(**LIMITS | {"most": 1})
+    await redis.set(Keys(queue_name).sequence, written)
+    before = await snapshot(redis, queue_name)
+    with pytest.raises(RolledBackError):
+        async with asyncio.timeout(1):
+            await claims.claim(**LIMITS)
+    assert await snapshot(redis, queue_name) == before
+    await claims.lease.release()
+    if len(written) == 16 or not written.isdigit():
+        with pytest.raises(WrongTypeError, match=Keys(queue_name).sequence):
+            await contender(redis, queue_name).acquire()
+    else:
+        heir = await owner(redis, Keys(queue_name))
+        assert (await heir.claim(**LIMITS)).first == int(written) + 1
+
+
+FOREIGN = (b"abc", b"1", b"1-2", b"-5-1700000000000000", b"5-17000000000000000", b"5" * 5_000 + b"-1700000000000000")
+
+
+async def test_fields_that_no_claim_has_written_are_left_alone(redis: Redis, queue_name: str) -> None:
+    await redis.rpush(queue_name, *numbered(0, 3))
+    claims = await owner(redis, Keys(queue_name))
+    claimed = await claims.claim(**LIMITS)
+    await redis.hset(Keys(queue_name).claimed, mapping=dict.fromkeys(FOREIGN, b"x"))
+    ids = await claims.claimed_fields()
+    assert (ids.take(99), ids.foreign) == ([(number, claimed.stamp) for number in (1, 2, 3)], len(FOREIGN))
+    await redis.hset(Keys(queue_name).claimed, f"999999999999999-{claimed.stamp}", b"beyond the sequence")
+    assert await repeated(claims, claimed) == claimed
 
 
 async def test_an_owner_two_claims_behind_must_adopt(redis: Redis, queue_name: str) -> None:
@@ -196,7 +239,7 @@ async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Red
     assert claimed.elements == numbered(0, 8_500)
     fields = (await claims.claimed_fields()).take(10_000)
     assert fields == [(number, claimed.stamp) for number in range(1, 8_501)]
-    assert await claims.read(fields) == claimed.elements
+    assert await claims.read(fields, most_bytes_of_one=1_000) == claimed.elements
     await claims.settle(Settlement(accepted={claimed.stamp: list(range(1, 8_501))}))
     now = await census(redis, queue_name)
     assert (now.waiting, now.claimed, now.accepted) == (0, 0, 8_500)
@@ -213,7 +256,7 @@ async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis
     fields = (await heir.claimed_fields()).take(20_000)
     assert fields == [(number + 1, stamps[number // 4_000]) for number in range(12_000)]
     page = [*fields[9_990:], (12_001, stamps[2]), (1, stamps[2])]
-    assert await heir.read(page) == [*numbered(9_990, 12_000), None, None]
+    assert await heir.read(page, most_bytes_of_one=1_000) == [*numbered(9_990, 12_000), None, None]
 
 
 async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str) -> None:
@@ -240,7 +283,12 @@ async def test_a_lease_ends_by_the_clock_of_redis(redis: Redis, queue_name: str)
         await first.renew()
 
 
-@pytest.mark.parametrize("prolong", ["acquire", "renew", "claim", "settle"])
+async def settled_again(claims: Claims) -> None:
+    claims._settlement -= 1
+    await claims.settle(Settlement())
+
+
+@pytest.mark.parametrize("prolong", ["acquire", "renew", "claim", "claim again", "settle", "settle again"])
 async def test_a_lease_is_counted_from_before_its_command_was_sent(
     each_server: EmbeddedRedis, redis: Redis, queue_name: str, prolong: str
 ) -> None:
@@ -254,6 +302,9 @@ async def test_a_lease_is_counted_from_before_its_command_was_sent(
         )
         await lease.acquire()
         claims = Claims(lease, side="left")
+        await redis.rpush(queue_name, b"event")
+        lost = await claims.claim(**LIMITS)
+        await claims.settle(Settlement())
         await redis.pexpire(key, 5_000)
         lease.end = 0
         calls: dict[str, Callable[[], Awaitable[object]]] = {
@@ -261,6 +312,8 @@ async def test_a_lease_is_counted_from_before_its_command_was_sent(
             "renew": lease.renew,
             "claim": lambda: claims.claim(**LIMITS),
             "settle": lambda: claims.settle(Settlement()),
+            "claim again": lambda: repeated(claims, lost),
+            "settle again": lambda: settled_again(claims),
         }
         await calls[prolong]()
         assert lease.end == 160
@@ -275,8 +328,11 @@ async def test_a_key_of_another_type_is_named(redis: Redis, queue_name: str) -> 
         assert "set" in str(caught.value)
         await redis.delete(key)
     for key in Keys(queue_name).of_the_list[3:9]:
-        await redis.set(key, "-1")
-        with pytest.raises(WrongTypeError, match=key):
-            await contender(redis, queue_name).acquire()
+        for value in ("-1", "many", "1" * 16):
+            await redis.set(key, value)
+            lease = contender(redis, queue_name)
+            with pytest.raises(WrongTypeError, match=key):
+                await lease.acquire()
+            assert lease.end == 0
         await redis.delete(key)
     assert not await redis.exists(Keys(queue_name).lease)

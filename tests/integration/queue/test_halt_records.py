@@ -101,11 +101,11 @@ async def test_resume_does_not_end_a_halt_that_came_after_the_one_it_reports(
     await queue.write_halt(old)
     end = queue.end_halt
 
-    async def end_late(halt: HaltRecord | None = None) -> HaltRecord | None:
+    async def end_late(halt: HaltRecord | None = None, *, looked: bool) -> HaltRecord | None:
         """Another worker halts between the question and the end."""
         await redis_client.delete(QueueKeys(queue_name).halt)
         await queue.write_halt(new)
-        return await end(halt)
+        return await end(halt, looked=looked)
 
     monkeypatch.setattr(queue, "end_halt", end_late)
     assert await end_halt(queue) == old

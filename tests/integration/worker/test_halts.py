@@ -164,6 +164,47 @@ async def test_a_list_of_something_else_is_left_as_it_is(world: World) -> None:
     assert world.api.posts.total() == 0
 
 
+async def test_elements_of_another_program_are_left_as_they_are_however_long(world: World) -> None:
+    await world.push(*[b"x" * 2_000] * 400)
+    async with world.service(max_event_bytes=1_000, max_body_bytes=2_000) as service:
+        assert (await halted(service))["reason"] == "misdirected"
+        await untouched(world.redis, world.queue, 400)
+
+
+async def test_a_settlement_moves_few_bytes_of_letters_however_long_they_are(world: World) -> None:
+    await world.push(event("u", 0), *[b"x" * 200_000] * 90)
+    async with world.service(max_event_bytes=1_000, dead_letter_brake=0):
+        now = await world.settled()
+    assert (now.letters, now.accepted) == (90, 1)
+    assert now.settlement >= 18_000_000 // (4 * 2**20), "four MiB at a time"
+
+
+async def test_fields_that_no_claim_has_written_stop_nothing(world: World) -> None:
+    claimed = Keys(world.queue).claimed
+    await world.redis.hset(
+        claimed, mapping={b"abc": b"x", b"5" * 5_000 + b"-1700000000000000": b"x", b"1-" + b"9" * 18: b"x"}
+    )
+    await world.push(event("u", 1))
+    async with world.service():
+        await eventually(lambda: world.api.ledger.accepted_events == 1)
+    assert await world.redis.hlen(claimed) == 3
+
+
+async def test_resume_reaches_the_process_that_comes_next(world: World) -> None:
+    await world.push(*[b"a line of a log"] * 100, event("u", 1))
+    for looked in (False, False, True):
+        if looked:
+            await end_halt(Queue(world.redis, world.queue, 1))
+            async with world.service(dead_letter_brake=0):
+                await world.settled()
+        else:
+            with pytest.raises(ExitOnHaltError, match="none of the first 100 elements"):
+                async with world.service(on_halt="exit") as service:
+                    await service.task
+    assert (await world.census()).letters == 100
+    assert world.api.ledger.accepted_events == 1
+
+
 async def test_a_halt_stops_every_replica_with_the_same_key(world: World) -> None:
     await world.push(event("u", 1))
     given = world.settings(api_key="wrong")

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal, Self
 
+from forwarder.queue.wire import scripts
+
 _EVALSHA = re.compile(rb"EVALSHA\r\n\$40\r\n([0-9a-f]{40})")
 #: The names of the scripts by the digest that calls them.
 _NAMES = {
-    hashlib.sha1(script.read_bytes()).hexdigest().encode(): script.name.removesuffix(".lua")
+    hashlib.sha1(scripts.source(name).encode()).hexdigest().encode(): name
     for script in (files("forwarder.queue") / "lua").iterdir()
+    if (name := script.name.removesuffix(".lua")) != script.name
 }
 
 

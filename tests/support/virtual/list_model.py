@@ -30,28 +30,24 @@ class ListModel:
         self.waiting.extend(elements)
         self.pushed += len(self.waiting) - before
 
-    def claim(self, stamp: int, most: int, most_bytes: int, most_bytes_of_one: int) -> list[bytes | None]:
-        """Claims the oldest elements. None stands for one that is too long: it is now a dead letter."""
-        taken: list[bytes | None] = []
+    def claim(self, stamp: int, most: int, most_bytes: int, most_bytes_of_one: int) -> list[bytes | int]:
+        """Claims the oldest elements. A length stands for one that is too long."""
+        taken: list[bytes | int] = []
         size = 0
         while self.waiting and len(taken) < most and size < most_bytes:
             element = self.waiting.popleft()
             size += len(element)
             self.sequence += 1
-            if len(element) <= most_bytes_of_one:
-                taken.append(element)
-                self.claimed[self.sequence, stamp] = element
-            else:
-                taken.append(None)
-                self._bury(element, "invalid")
+            taken.append(_transferred(element, most_bytes_of_one))
+            self.claimed[self.sequence, stamp] = element
         return taken
 
-    def claimed_after(self, number: int) -> tuple[int, list[bytes | None]]:
+    def claimed_after(self, number: int, most_bytes_of_one: int) -> tuple[int, list[bytes | int]]:
         """Stamp and events of a claim whose reply was lost, for an owner that knows no number above `number`."""
         found = {field: element for field, element in self.claimed.items() if field[0] > number}
-        by_number = {n: element for (n, _), element in found.items()}
+        by_number = {n: _transferred(element, most_bytes_of_one) for (n, _), element in found.items()}
         stamp = next((stamp for _, stamp in found), 0)
-        return stamp, [by_number.get(n) for n in range(number + 1, self.sequence + 1)]
+        return stamp, [by_number[n] for n in range(number + 1, self.sequence + 1)]
 
     def settle(self, number: int, settlement: Settlement) -> None:
         """Ends claims, once for each number. Raises RolledBackError, changing nothing, if one is not claimed."""
@@ -73,3 +69,7 @@ class ListModel:
 
 def _field(letter: NewLetter) -> Field:
     return letter.number, letter.stamp
+
+
+def _transferred(element: bytes, longest: int) -> bytes | int:
+    return element if len(element) <= longest else len(element)

@@ -153,10 +153,14 @@ class VirtualClaims(Claims):
         self._list = world.list
         self._command = lease.command
 
+    async def peek(self, *, most: int, most_bytes_of_one: int) -> Sequence[bytes | int]:
+        assert most_bytes_of_one
+        return await self._command(lambda: list(self._list.waiting)[:most])
+
     async def claim(self, *, most: int, most_bytes: int, most_bytes_of_one: int) -> Claimed:
         def claim() -> Claimed:
             if self._sequence < self._list.sequence:
-                stamp, elements = self._list.claimed_after(self._sequence)
+                stamp, elements = self._list.claimed_after(self._sequence, most_bytes_of_one)
             else:
                 stamp = self._world.stamp()
                 elements = self._list.claim(stamp, most, most_bytes, most_bytes_of_one)
@@ -175,7 +179,8 @@ class VirtualClaims(Claims):
 
         return await self._command(names)
 
-    async def read(self, fields: Sequence[Field]) -> list[bytes | None]:
+    async def read(self, fields: Sequence[Field], *, most_bytes_of_one: int) -> list[bytes | int | None]:
+        assert most_bytes_of_one
         return await self._command(lambda: [self._list.claimed.get(field) for field in fields])
 
     async def settle(self, settlement: Settlement) -> None:

@@ -50,13 +50,13 @@ def with_care(element: bytes, number: int) -> Event | Invalid:
     try:
         return decode_carefully(element, number, STAMP, LIMIT)
     except InvalidElementError as error:
-        return Invalid(number, STAMP, str(error))
+        return Invalid(number, STAMP, len(element), str(error))
 
 
 def comparable(decoded: Event | Invalid) -> tuple[object, ...]:
     """Without white space and repeated members, which only cutting keeps; numbers as they are written."""
     if isinstance(decoded, Invalid):
-        return decoded.number, decoded.stamp, decoded.why
+        return decoded.number, decoded.stamp, decoded.size, decoded.why
     body = json.loads(decoded.body, parse_int=lambda digits: f"int {digits}", parse_float=lambda text: f"float {text}")
     return decoded.number, decoded.stamp, decoded.user, body
 

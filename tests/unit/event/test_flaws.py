@@ -1,8 +1,5 @@
 """What is wrong with an element, as a value and as a text."""
 
-import re
-from importlib.resources import files
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -59,14 +56,6 @@ def test_each_flaw_has_one_text_and_is_read_from_it(element: bytes, flaw: Flaw, 
         decode(element, max_bytes=LIMIT)
     assert str(raised.value) == str(flaw) == text
     assert Flaw.parse(text) == flaw
-
-
-def test_redis_writes_the_same_text() -> None:
-    script = (files("forwarder.queue") / "lua" / "claim.lua").read_text(encoding="utf-8")
-    (parts,) = re.findall(r"'detail', (.*' are allowed')", script)
-    values = {"#element": "70000", "most_of_one": "65536"}
-    text = "".join(values.get(part) or part.strip("'") for part in parts.split(" .. "))
-    assert text == str(Flaw(Problem.TOO_LONG, found="70000", allowed="65536"))
 
 
 @given(
