@@ -136,8 +136,12 @@ class Settings(BaseModel):
     lease_ttl: float = Field(
         30, ge=1, description="Seconds that a lease lasts unless it is renewed. Must be more than the request timeout."
     )
-    shutdown_timeout: float = Field(
-        20, gt=0, description="Maximum seconds that POSTs in flight may take when the process stops."
+    shutdown_timeout: Annotated[float | None, _EmptyIsUnset] = Field(
+        None,
+        gt=0,
+        description="Maximum seconds that POSTs in flight may take when the process stops. "
+        "If it is unset: the request timeout plus 10 s.",
+        examples=["20"],
     )
     on_halt: Literal["wait", "exit"] = Field(
         "wait", description="During a halt, wait for a person, or exit with code 77."
@@ -155,6 +159,21 @@ class Settings(BaseModel):
     )
     log_format: Format = Field("json", description="json writes one JSON object per line; console is human-readable.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
+
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that POSTs in flight may take when the process stops, or when it hands a list over."""
+        # A POST that has just started may take the whole request timeout. Its outcome must be settled after that.
+        return self.request_timeout + 10 if self.shutdown_timeout is None else self.shutdown_timeout
+
+    def warnings(self) -> Iterator[str]:
+        """What works but has a cost, one line each."""
+        if self.drain_timeout < self.request_timeout:
+            limit = f"FORWARDER_REQUEST_TIMEOUT ({self.request_timeout:g} s)"
+            yield (
+                f"{PREFIX}SHUTDOWN_TIMEOUT: {self.drain_timeout:g} is less than {limit}: "
+                f"a POST in flight at a stop may be sent twice; example: {self.request_timeout + 10:g}"
+            )
 
     def problems(self) -> Iterator[str]:
         """Conflicts between settings that are valid by themselves, one line each."""
