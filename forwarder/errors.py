@@ -16,6 +16,8 @@
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
     ├── ProgramError         the program that should edit events cannot be run
     ├── PortInUseError       the admin address is in use
+    ├── OutputError          standard output does not take what is written
+    │   └── ReaderGoneError      nobody reads it any more
     ├── ExitOnHaltError      the service has halted, and is configured to exit then (exit 77)
     └── PushError            not every event was pushed as asked; it says which were, by position
         ├── InvalidEventError    nothing was pushed, because at least one of them is not an event
@@ -95,6 +97,14 @@ class ProgramError(ForwarderError):
 
 class PortInUseError(ForwarderError):
     """The address is already in use."""
+
+
+class OutputError(ForwarderError):
+    """Standard output does not take what is written: a full disk, or a closed descriptor."""
+
+
+class ReaderGoneError(OutputError):
+    """Nobody reads standard output any more, as in ``forwarder dead list | head``."""
 
 
 class ExitOnHaltError(ForwarderError):

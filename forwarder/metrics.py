@@ -116,6 +116,7 @@ class Metrics:
         self.redis_errors = self._counter(
             "redis_errors_total", "Redis commands that failed because Redis was unavailable."
         )
+        self.log_lines_dropped = self._counter("log_lines_dropped_total", "Log lines that could not be written.")
 
     def values(self) -> dict[str, dict[str, float]]:
         """Every sample, by its name without "forwarder_", and by the value of its label, "" if it has none."""

@@ -12,7 +12,8 @@ from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.config import Settings
-from forwarder.logs.setup import write_repeated
+from forwarder.logs import setup as logs
+from forwarder.metrics import Metrics
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
 from forwarder.queue.queue import Queue
@@ -85,8 +86,9 @@ class Service:
                 Admin(settings, queue, monitor, condition, process.metrics, process.courier)
             )
             await stack.enter_async_context(_beside(monitor.run(), "the monitor", condition))
-            stack.callback(write_repeated, at_once=True)
-            await stack.enter_async_context(_beside(_count_repeated(), "the counter of repeated log lines", condition))
+            stack.callback(logs.write_repeated, at_once=True)
+            counting = _count_log_lines(process.metrics)
+            await stack.enter_async_context(_beside(counting, "the counter of log lines", condition))
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
             if self._signals:
@@ -102,10 +104,14 @@ class Service:
             stack.callback(loop.remove_signal_handler, number)
 
 
-async def _count_repeated() -> None:
-    """Writes once a second how often lines were repeated in the periods that are over."""
+async def _count_log_lines(metrics: Metrics) -> None:
+    """Once a second, writes how often lines were repeated or could not be written, and counts the latter."""
+    counted = 0
     while True:
-        write_repeated()
+        logs.write_repeated()
+        dropped = logs.dropped()
+        metrics.log_lines_dropped.inc(dropped - counted)
+        counted = dropped
         await asyncio.sleep(1.0)
 
 

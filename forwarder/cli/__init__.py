@@ -16,6 +16,7 @@ lazy          imports a command when it runs
 options       options and exit codes that commands share
 connection    opens the settings' queue
 output        prints for people and scripts
+streams       standard output and standard error that never end a command in a traceback
 progress      the progress bar
 """
 

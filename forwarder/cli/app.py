@@ -3,18 +3,20 @@
 Exit codes (as in BSD's sysexits where it has one): 0 done, 1 failure, 64 usage, 77 halted, 78 configuration.
 """
 
-import os
 import sys
+import traceback
+from collections.abc import Callable
 from typing import Annotated
 
 import typer
 from typer.exceptions import TyperException
 
 from forwarder import __version__
+from forwarder.cli import streams
 from forwarder.cli.lazy import lazy_group
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_HALTED, EXIT_USAGE
-from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError
-from forwarder.logs.stream import hide_in_tracebacks
+from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError, ReaderGoneError
+from forwarder.logs.redaction import hidden
 
 _COMMANDS = {
     "run": ("forwarder.cli.run:run", "Run the service until SIGTERM or SIGINT."),
@@ -73,10 +75,14 @@ def _only(error: BaseException) -> BaseException:
 
 
 def _explained(error: BaseException) -> int:
-    """Prints what a person can fix, and returns the exit code. Raises any other error again."""
+    """Prints what a person can fix, and any other error as a traceback without secrets. Returns the exit code."""
     from forwarder.cli.output import problem  # noqa: PLC0415 - loads rich, which --help does not need
 
     match error:
+        case SystemExit(code=int(code)):
+            return code
+        case ReaderGoneError():
+            return EXIT_FAILURE  # nobody would read why
         case TyperException():
             problem(error.format_message())
             return EXIT_USAGE
@@ -92,22 +98,20 @@ def _explained(error: BaseException) -> int:
             return EXIT_FAILURE
         case KeyboardInterrupt() | typer.Abort():
             return 130  # the code that a shell reports for SIGINT
-    raise error
-
-
-def _keep_standard_descriptors() -> None:
-    """Opens descriptors 0, 1 and 2 if they are closed: no socket may get the number of standard error."""
-    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
-    os.close(number)
+    sys.stderr.write(hidden("".join(traceback.format_exception(error))))
+    return EXIT_FAILURE
 
 
 def main() -> None:
-    """Entry point of the ``forwarder`` command. What a person can fix gives no traceback."""
-    _keep_standard_descriptors()
+    """The ``forwarder`` command. What a person can fix gives no traceback."""
+    streams.set_up()
+    code = _ended(lambda: app(standalone_mode=False))
+    sys.exit(_ended(streams.finish) or code)
+
+
+def _ended(work: Callable[[], int | None]) -> int:
+    """The exit code of what was done."""
     try:
-        code = app(standalone_mode=False)
-    except BaseException as error:  # noqa: BLE001 - what a person cannot fix is raised again
-        hide_in_tracebacks()  # only now, as typer sets its own hook
-        code = _explained(_only(error))
-    sys.exit(code)
+        return work() or 0
+    except BaseException as error:  # noqa: BLE001 - each has an exit code
+        return _explained(_only(error))

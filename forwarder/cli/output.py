@@ -1,15 +1,10 @@
 """Prints for people and scripts: problems to standard error, everything else to standard output."""
 
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from forwarder.errors import ConfigurationError
+from forwarder.cli.streams import write_bytes
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
 
@@ -23,7 +18,7 @@ err = Console(stderr=True, highlight=False, markup=False, emoji=False)
 
 def as_line(value: object) -> None:
     """Prints JSON on one line."""
-    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+    write_bytes(msgspec.json.encode(value) + b"\n")
 
 
 def problem(text: str) -> None:
@@ -50,22 +45,3 @@ class Problems:
             problem(text)
         elif self._found == _PRINTED + 1:
             problem(self._and_more)
-
-
-@contextmanager
-def written() -> Iterator[None]:
-    """Makes sure that all output of the ``with`` block is written.
-
-    Raises:
-        ConfigurationError: standard output could not take all of it.
-        BrokenPipeError: its reader has gone.
-    """
-    try:
-        yield
-        sys.stdout.flush()
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        # Python would write the rest of the buffer when it exits, and fail again, with a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise ConfigurationError([f"cannot write to standard output: {error.strerror or error}"]) from error

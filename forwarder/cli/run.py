@@ -2,20 +2,26 @@
 
 import asyncio
 import gc
+import logging
 import os
+import sys
 from typing import Annotated
 
+import structlog
 import typer
 
 from forwarder import config
 from forwarder.logs import Format
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
+from forwarder.logs.writer import Writer
 from forwarder.monitor.systemd import Systemd
 from forwarder.service import Service
 
 #: This many new objects start a garbage collection. With Python's 700, a worker would spend a fifth of its time on it.
 _GARBAGE = 20_000
+
+log = structlog.get_logger()
 
 
 def run(
@@ -25,9 +31,14 @@ def run(
 ) -> None:
     """Run the service until SIGTERM or SIGINT."""
     settings = config.load()
-    logs.configure(log_format or settings.log_format, settings.log_level)
+    # Whatever writes to standard error from now on never waits for its reader: the log, warnings, a traceback.
+    sys.stderr = writer = Writer(2)
+    logging.captureWarnings(capture=True)
+    logs.configure(log_format or settings.log_format, settings.log_level, writer)
     for secret in config.secrets(settings):
         hide(secret)
+    for warning in settings.warnings():
+        log.warning(warning)
     _collect_rarely()
     asyncio.run(Service(settings, systemd=Systemd(os.environ)).run())
 

@@ -21,6 +21,7 @@ from forwarder.demo.check import ALL_EVENTS, Purchases, plan
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import ForwarderError
 from forwarder.logs import setup as logs
+from forwarder.logs.writer import Writer
 from forwarder.queue.census import Census
 from forwarder.queue.keys import Keys
 from forwarder.queue.queue import QueueList
@@ -96,14 +97,15 @@ async def _run(*, events: int, faults: bool, keep: bool) -> int:
 @contextmanager
 def _logged(file: Path) -> Iterator[None]:
     """Writes the worker's log to a file, and prints its end if something goes wrong."""
-    with file.open("w+") as stream:
-        logs.configure("console", "warning", stream)
-        try:
-            yield
-        except Exception:
-            stream.flush()
-            demo_view.log_tail(file.read_text())
-            raise
+    with file.open("w") as stream:
+        writer = Writer(stream.fileno())
+    logs.configure("console", "warning", writer)
+    try:
+        yield
+    except Exception:
+        writer.drain(1.0)
+        demo_view.log_tail(file.read_text())
+        raise
 
 
 @asynccontextmanager

@@ -2,7 +2,7 @@
 
 setup         configures structlog and the standard library's logging
 redaction     replaces secrets
-stream        a stream that never raises; tracebacks without secrets
+writer        writes lines in a thread of its own, and counts those that cannot be written
 printable     makes text safe to print in a terminal
 repeats       drops repeated lines and counts them
 """

@@ -1,7 +1,6 @@
 """Logging: structlog writes one JSON object per line, or human-readable lines, and never a secret."""
 
 import logging
-import sys
 import time
 from typing import TextIO, cast
 
@@ -12,12 +11,13 @@ from forwarder.logs import Format
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
 from forwarder.logs.repeats import Repeats
-from forwarder.logs.stream import Unfailing
+from forwarder.logs.writer import Writer
 
 log = structlog.get_logger()
 
-#: Of this process; a new one with each :func:`configure`.
+#: Of this process; new ones with each :func:`configure`.
 _repeats = Repeats(time.monotonic)
+_writer: Writer | None = None
 
 
 def _scrub(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
@@ -36,12 +36,11 @@ def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
-def configure(log_format: Format, level: str, stream: TextIO | None = None) -> None:
+def configure(log_format: Format, level: str, stream: TextIO | Writer) -> None:
     """Sets up structlog, and the standard library's logging (of aiohttp and asyncio) from warnings on."""
-    global _repeats  # noqa: PLW0603 - structlog's own configuration is global, and this belongs to it
+    global _repeats, _writer  # noqa: PLW0603 - structlog's own configuration is global, and these belong to it
     _repeats = Repeats(time.monotonic)
-    # Python's standard error is None if the process was started without one.
-    unfailing = Unfailing(stream or sys.stderr)
+    _writer = stream if isinstance(stream, Writer) else None
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -54,16 +53,17 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
             structlog.processors.format_exc_info,
             _scrub,
             _escape,
-            structlog.dev.ConsoleRenderer(colors=unfailing.isatty()),
+            structlog.dev.ConsoleRenderer(colors=stream.isatty()),
         ]
     )
     structlog.configure(
         processors=[_repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=structlog.PrintLoggerFactory(cast("TextIO", unfailing)),
+        # It writes a line and its end together, so that a full log never takes a half.
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", stream)),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(unfailing)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
@@ -74,6 +74,16 @@ def configure(log_format: Format, level: str, stream: TextIO | None = None) -> N
 
 
 def write_repeated(*, at_once: bool = False) -> None:
-    """Writes how often lines were dropped as repetitions. Call it every second, and with `at_once` at the end."""
+    """Writes how often lines were dropped as repetitions, and how many could not be written.
+
+    Call it every second, and with `at_once` at the end.
+    """
     for each in _repeats.pending(at_once=at_once):
         getattr(log, each.level)(**each.fields)
+    if _writer is not None and (lines := _writer.unreported()):
+        log.warning("log lines were lost: they could not be written", lines=lines)
+
+
+def dropped() -> int:
+    """How many log lines of this process could not be written so far."""
+    return _writer.dropped if _writer is not None else 0

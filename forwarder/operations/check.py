@@ -38,10 +38,9 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
         queue: of these settings.
         api: already entered; None if there is no API key to try.
     """
-    yield Finding("settings", "ok", "valid")
-    async for finding in _queue(queue):
+    for finding in _settings(settings):
         yield finding
-    for finding in _in_the_clear(settings.api_url):
+    async for finding in _queue(queue):
         yield finding
     if api is None:
         yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
@@ -70,6 +69,11 @@ async def _queue(queue: Queue) -> AsyncIterator[Finding]:
         halt = await patiently(queue.halt)
         if halt is not None:
             yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
+
+
+def _settings(settings: Settings) -> list[Finding]:
+    warnings = [Finding("settings", "warning", each) for each in settings.warnings()]
+    return [Finding("settings", "ok", "valid"), *warnings, *_in_the_clear(settings.api_url)]
 
 
 async def _strays(queue: Queue) -> AsyncIterator[Finding]:

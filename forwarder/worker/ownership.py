@@ -115,8 +115,8 @@ class Ownership:
         self.gate.close(Stopped())
 
     async def _wind_down(self, settling: asyncio.Task[None], stopping: Stopping) -> None:
-        """Lets POSTs in flight finish, for `shutdown_timeout` at most, and settles every outcome there is."""
-        deadline = self._clock() + self._settings.shutdown_timeout
+        """Lets POSTs in flight finish, for `drain_timeout` at most, and settles every outcome there is."""
+        deadline = self._clock() + self._settings.drain_timeout
         await self._dispatch.drain(seconds=self._left(deadline), at_once=stopping.at_once)
         self._settler.close()
         await first_of(asyncio.wait({settling}, timeout=self._left(deadline)), stopping.at_once)

@@ -148,7 +148,7 @@ def test_the_forwarder_understands_its_settings(folders: tuple[Path, ...]) -> No
     loaded = config.load(given)
     assert loaded.admin_host == "0.0.0.0"
     assert loaded.admin_port == CONTAINER["ports"][0]["containerPort"]
-    assert POD["spec"]["terminationGracePeriodSeconds"] > loaded.shutdown_timeout
+    assert POD["spec"]["terminationGracePeriodSeconds"] >= loaded.drain_timeout + 10
 
 
 def test_a_service_of_that_name_would_set_what_is_no_setting_and_does_not() -> None:

@@ -217,23 +217,24 @@ async def test_a_process_that_is_made_to_crash_shows_no_secret(redis_url: str, q
     assert places.showing() == []
 
 
-#: The real command line, whose standard output fails as a mistake of ours would: with what it was given in its message.
+#: The real command line with a mistake in it: an exception that has a secret in its message.
 CRASH = """
-import io, sys
+import sys
 from forwarder import cli
+from forwarder.cli import app
 from forwarder.logs import redaction as hiding
 
 secret = sys.stdin.read()
 hiding.hide(secret)
 
-class Broken(io.StringIO):
-    def write(self, text):
+class Broken:
+    def __format__(self, _):
         try:
             {}[secret]
         except KeyError as error:
             raise RuntimeError(f"cannot write {secret}: {[secret]}") from error
 
-sys.stdout = Broken()
+app.__version__ = Broken()
 sys.argv[1:] = ["--version"]
 cli.main()
 """

@@ -145,15 +145,15 @@ class WorkerProcess:
         Args:
             environment: its settings, beside the environment of the tests.
             log: the file of its standard output and standard error.
-            fresh: in an interpreter of its own (see :mod:`tests.support.processes`); so are the next two.
+            fresh: in an interpreter of its own (see :mod:`tests.support.processes`).
             stderr: a descriptor instead of `log`.
-            first: runs in the process before anything.
+            first: runs in the process before anything; it is then a fresh one.
         """
         self.log = log
         everything = {**os.environ, **environment}
         self.process: Process
         with log.open("ab") as stream:
-            if fresh or stderr is not None or first is not None:
+            if fresh or first is not None:
                 self.process = subprocess.Popen(
                     [sys.executable, "-m", "forwarder", "run"],
                     env=everything,
@@ -163,7 +163,7 @@ class WorkerProcess:
                 )
             else:
                 out = stream.fileno()
-                self.process = Fork(["run"], everything, stdin=0, stdout=out, stderr=out)
+                self.process = Fork(["run"], everything, stdin=0, stdout=out, stderr=out if stderr is None else stderr)
 
     def lines(self) -> list[dict[str, Any]]:
         text = self.log.read_text(errors="replace")

@@ -315,3 +315,19 @@ def test_a_value_as_long_as_a_secret_is_not_shown_as_it_may_be_one_in_the_wrong_
     assert line == "FORWARDER_CONCURRENCY: the value (16 characters, not shown) is not an integer; example: 64"
     (line,) = problems(CONCURRENCY="x" * 15)
     assert line == "FORWARDER_CONCURRENCY: 'xxxxxxxxxxxxxxx' is not an integer; example: 64"
+
+
+def test_a_stop_waits_longer_than_a_post_may_take() -> None:
+    assert config.load({}).drain_timeout == 20
+    assert config.load({"FORWARDER_REQUEST_TIMEOUT": "25", "FORWARDER_SHUTDOWN_TIMEOUT": ""}).drain_timeout == 35
+    given = config.load({"FORWARDER_REQUEST_TIMEOUT": "25", "FORWARDER_SHUTDOWN_TIMEOUT": "30"})
+    assert (given.drain_timeout, list(given.warnings())) == (30, [])
+
+
+def test_a_stop_that_waits_for_less_than_a_post_may_take_gets_a_warning() -> None:
+    given = config.load({"FORWARDER_REQUEST_TIMEOUT": "25", "FORWARDER_SHUTDOWN_TIMEOUT": "20"})
+    (warning,) = given.warnings()
+    assert warning == (
+        "FORWARDER_SHUTDOWN_TIMEOUT: 20 is less than FORWARDER_REQUEST_TIMEOUT (25 s): "
+        "a POST in flight at a stop may be sent twice; example: 35"
+    )

@@ -20,8 +20,9 @@ from forwarder.cli.dead.filters import (
 )
 from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
-from forwarder.cli.output import as_line, out, problem, written
+from forwarder.cli.output import as_line, out, problem
 from forwarder.cli.progress import bar
+from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import count_of, line
@@ -100,8 +101,7 @@ def dead_export(
     async def work() -> int:
         async with letters_of(settings) as letters:
             selection = await letters.selection(letter_ids, which)
-            with written():
-                left_out = await _export(letters, selection, int(settings.max_event_bytes))
+            left_out = await _export(letters, selection, int(settings.max_event_bytes))
         print_missing(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
@@ -115,7 +115,7 @@ async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int
         async for letter in letters.each(selection):
             found += 1
             try:
-                sys.stdout.buffer.write(line(letter, max_bytes) + b"\n")
+                write_bytes(line(letter, max_bytes) + b"\n")
             except InvalidElementError as error:
                 left_out += 1
                 problem(f"{letter.id} left out: {error}")

@@ -1,12 +1,12 @@
 """What the commands about dead letters print."""
 
-import sys
 import time
 from collections.abc import AsyncIterator
 
 from rich.text import Text
 
 from forwarder.cli.output import as_line, out, problem
+from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.letter import count_of, order, summary
 from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
@@ -60,9 +60,7 @@ def print_letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_j
         out.print(Text(f"It cannot be sent at all, so there is no request to try: {curl}", "dim"))
         return
     out.print(Text("To send the same request (the key is read from FORWARDER_API_KEY):", "dim"))
-    sys.stdout.flush()
-    sys.stdout.buffer.write(curl + b"\n")  # not through rich, which would wrap and colour the command
-    sys.stdout.buffer.flush()
+    write_bytes(curl + b"\n")  # not through rich, which would wrap and colour the command
 
 
 def print_missing(ids: int) -> None:

@@ -104,7 +104,7 @@ def main() -> None:
     asked = parser.parse_args()
     if chromium() is None:
         sys.exit("no Chromium was found on PATH")
-    logs.configure("console", "error")
+    logs.configure("console", "error", sys.stderr)
     asyncio.run(nights() if asked.nights else pictures(asked.minutes))
 
 

@@ -9,7 +9,7 @@ from forwarder import config
 from tests.support.commands import commands
 from tests.support.documents import PAGES, REFERENCE, ROOT, between_marks, cells, code, fenced
 
-SETTINGS = {name for name, _, _ in config.documented()} | config._NOT_SETTINGS
+SETTINGS = {name for name, _, _ in config.documented()} | config.NOT_SETTINGS
 METRICS = {
     row[0].strip("`").partition("{")[0]
     for row in cells(between_marks(REFERENCE.read_text(encoding="utf-8"), "metrics"))

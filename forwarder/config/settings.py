@@ -1,44 +1,20 @@
-"""Settings: FORWARDER_… environment variables, checked as a whole before anything runs."""
+"""Every setting: its type, its default, its limits and its description."""
 
-import difflib
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
 
 from forwarder import secret
-from forwarder.errors import ConfigurationError
 from forwarder.logs import Format
 from forwarder.queue.sharding import MOST_SHARDS, check_queue
 from forwarder.queue.wire import url as redis_url
 
 PREFIX = "FORWARDER_"
-#: Variables with our prefix that the service ignores: this one names the redis-server of the demo and the tests.
-_NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
 #: An admin token of this many characters cannot be guessed.
-_LEAST_TOKEN = 16
-#: Messages show a wrong value only if it is shorter than a token: a longer one may be a secret in the wrong variable.
-_SHOWN = _LEAST_TOKEN - 1
-#: Messages never show these values: each is a secret, or a URL that may contain one.
-_HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
-#: What is wrong with a value, by the type of pydantic's error; in braces, what pydantic says of it.
-_PROBLEMS = {
-    "bool_parsing": "is neither true nor false",
-    "byte_size": "is not a number of bytes",
-    "byte_size_unit": "is not a number of bytes",
-    "finite_number": "is not a finite number",
-    "float_parsing": "is not a number",
-    "greater_than": "is not more than {gt:g}",
-    "greater_than_equal": "is below the minimum of {ge:g}",
-    "int_parsing": "is not an integer",
-    "int_parsing_size": "has too many digits",
-    "less_than_equal": "is above the maximum of {le:g}",
-    "literal_error": "is not one of {expected}",
-    "value_error": "{error}",
-}
+LEAST_TOKEN = 16
 
 
 def _empty_is_unset(value: object) -> object:
@@ -72,8 +48,8 @@ def _redis_url(url: SecretStr) -> SecretStr:
 def _token(token: SecretStr | None) -> SecretStr | None:
     text = token.get_secret_value() if token is not None else None
     # Browsers, proxies and programs pass only these characters unchanged in a header.
-    if text is not None and (len(text) < _LEAST_TOKEN or not all("!" <= c <= "~" for c in text)):
-        raise ValueError(f"must be at least {_LEAST_TOKEN} characters, ASCII without spaces")
+    if text is not None and (len(text) < LEAST_TOKEN or not all("!" <= c <= "~" for c in text)):
+        raise ValueError(f"must be at least {LEAST_TOKEN} characters, ASCII without spaces")
     return token
 
 
@@ -160,8 +136,12 @@ class Settings(BaseModel):
     lease_ttl: float = Field(
         30, ge=1, description="Seconds that a lease lasts unless it is renewed. Must be more than the request timeout."
     )
-    shutdown_timeout: float = Field(
-        20, gt=0, description="Maximum seconds that POSTs in flight may take when the process stops."
+    shutdown_timeout: Annotated[float | None, _EmptyIsUnset] = Field(
+        None,
+        gt=0,
+        description="Maximum seconds that POSTs in flight may take when the process stops. "
+        "If it is unset: the request timeout plus 10 s.",
+        examples=["20"],
     )
     on_halt: Literal["wait", "exit"] = Field(
         "wait", description="During a halt, wait for a person, or exit with code 77."
@@ -180,6 +160,21 @@ class Settings(BaseModel):
     log_format: Format = Field("json", description="json writes one JSON object per line; console is human-readable.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
+    @property
+    def drain_timeout(self) -> float:
+        """Seconds that POSTs in flight may take when the process stops, or when it hands a list over."""
+        # A POST that has just started may take the whole request timeout. Its outcome must be settled after that.
+        return self.request_timeout + 10 if self.shutdown_timeout is None else self.shutdown_timeout
+
+    def warnings(self) -> Iterator[str]:
+        """What works but has a cost, one line each."""
+        if self.drain_timeout < self.request_timeout:
+            limit = f"FORWARDER_REQUEST_TIMEOUT ({self.request_timeout:g} s)"
+            yield (
+                f"{PREFIX}SHUTDOWN_TIMEOUT: {self.drain_timeout:g} is less than {limit}: "
+                f"a POST in flight at a stop may be sent twice; example: {self.request_timeout + 10:g}"
+            )
+
     def problems(self) -> Iterator[str]:
         """Conflicts between settings that are valid by themselves, one line each."""
         if self.lease_ttl <= self.request_timeout:
@@ -194,107 +189,6 @@ class Settings(BaseModel):
         if self.api_key is not None and self.api_key_file is not None:
             yield "API_KEY: set this or FORWARDER_API_KEY_FILE, not both"
 
-    @classmethod
-    def from_values(cls, values: Mapping[str, object]) -> Self:
-        """Settings by their names in lower case. Raises ConfigurationError with every problem at once."""
-        try:
-            settings = cls.model_validate(values)
-        except ValidationError as error:
-            wrong = {str(each["loc"][0]): each for each in error.errors()}
-            rest = cls.model_validate({name: value for name, value in values.items() if name not in wrong})
-            # Conflicts are listed too, except those that the default in place of a wrong value may cause.
-            between = [each for each in rest.problems() if not any(name.upper() in each for name in wrong)]
-            alone = [f"{name.upper()}: {_problem(name, each)}" for name, each in wrong.items()]
-            raise ConfigurationError([PREFIX + problem for problem in alone + between]) from None
-        problems = [PREFIX + problem for problem in settings.problems()]
-        if problems:
-            raise ConfigurationError(problems)
-        return settings
-
-
-def _problem(name: str, error: Mapping[str, Any]) -> str:
-    """The value unless it is hidden, what is wrong with it, and an example of a valid value."""
-    context = error.get("ctx", {})
-    wording = _PROBLEMS.get(error["type"])
-    what = wording.format(**context) if wording else error["msg"]
-    given = str(error["input"])
-    if name in _HIDDEN:
-        return f"{what}; example: {example(name)}"
-    shown = repr(given) if len(given) <= _SHOWN else f"the value ({len(given)} characters, not shown)"
-    return f"{shown} {what}; example: {example(name)}"
-
-
-def example(name: str) -> str:
-    """A valid value of a setting, for messages."""
-    examples = Settings.model_fields[name].examples
-    return examples[0] if examples else _default(name)
-
-
-def _default(name: str) -> str:
-    """The default of a setting as a person would write it; empty if there is none."""
-    default = Settings.model_fields[name].default
-    match default:
-        case None:
-            return ""
-        case SecretStr():
-            return default.get_secret_value()
-        case bool():
-            return str(default).lower()
-    return str(default)
-
-
-def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Settings from the environment.
-
-    Args:
-        environ: used instead of the environment of the process.
-        overrides: values by name, in lower case. They win over the environment.
-
-    Raises:
-        ConfigurationError: with one line for each problem. No line contains a secret.
-    """
-    given = os.environ if environ is None else environ
-    values: dict[str, object] = {}
-    problems: list[str] = []
-    for name, value in given.items():
-        field = name.removeprefix(PREFIX).lower()
-        if not name.startswith(PREFIX) or name in _NOT_SETTINGS:
-            continue
-        if field in Settings.model_fields:
-            values[field] = value
-        else:
-            problems.append(_unknown(name))
-    values.update(overrides)
-    problems.extend(_read_file(values, "redis_url"))
-    problems.extend(_read_file(values, "admin_token"))
-    try:
-        settings = Settings.from_values(values)
-    except ConfigurationError as error:
-        raise ConfigurationError([*problems, *error.problems]) from None
-    if problems:
-        raise ConfigurationError(problems)
-    return settings
-
-
-def _unknown(name: str) -> str:
-    known = [PREFIX + field.upper() for field in Settings.model_fields]
-    close = difflib.get_close_matches(name, known, 1)
-    return f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
-
-
-def _read_file(values: dict[str, object], field: str) -> Iterator[str]:
-    """Sets a secret from the file that is named for it; yields what is wrong with that file."""
-    name, file = PREFIX + field.upper(), values.get(f"{field}_file")
-    if not file:
-        return
-    if values.get(field):
-        yield f"{name}: set this or {name}_FILE, not both"
-        return
-    try:
-        values[field] = secret.read(Path(str(file)))
-    except ValueError as error:
-        yield f"{name}_FILE: {error}; example: {example(f'{field}_file')}"
-
 
 def secrets(settings: Settings) -> Iterator[str]:
     """Every text that must never be shown: the key, the token, the Redis URL and the passwords in it."""
@@ -305,11 +199,3 @@ def secrets(settings: Settings) -> Iterator[str]:
     url = settings.redis_url.get_secret_value()
     yield url
     yield from redis_url.passwords(url)
-
-
-def documented() -> list[tuple[str, str, str]]:
-    """(environment variable, default, description) of every setting, for tables."""
-    return [
-        (PREFIX + name.upper(), _default(name), field.description or "")
-        for name, field in Settings.model_fields.items()
-    ]

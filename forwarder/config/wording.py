@@ -1,0 +1,67 @@
+"""What is wrong with a value, in words, and what a valid one looks like."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import SecretStr
+
+from forwarder.config.settings import LEAST_TOKEN, PREFIX, Settings
+
+#: Messages show a wrong value only if it is shorter than a token: a longer one may be a secret in the wrong variable.
+_SHOWN = LEAST_TOKEN - 1
+#: Messages never show these values: each is a secret, or a URL that may contain one.
+_HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
+#: What is wrong with a value, by the type of pydantic's error; in braces, what pydantic says of it.
+_PROBLEMS = {
+    "bool_parsing": "is neither true nor false",
+    "byte_size": "is not a number of bytes",
+    "byte_size_unit": "is not a number of bytes",
+    "finite_number": "is not a finite number",
+    "float_parsing": "is not a number",
+    "greater_than": "is not more than {gt:g}",
+    "greater_than_equal": "is below the minimum of {ge:g}",
+    "int_parsing": "is not an integer",
+    "int_parsing_size": "has too many digits",
+    "less_than_equal": "is above the maximum of {le:g}",
+    "literal_error": "is not one of {expected}",
+    "value_error": "{error}",
+}
+
+
+def problem(name: str, error: Mapping[str, Any]) -> str:
+    """The value unless it is hidden, what is wrong with it, and an example of a valid value."""
+    context = error.get("ctx", {})
+    wording = _PROBLEMS.get(error["type"])
+    what = wording.format(**context) if wording else error["msg"]
+    given = str(error["input"])
+    if name in _HIDDEN:
+        return f"{what}; example: {example(name)}"
+    shown = repr(given) if len(given) <= _SHOWN else f"the value ({len(given)} characters, not shown)"
+    return f"{shown} {what}; example: {example(name)}"
+
+
+def example(name: str) -> str:
+    """A valid value of a setting, for messages."""
+    examples = Settings.model_fields[name].examples
+    return examples[0] if examples else _default(name)
+
+
+def _default(name: str) -> str:
+    """The default of a setting as a person would write it; empty if there is none."""
+    default = Settings.model_fields[name].default
+    match default:
+        case None:
+            return ""
+        case SecretStr():
+            return default.get_secret_value()
+        case bool():
+            return str(default).lower()
+    return str(default)
+
+
+def documented() -> list[tuple[str, str, str]]:
+    """(environment variable, default, description) of every setting, for tables."""
+    return [
+        (PREFIX + name.upper(), _default(name), field.description or "")
+        for name, field in Settings.model_fields.items()
+    ]
