@@ -647,6 +647,22 @@ CATALOGUE = (
     ),
     Mutation(
         1,
+        "the leases of a resharding are not renewed while one of its steps takes long",
+        "forwarder/operations/redistribute.py",
+        "await asyncio.sleep(mover.MOVER_LEASE / 4)",
+        "await asyncio.sleep(1e6)",
+        (_RESHARD,),
+    ),
+    Mutation(
+        1,
+        "a resharding whose leases have run out gives up",
+        "forwarder/operations/reshard.py",
+        "            mark = await _still_ours(queue, mark)\n\n\n",
+        "            raise\n\n\n",
+        (_RESHARD,),
+    ),
+    Mutation(
+        1,
         "events are moved again after half of the notes were cleared away",
         "forwarder/operations/reshard.py",
         "tidying = mark._replace(tidying=True)",
@@ -665,8 +681,8 @@ CATALOGUE = (
         3,
         "a resharding that was overtaken does not look at its mark",
         "forwarder/operations/reshard.py",
-        "if await patiently(queue.shards) != mark.text:",
-        "if mark is None:",
+        "present is None or present.id != mark.id",
+        "present is None",
         (_RESHARD_KILLED,),
     ),
 )
