@@ -205,7 +205,8 @@ async def _finish(queue: Queue, mark: Mark, steps: Redistribution) -> None:
 
 async def _still_ours(queue: Queue, mark: Mark) -> Mark:
     """The mark as it is now. Raises LeaseLostError if another run has written its ID, or has finished."""
-    present = Mark.read(await patiently(queue.shards) or "")
+    text = await patiently(queue.shards)
+    present = Mark.read(text or "")
     if present is None or present.id != mark.id:
         raise LeaseLostError("another run has written its ID")
     return present

@@ -162,7 +162,7 @@ async def test_leases_are_held_while_one_step_takes_longer_than_a_lease(
     monkeypatch.setattr(mover, "MOVER_LEASE", 0.6)
     async with Proxy(port_of(redis_server.url)) as proxy:
         await reshard(proxy.url, queue_name[::-1], 2)  # the scripts are known
-        proxy.stop_at(script, "after")  # type: ignore[arg-type]
+        proxy.stop_at(script, "after")
         slow = asyncio.create_task(reshard(proxy.url, queue_name, 3))
         async for left in _hold_back(proxy, redis_client, queue_name):
             assert min(left) > 0, left

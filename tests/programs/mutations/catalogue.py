@@ -17,6 +17,7 @@ _CANARY = "tests/integration/dead_letters/test_canary.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 _RESHARD = "tests/integration/operations/test_reshard.py"
 _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
+_RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
 
 
 @dataclass(frozen=True)
@@ -644,6 +645,22 @@ CATALOGUE = (
         "            await each.set_aside()\n        for each in self._lists.values():\n",
         "            await each.set_aside()\n",
         (_RESHARD,),
+    ),
+    Mutation(
+        2,
+        "a dead letter is replayed while its list is being moved",
+        "forwarder/queue/lua/replay_letter.lua",
+        "if redis.call('TYPE', KEYS[5]).ok ~= 'none' then return {'moving'} end",
+        "",
+        (_RESHARDED_MEANWHILE,),
+    ),
+    Mutation(
+        2,
+        "a producer asks only once how many lists there are",
+        "forwarder/producer/producer.py",
+        "if asking - self._asked >= _ASKED_EVERY:",
+        "if self._asked < 0:",
+        (_RESHARDED_MEANWHILE,),
     ),
     Mutation(
         1,
