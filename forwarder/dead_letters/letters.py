@@ -45,7 +45,8 @@ Replayed = Pushed | Taken | Uncertain
 class Letters:
     """Finds, replays and deletes the dead letters of a queue.
 
-    Every method raises UnreachableError when Redis has not answered for five seconds.
+    Every method raises UnreachableError when Redis has not answered for five seconds. Those that find, replay or
+    delete letters raise ShardsDisagreeError while or after a resharding moves them to other lists.
 
     Args:
         queue: the queue.
@@ -60,6 +61,13 @@ class Letters:
         self._lists = [each.letters for each in queue.lists]
         self.shards = len(queue.lists)
         self._side: Side = side
+
+    async def agree(self) -> None:
+        """Makes sure that the queue still has this number of lists.
+
+        Asked after letters were looked for: those that were not found may have been moved to other lists meanwhile.
+        """
+        await patiently(self._queue.agree)
 
     async def select(self, which: Filter) -> AsyncIterator[DeadLetter]:
         """The dead letters that match, oldest first, up to the limit."""
@@ -79,11 +87,15 @@ class Letters:
         missing = len(ids) - sum(reasons.values()) if ids else 0
         return Selection(which, ids, first, newest, reasons, missing)
 
-    def each(self, selection: Selection) -> AsyncIterator[DeadLetter]:
+    async def each(self, selection: Selection) -> AsyncIterator[DeadLetter]:
         """The letters of a selection that still exist, oldest first, so that those of each user are in order."""
         if selection.ids is not None:
-            return self._with_ids(selection.ids)
-        return self._between(selection.which, selection.first, selection.last)
+            found = self._with_ids(selection.ids)
+        else:
+            found = self._between(selection.which, selection.first, selection.last)
+        async for letter in found:
+            yield letter
+        await self.agree()
 
     async def _span(self, which: Filter) -> tuple[str, str]:
         aged = which.older is not None or which.newer is not None
@@ -140,6 +152,8 @@ class Letters:
         """One dead letter by its ID."""
         letters = self._list_of(letter_id)
         found = None if letters is None else await patiently(lambda: letters.one(id_in_list(letter_id)))
+        if found is None:
+            await self.agree()
         return None if found is None else with_shard(found, self.shards)
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:

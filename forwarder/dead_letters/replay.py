@@ -163,6 +163,8 @@ class Replay:
         if edit is None:
             return element
         element = with_date(one_line(await edit(element)), letter.claimed_at, most)
+        # The list of an edited event follows from the number of lists. That of any other event is where its letter is.
+        await self._letters.agree()
         shard = shard_of(decode(element, max_bytes=most).user, self._letters.shards)
         if shard != letter.shard:
             moved = f"its user now belongs to shard {shard}, not {letter.shard}"

@@ -175,24 +175,43 @@ async def carry_out(
 async def _carry_out(redis: Redis, plan: Plan, steps: Redistribution) -> None:
     queue = Queue(redis, plan.queue, plan.after)
     mark = Mark(plan.before, plan.after, secrets.token_hex(4), plan.mark is not None and plan.mark.tidying)
+    await _write(queue, plan.present, mark.text)
+    while True:
+        try:
+            return await steps.renewed(_finish(queue, mark, steps))
+        except LeaseLostError:
+            # If our ID is still in the mark, nobody else has begun: Redis or this process stood still for longer than
+            # the leases last. What was done is kept, and the next attempt continues.
+            mark = await _still_ours(queue, mark)
 
-    async def write(present: str | None, text: str) -> None:
-        if not await queue.write_shards(present, text):
-            raise ReshardError(
-                "a worker or another `forwarder reshard` has started meanwhile: run the same command again"
-            )
 
-    await write(plan.present, mark.text)
+async def _finish(queue: Queue, mark: Mark, steps: Redistribution) -> None:
     owned = await steps.own()
     if owned is not None:
         raise ReshardError(f"a worker has taken {owned} meanwhile, and will give it back by itself: {_AGAIN}")
-    if await patiently(queue.shards) != mark.text:
+    try:
+        mark = await _still_ours(queue, mark)
+    except LeaseLostError:
         await steps.release()
-        raise LeaseLostError("another run has written its ID")
+        raise
     if not mark.tidying:
         await steps.run()
         tidying = mark._replace(tidying=True)
-        await write(mark.text, tidying.text)
+        await _write(queue, mark.text, tidying.text)
         mark = tidying
     await steps.tidy()
-    await write(mark.text, str(plan.after))
+    await _write(queue, mark.text, str(mark.after))
+
+
+async def _still_ours(queue: Queue, mark: Mark) -> Mark:
+    """The mark as it is now. Raises LeaseLostError if another run has written its ID, or has finished."""
+    text = await patiently(queue.shards)
+    present = Mark.read(text or "")
+    if present is None or present.id != mark.id:
+        raise LeaseLostError("another run has written its ID")
+    return present
+
+
+async def _write(queue: Queue, present: str | None, text: str) -> None:
+    if not await queue.write_shards(present, text):
+        raise ReshardError("a worker or another `forwarder reshard` has started meanwhile: run the same command again")

@@ -12,7 +12,8 @@ repeating it may double its events, so that decision is left to the caller.
 
 import asyncio
 import threading
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Self
@@ -30,20 +31,28 @@ from forwarder.queue.wire.replies import Command, Reply
 #: At most this many pushes run at once, each on its own connection. Further ones wait for their turn.
 _CONNECTIONS = 16
 
+#: Seconds after which a producer asks again how many lists the queue has. Each second of this may put the events of a
+#: second into lists that nobody drains, if somebody changes the number while producers run; a question costs Redis
+#: about as much as one more push.
+_ASKED_EVERY = 1.0
+
 _Steps = Generator[list[Command], list[Reply], None]
 
 
 class _Pushes:
     """What pushes need besides sending: the checks, the round trips, and what their replies mean."""
 
-    def __init__(self, url: str, target: Target, max_event_bytes: int) -> None:
+    def __init__(
+        self, url: str, target: Target, max_event_bytes: int, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """Raises ConfigurationError for an argument that cannot work."""
         problems = [*_problems(url, max_event_bytes), *target.problems()]
         if problems:
             raise ConfigurationError(problems)
         self._target = target
         self._max_event_bytes = max_event_bytes
-        self._asked = False
+        self._clock = clock
+        self._asked = float("-inf")
         self.closed = False
         #: Seconds after which a reply counts as lost. Redis may wait for replicas before it replies.
         self.answer_timeout = ANSWER_TIMEOUT + target.durability.within
@@ -53,11 +62,13 @@ class _Pushes:
         if self.closed:
             raise RuntimeError("the producer is closed")
         push = Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
-        if not self._asked:
+        asking = self._clock()
+        if asking - self._asked >= _ASKED_EVERY:
             objection = self._target.objection((yield self._target.questions()))
-            self._asked = objection is None
             if objection is not None:
                 push.refuse(objection)
+            else:
+                self._asked = asking
         for portions in push.rounds():
             replies = yield self._target.commands([(portion.shard, portion.elements) for portion in portions])
             push.record(portions, *self._target.fates([len(portion.events) for portion in portions], replies))

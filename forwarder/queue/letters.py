@@ -8,6 +8,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from forwarder.queue.keys import Keys, Side
+from forwarder.queue.shard_count import being_moved
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
@@ -92,13 +93,30 @@ class ListLetters:
         """Pushes `element` and deletes the letter, both or neither.
 
         Returns the sequence number under which the event will be claimed; None if there is no such letter.
+
+        Raises:
+            ShardsDisagreeError: a resharding is moving the list. Nothing was changed.
         """
-        keys = [self._keys.list, self._keys.dead, self._keys.replayed, self._keys.sequence]
-        return int(await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side])) or None
+        k = self._keys
+        keys = [k.list, k.dead, k.replayed, k.sequence, k.move]
+        match await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side]):
+            case [b"pushed", int(number)]:
+                return number
+            case [b"moving"]:
+                raise being_moved(k.list)
+        return None
 
     async def delete(self, letter_id: str) -> bool:
-        """Deletes the letter for good and counts that, both or neither. False if there is no such letter."""
-        return bool(await scripts.run(self._redis, "delete_letter", [self._keys.dead, self._keys.deleted], [letter_id]))
+        """Deletes the letter for good and counts that, both or neither. False if there is no such letter.
+
+        Raises:
+            ShardsDisagreeError: a resharding is moving the list. Nothing was changed.
+        """
+        keys = [self._keys.dead, self._keys.deleted, self._keys.move]
+        (outcome,) = await scripts.run(self._redis, "delete_letter", keys, [letter_id])
+        if outcome == b"moving":
+            raise being_moved(self._keys.list)
+        return bool(outcome == b"deleted")
 
 
 def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> DeadLetter:

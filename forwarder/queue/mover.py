@@ -11,7 +11,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.errors import WrongTypeError
+from forwarder.errors import LeaseLostError, UnreachableError, WrongTypeError
 from forwarder.queue.claim_ids import ClaimIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
@@ -20,6 +20,7 @@ from forwarder.queue.lease import Lease, holder
 #: The tokens of a resharding's leases start with this. The next resharding may take such a lease.
 _MOVER = "reshard-"
 #: Seconds that a resharding's lease lasts. It keeps out workers that were frozen for so long that they were forgotten.
+#: It is renewed every 15 seconds, so three renewals in a row may fail.
 MOVER_LEASE = 60.0
 #: Items of a page. Redis does nothing else while it moves a page.
 PAGE = 1_000
@@ -36,11 +37,6 @@ class Page:
     items: Sequence[bytes]
 
 
-def mover_lease(redis: Redis, keys: Keys) -> Lease:
-    """A lease for a :class:`ListMover`. It may be taken from an earlier resharding."""
-    return Lease(redis, keys, ttl=MOVER_LEASE, owner=_MOVER.rstrip("-"), over=_MOVER)
-
-
 async def held_by_worker(redis: Redis, keys: Keys) -> float | None:
     """For how many more seconds a worker holds the list; None if no worker does."""
     held = await holder(redis, keys)
@@ -48,24 +44,56 @@ async def held_by_worker(redis: Redis, keys: Keys) -> float | None:
 
 
 class ListMover:
-    """Moves what is in one list, under its lease. Every method raises LeaseLostError if the lease is not held.
+    """Moves what is in one list, under its lease. Every method but the first raises LeaseLostError if it is not held.
 
     Args:
-        lease: of the list, from :func:`mover_lease`.
+        redis: the client.
+        keys: of the list.
         side: where the list's oldest event is.
     """
 
-    def __init__(self, lease: Lease, *, side: Side) -> None:
-        self.lease = lease
-        self.name = lease.keys.list
-        self._keys = lease.keys
+    def __init__(self, redis: Redis, keys: Keys, *, side: Side) -> None:
+        self.name = keys.list
+        self._redis = redis
+        self._keys = keys
         self._side = side
         self._loaded = 0
+        self._lease = self._new_lease()
+        self._held = False
+
+    def _new_lease(self) -> Lease:
+        return Lease(self._redis, self._keys, ttl=MOVER_LEASE, owner=_MOVER.rstrip("-"), over=_MOVER)
+
+    async def own(self) -> bool:
+        """Takes the lease, even from an earlier resharding. False if a worker holds it.
+
+        What this mover has sent under an earlier lease, and what Redis has not received yet, changes nothing any more.
+        """
+        self._held = False
+        self._lease = self._new_lease()
+        self._held = await self._lease.acquire() is not None
+        return self._held
+
+    async def renew(self) -> None:
+        """Extends the lease if it is to be held. If Redis gives no answer, the next renewal has to do it."""
+        try:
+            if self._held:
+                await self._lease.renew()
+        except UnreachableError:
+            pass
+        except LeaseLostError:
+            if self._held:  # it was not given back meanwhile
+                raise
+
+    async def release(self) -> None:
+        """Gives the lease back, if it is still held."""
+        self._held = False
+        await self._lease.release()
 
     async def set_aside(self) -> None:
         """Sets the waiting events aside, once. What is pushed afterwards is new."""
         k = self._keys
-        await self.lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
+        await self._lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
 
     async def claimed_fields(self) -> ClaimIds:
         """The ID of every claimed event, oldest first.
@@ -74,7 +102,7 @@ class ListMover:
             WrongTypeError: the hash also holds fields that no claim has written. They cannot be moved, and would be
                 left behind.
         """
-        ids = await claimed_fields(self.lease.redis, self._keys)
+        ids = await claimed_fields(self._redis, self._keys)
         if ids.foreign:
             what = f"{ids.foreign} fields that are not claimed events"
             raise WrongTypeError(self._keys.claimed, what, "claimed events alone")
@@ -100,7 +128,7 @@ class ListMover:
 
     async def _unload(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Page:
         k = self._keys
-        reply: Any = await self.lease.run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
+        reply: Any = await self._lease.run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
         return Page(reply[1], reply[2], reply[3:])
 
     def loaded(self, page: Page) -> None:
@@ -111,10 +139,11 @@ class ListMover:
         """Adds this list's part of a page of the list `source` as the newest items, once."""
         k = self._keys
         keys = [k.lease, k.moved, k.list, k.dead, k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted]
-        await self.lease.run("load", keys, source, number, self._side, *items)
+        await self._lease.run("load", keys, source, number, self._side, *items)
 
     async def tidy(self, *, gone: bool) -> None:
         """Deletes the notes and the lease. With `gone`, also the other keys of a list that will no longer exist."""
         k = self._keys
+        self._held = False
         keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
-        await self.lease.run("tidy", keys, int(gone))
+        await self._lease.run("tidy", keys, int(gone))

@@ -62,3 +62,11 @@ def disagreement(queue: str, agreed: str, configured: int) -> ShardsDisagreeErro
     return ShardsDisagreeError(
         f"FORWARDER_SHARDS is {configured}, but the queue {queue!r} has {agreed} shards: {advice}"
     )
+
+
+def being_moved(name: str) -> ShardsDisagreeError:
+    """What is wrong, and what to do, when a resharding is moving the content of a list."""
+    return ShardsDisagreeError(
+        f"`forwarder reshard` is moving the list {name!r}: wait until it is done, or run it again to finish it. "
+        "Then run this command with the new number in FORWARDER_SHARDS"
+    )

@@ -217,10 +217,10 @@ async def test_what_is_not_decided_is_found_by_number(redis_client: Redis, queue
     keys = Keys(queue_name)
     await redis_client.set(keys.sequence, claimed)
     if claimed:
-        await redis_client.hset(keys.claimed, mapping={f"{n}-17": b"x" for n in range(1, claimed + 1)})
+        await redis_client.hset(keys.claimed, mapping={f"{n}-1700000000000000": b"x" for n in range(1, claimed + 1)})
     found = await QueueList(redis_client, keys).still_claimed([1, 2, 400, 6_000])
     there = sum(n <= claimed for n in (1, 2, 400))
     assert (found.claimed, found.waiting, found.sequence) == (there, 4 - there, claimed)
-    await redis_client.hdel(keys.claimed, "1-17", "400-17")
+    await redis_client.hdel(keys.claimed, "1-1700000000000000", "400-1700000000000000")
     found = await QueueList(redis_client, keys).still_claimed([1, 400])
     assert found.claimed == 0

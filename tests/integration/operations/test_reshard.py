@@ -2,17 +2,15 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from itertools import count
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
 import pytest
-from redis import Redis as Blocking
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import LeaseLostError, ReshardError, ShardsDisagreeError, UnreachableError, WrongTypeError
 from forwarder.operations import redistribute as redistribution
-from forwarder.operations.redistribute import Moved, Redistribution
+from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue import mover
 from forwarder.queue import queue as lists
@@ -21,14 +19,15 @@ from forwarder.queue.fleet import Fleet
 from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import Lease
 from forwarder.queue.letters import ListLetters
-from forwarder.queue.mover import ListMover, Page, mover_lease
+from forwarder.queue.mover import ListMover, Page
 from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
+from tests.support.faults import fault
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
-from tests.support.service import event, port_of
+from tests.support.service import event, eventually, port_of
 
 
 @pytest.fixture
@@ -137,27 +136,70 @@ async def test_nobody_owns_a_list_while_its_events_are_moved(
     assert len(tried) == 4 * len(plan.lists)
 
 
-async def test_leases_are_prolonged_however_long_it_takes(
-    redis_url: str, redis_client: Redis, queue_name: str, small_pages: None
+async def _hold_back(proxy: Proxy, redis: Redis, queue: str) -> AsyncIterator[Sequence[int]]:
+    """Yields the milliseconds that each lease has left, again and again for much longer than a lease lasts."""
+    every = [*lists_of_a_queue(queue, 1), *lists_of_a_queue(queue, 3)]
+    await proxy.reached.wait()
+    for _ in range(20):
+        await asyncio.sleep(0.05)
+        yield [await redis.pttl(keys.lease) for keys in every]
+
+
+@fault(
+    "Redis",
+    "a step of `forwarder reshard` takes longer than its leases last",
+    "they are renewed meanwhile, or taken again",
+    keeps=(1, 2, 3),
+)
+@pytest.mark.parametrize("script", ["unload_letters", "load"])
+async def test_leases_are_held_while_one_step_takes_longer_than_a_lease(
+    redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    hours = count(0, 3600)
-    left: list[int] = []
-    every = [*lists_of_a_queue(queue_name, 1), *lists_of_a_queue(queue_name, 3)]
+    crowd = Crowd(redis_client, queue_name, random.Random(1))
+    await crowd.push(1, 20)
+    await crowd.work(1, claim=20, settle=20)
+    await crowd.push(1, 20)
+    monkeypatch.setattr(mover, "MOVER_LEASE", 0.6)
+    async with Proxy(port_of(redis_server.url)) as proxy:
+        await reshard(proxy.url, queue_name[::-1], 2)  # the scripts are known
+        proxy.stop_at(script, "after")
+        slow = asyncio.create_task(reshard(proxy.url, queue_name, 3))
+        async for left in _hold_back(proxy, redis_client, queue_name):
+            assert min(left) > 0, left
+        proxy.go_on()
+        await slow
+    await crowd.check(3)
 
-    def look(_: int) -> None:
-        with Blocking.from_url(redis_url) as redis:
-            for keys in every:
-                left.append(int(redis.pttl(keys.lease)))
-                redis.pexpire(keys.lease, 5_000)
 
-    steps = Redistribution(
-        redis_client, every, every[1:], side="left", max_event_bytes=100, progress=look, clock=lambda: next(hours)
-    )
-    await redis_client.rpush(queue_name, *[event("a", number) for number in range(20)])
-    assert await steps.own() is None
-    await steps.run()
-    assert len(left) == 3 * len(every)
-    assert min(left) > 5_000, "each was prolonged before the next page"
+@fault(
+    "Redis",
+    "a step of `forwarder reshard` takes longer than its leases last",
+    "they are renewed meanwhile, or taken again",
+    keeps=(1, 2, 3),
+)
+async def test_leases_that_have_run_out_are_taken_again(
+    redis_server: EmbeddedRedis, redis_client: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis, or the command, stood still for longer than a lease lasts, and nobody else has begun meanwhile."""
+    crowd = Crowd(redis_client, queue_name, random.Random(1))
+    await crowd.push(1, 40)
+    await crowd.work(1, claim=20, settle=10)
+    monkeypatch.setattr(mover, "MOVER_LEASE", 0.3)
+    async with Proxy(port_of(redis_server.url)) as proxy:
+        await reshard(proxy.url, queue_name[::-1], 2)  # the scripts are known
+        proxy.stop_at("load", "before")
+        slow = asyncio.create_task(reshard(proxy.url, queue_name, 3))
+        await proxy.reached.wait()
+        proxy.black_hole = True
+        await eventually(lambda: _nobody_owns(redis_client, queue_name))
+        proxy.black_hole = False
+        proxy.go_on()
+        assert (await slow).events > 0
+    await crowd.check(3)
+
+
+async def _nobody_owns(redis: Redis, queue: str) -> bool:
+    return not await redis.exists(*(keys.lease for keys in [*lists_of_a_queue(queue, 1), *lists_of_a_queue(queue, 3)]))
 
 
 async def test_another_number_has_to_wait_until_one_is_done(
@@ -168,9 +210,9 @@ async def test_another_number_has_to_wait_until_one_is_done(
     plan = await make_plan(redis_client, queue_name, 4, configured=1)
 
     def die(_: int) -> None:
-        raise KeyboardInterrupt
+        raise RuntimeError("killed")
 
-    with pytest.raises(KeyboardInterrupt):
+    with pytest.raises(RuntimeError, match="killed"):
         await carry_out(redis_client, plan, side="left", max_event_bytes=100, progress=die)
     with pytest.raises(ReshardError, match=r"from 1 to 4 lists: finish that first with `forwarder reshard 4 --move`"):
         await reshard(redis_url, queue_name, 3)
@@ -265,8 +307,8 @@ async def _one_of_everything(redis: Redis, queue: str) -> ListMover:
     (number, stamp), *_ = (await claims.claimed_fields()).take(1)
     await claims.settle(Settlement({stamp: [number + 1]}, [NewLetter(number, stamp, "rejected", "400", "", "a", 1)]))
     await claims.lease.release()
-    moved = ListMover(mover_lease(redis, Keys(queue)), side="left")
-    assert await moved.lease.acquire()
+    moved = ListMover(redis, Keys(queue), side="left")
+    assert await moved.own()
     return moved
 
 
