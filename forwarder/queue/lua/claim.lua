@@ -17,24 +17,20 @@
 --#include count
 --#include field
 
--- No claim takes more events than this. So no more can be missing after a lost reply, and a sequence number that
--- somebody has written cannot make this script count to it.
-local most_ever = 10000
-
 local list, claimed, lease, sequence = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
 redis.call('PEXPIRE', lease, ARGV[2])
 
-local expected, most = tonumber(ARGV[3]), math.min(tonumber(ARGV[4]), most_ever)
-local most_bytes, most_of_one = tonumber(ARGV[5]), tonumber(ARGV[6])
+local expected, most, most_bytes, most_of_one = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
 local from_left = ARGV[7] == 'left'
 local before = count(sequence)
-if not before or before < expected or before - expected > most_ever then return {'rolled_back'} end
+if not before or before < expected then return {'rolled_back'} end
 
 local function transferred(element) return #element > most_of_one and #element or element end
 
 if before > expected then
-  -- The reply was lost. This is rare, and there is no index of fields by number, so scan all of them.
+  -- The reply was lost. This is rare, and there is no index of fields by number, so scan all of them. The events that
+  -- are there bound this loop: a sequence number that somebody has written cannot.
   local reply, found = {'claimed', expected, '', redis.call('LLEN', list)}, 0
   local cursor = '0'
   repeat
