@@ -99,7 +99,10 @@ class Settings(BaseModel):
     max_events_per_post: int = Field(100, ge=1, description="Maximum number of events in one POST.")
     max_body_bytes: ByteSize = Field(ByteSize(500_000), ge=1_000, description="Maximum bytes of the body of one POST.")
     max_event_bytes: ByteSize = Field(
-        ByteSize(65_536), ge=100, description="Maximum bytes of one element. A longer one becomes a dead letter."
+        ByteSize(65_536),
+        ge=100,
+        description="Maximum bytes of one element, including the date that it gets if it has none. "
+        "A longer one becomes a dead letter.",
     )
     linger: float = Field(
         0.25,

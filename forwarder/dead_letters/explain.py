@@ -107,8 +107,9 @@ def _invalid(detail: str, element: bytes) -> str:
             return _not_an_object(parsed(element))
         case Flaw(problem=Problem.NOT_JSON | Problem.NOT_UTF8) as flaw:
             return _not_json(str(flaw), element)
-        case Flaw(problem=Problem.TOO_LONG, found=found, allowed=allowed):
-            return f"It is too long: {int(found):,} bytes, but FORWARDER_MAX_EVENT_BYTES allows {int(allowed):,}."
+        case Flaw(problem=Problem.TOO_LONG | Problem.TOO_LONG_DATED as problem, found=found, allowed=allowed):
+            when = " once it is dated and sent" if problem is Problem.TOO_LONG_DATED else ""
+            return f"It is too long: {int(found):,} bytes{when}, but FORWARDER_MAX_EVENT_BYTES allows {int(allowed):,}."
     return f"It is not an event: {detail}." if detail else "It is not an event."
 
 

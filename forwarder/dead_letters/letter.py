@@ -62,6 +62,6 @@ def line(letter: DeadLetter, max_bytes: int) -> bytes:
     Raises:
         InvalidElementError: the element is not an event.
     """
-    element = with_date(letter.element, letter.claimed_at, max_bytes)
+    element = with_date(letter.element, letter.claimed_at)
     decode(element, max_bytes=max_bytes)
     return one_line(element)

@@ -157,12 +157,12 @@ class Replay:
         """The element to push. If it has no date, it gets the time at which its event was first claimed."""
         most, edit = self._terms.max_bytes, self._terms.edit
         try:
-            element = with_date(letter.element, letter.claimed_at, most)
+            element = with_date(letter.element, letter.claimed_at)
         except InvalidElementError:  # perhaps the edit will turn it into an event
             element = letter.element
         if edit is None:
             return element
-        element = with_date(one_line(await edit(element)), letter.claimed_at, most)
+        element = with_date(one_line(await edit(element)), letter.claimed_at)
         # The list of an edited event follows from the number of lists. That of any other event is where its letter is.
         await self._letters.agree()
         shard = shard_of(decode(element, max_bytes=most).user, self._letters.shards)

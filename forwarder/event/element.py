@@ -2,6 +2,9 @@
 
 An element is one JSON object (DESIGN: wire format). The body that is sent consists of the element's own bytes:
 only ``user_id`` is taken out, and ``date`` gets an offset if it has none.
+
+The length limit holds for all that an event ever becomes: the element, a POST that holds it alone, and the element
+that is pushed again when a dead letter is replayed. The latter two have a date, which the element may lack.
 """
 
 from collections.abc import Mapping
@@ -18,6 +21,10 @@ from forwarder.event.members import Members, members_of, object_of, text_of
 #: No user can be called so: percent-encoded or not, these mean a directory (WHATWG URL, section 4.1).
 DIRECTORIES = frozenset({".", ".."})
 
+#: Bytes of a POST with one event, besides that event.
+_ALONE = len(b'{"events":[]}')
+#: Bytes of the member ``user_id``, with its comma and without its value.
+_USER = len(b'"user_id":,')
 _ONE_LINE = bytes.maketrans(b"\r\n", b"  ")
 _NULL = msgspec.Raw(b"null")
 
@@ -55,11 +62,17 @@ def decode_carefully(element: bytes, number: int, stamp: int, max_bytes: int) ->
     if len(element) > max_bytes:
         raise InvalidElementError(too_long(len(element), max_bytes))
     members = members_of(element)
-    user = _user(members.pop("user_id", None))
+    value = members.pop("user_id", None)
+    user = _user(value)
     _check_name(members.get("name"))
-    if not _stamp(members, stamp):
+    undated = _stamp(members, stamp)
+    if not undated:
         members["date"] = _with_offset(members["date"])
-    return Event(number, stamp, user, object_of(members))
+    body = object_of(members)
+    longest = len(body) + max(_ALONE, _USER + len(value or b"") if undated else 0)
+    if longest > max_bytes:
+        raise InvalidElementError(Flaw(Problem.TOO_LONG_DATED, found=str(longest), allowed=str(max_bytes)))
+    return Event(number, stamp, user, body)
 
 
 def too_long(size: int, max_bytes: int) -> Flaw:
@@ -84,15 +97,16 @@ def name_of(element: bytes) -> str | None:
     return None if name is None else text_of(name)
 
 
-def with_date(element: bytes, stamp: int, max_bytes: int) -> bytes:
-    """The element with the date of its claim, if it has no date and there is room for one.
+def with_date(element: bytes, stamp: int) -> bytes:
+    """The element with the date of its claim, if it has no date.
+
+    A valid event stays valid: its length limit includes the date.
 
     Raises:
         InvalidElementError: `element` is not a JSON object.
     """
     members = members_of(element)
-    stamped = object_of(members) if _stamp(members, stamp) else element
-    return stamped if len(stamped) <= max_bytes else element
+    return object_of(members) if _stamp(members, stamp) else element
 
 
 def one_line(element: bytes) -> bytes:

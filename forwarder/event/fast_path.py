@@ -1,7 +1,8 @@
 """Decodes many elements at once: 0.9 µs each, where decoding one by one takes 2.8 µs. Pure.
 
 It works for elements as nearly all producers write them: no backslash, no line break, the user is a string, and the
-date has an offset. The body is then the element without its user, cut out in place. Any other element is decoded
+date has an offset. The body is then the element without its user, cut out in place. It is at least 14 bytes shorter,
+and a POST has 13 bytes besides its event, so the element's length is the only one to check. Any other is decoded
 with care (:mod:`forwarder.event.element`), which has the rules. Both ways give the same event, except that cutting
 keeps white space and repeated members. Which way an element takes depends on that element alone, so its body never
 depends on its neighbours.
@@ -16,7 +17,7 @@ import msgspec
 from forwarder.errors import InvalidElementError
 from forwarder.event.dates import last_part
 from forwarder.event.element import DIRECTORIES, Event, Invalid, decode_carefully, too_long
-from forwarder.event.members import first_bad_byte, surely_shallow
+from forwarder.event.members import first_bad_byte, surely_plain
 
 _FIRST_MEMBER = re.compile(rb'"user_id" ?: ?"[^"]*" ?, ?')
 _LAST_MEMBER = re.compile(rb', ?"user_id" ?: ?"[^"]*"')
@@ -79,7 +80,7 @@ def _usual(elements: Sequence[bytes], max_bytes: int) -> tuple[list[str], list[b
     if b"\\" in lines or lines.count(b"\n") >= len(elements):
         return None
     longest = max(map(len, elements))
-    if longest > max_bytes or not surely_shallow(elements, longest) or first_bad_byte(lines) is not None:
+    if longest > max_bytes or not surely_plain(elements, longest) or first_bad_byte(lines) is not None:
         return None
     try:
         heads = _heads(lines)

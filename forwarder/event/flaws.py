@@ -33,7 +33,9 @@ class Problem(StrEnum):
     NOT_JSON = "not JSON: {found}"
     NOT_UTF8 = "not UTF-8 at byte {found}"
     TOO_DEEP = "nested too deep: {found} levels, at most {allowed} are allowed"
+    TOO_MANY_MEMBERS = "too many members: {found}, at most {allowed} are allowed"
     TOO_LONG = "too long: {found} bytes, at most {allowed} are allowed"
+    TOO_LONG_DATED = "too long: {found} bytes once it is dated and sent, at most {allowed} are allowed"
 
 
 class Flaw(msgspec.Struct, frozen=True):
@@ -66,7 +68,9 @@ class Flaw(msgspec.Struct, frozen=True):
 
 
 _OF_A_MEMBER = frozenset({Problem.MISSING, Problem.WRONG})
-_COUNTED = frozenset({Problem.NOT_UTF8, Problem.TOO_DEEP, Problem.TOO_LONG})
+_COUNTED = frozenset(
+    {Problem.NOT_UTF8, Problem.TOO_DEEP, Problem.TOO_MANY_MEMBERS, Problem.TOO_LONG, Problem.TOO_LONG_DATED}
+)
 # For example: 70000 bytes: at most 65536 are allowed; element: 70000 bytes, more than max_event_bytes (65536).
 _EARLIER_TOO_LONG = r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9]{1,20})\D+"
 

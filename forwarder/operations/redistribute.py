@@ -43,7 +43,7 @@ class Redistribution:
             to wait.
         targets: the new lists, by shard.
         side: where the oldest event of each list is.
-        max_event_bytes: no date is added to an event that would then be longer than this.
+        max_event_bytes: the length limit of an event. An element that is not an event gets no date.
         progress: called with the number of events and letters that have arrived in their new lists.
     """
 
@@ -176,11 +176,11 @@ class Redistribution:
         return 0 if user is None else shard_of(user, len(self._targets))
 
     def _dated(self, element: bytes, stamp: bytes) -> bytes:
-        """The element of a claimed event with the time of its claim as its date, if it has none and there is room."""
+        """The element of a claimed event with the time of its claim as its date, if it has none."""
         if not stamp:
             return element
         try:
             decode(element, max_bytes=self._max_event_bytes)
-            return with_date(element, int(stamp), self._max_event_bytes)
+            return with_date(element, int(stamp))
         except InvalidElementError:
             return element

@@ -147,8 +147,8 @@ async def carry_out(
         redis: the client.
         plan: just made, and not refused.
         side: where the oldest event of each list is.
-        max_event_bytes: a claimed event without a date gets the time of its claim as its date, unless it would then
-            be longer than this.
+        max_event_bytes: the length limit of an event. A claimed event without a date gets the time of its claim as
+            its date; an element that is not an event does not.
         progress: called with the number of events and letters that have arrived in their new lists.
 
     Raises:

@@ -95,5 +95,5 @@ def test_decoding_again_gives_the_same_and_dating_changes_nothing_that_is_sent(e
     first = attempt(element)
     assert attempt(element) == first
     if first is not None:
-        later = decode(with_date(element, STAMP, 1_000_000), number=1, stamp=STAMP, max_bytes=2 * LIMIT)
+        later = decode(with_date(element, STAMP), number=1, stamp=STAMP, max_bytes=2 * LIMIT)
         assert members(later.body) == members(first.body)

@@ -213,6 +213,22 @@ CATALOGUE = (
         (_DELIVERY,),
     ),
     Mutation(
+        4,
+        "the length of an event does not include its date",
+        "forwarder/event/element.py",
+        "if longest > max_bytes:",
+        "if longest > max_bytes + 30:",
+        ("tests/unit/event/test_element.py",),
+    ),
+    Mutation(
+        4,
+        "an event may have any number of members",
+        "forwarder/event/members.py",
+        "if members > MAX_MEMBERS:",
+        "if members > 100 * MAX_MEMBERS:",
+        ("tests/unit/event/test_element.py", "tests/unit/event/test_slow_elements.py"),
+    ),
+    Mutation(
         2,
         "a user's second batch may go while its first is in flight",
         "forwarder/pipeline/buffer/buffer.py",

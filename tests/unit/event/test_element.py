@@ -1,10 +1,12 @@
+import itertools
 import json
 
 import pytest
 
+from forwarder.api.request import encode_batch
 from forwarder.errors import InvalidElementError
 from forwarder.event import Event, decode, with_date
-from forwarder.event.members import MAX_DEPTH
+from forwarder.event.members import MAX_DEPTH, MAX_MEMBERS
 
 #: 2016-09-11T18:04:23.9Z in microseconds.
 STAMP = 1_473_617_063_900_000
@@ -171,14 +173,14 @@ def test_a_date_that_is_not_a_string_is_named(value: str) -> None:
 @pytest.mark.parametrize("element", ['{"user_id":"u","name":"n"}', '{"user_id":"u","date":null,"name":"n"}'])
 def test_an_event_without_a_date_gets_the_date_of_its_claim_and_keeps_it(element: str) -> None:
     assert decoded(element).body == b'{"name":"n","date":"2016-09-11T18:04:23Z"}'
-    replayed = with_date(element.encode(), STAMP, 1_000_000)
+    replayed = with_date(element.encode(), STAMP)
     assert decoded(replayed).body == decoded(element).body
     assert decode(replayed, stamp=STAMP + 10**12, max_bytes=999).body == decoded(element).body
 
 
 def test_an_element_with_a_date_is_replayed_as_it_is() -> None:
     element = dated("2016-09-11").encode()
-    assert with_date(element, STAMP + 10**12, 1_000_000) is element
+    assert with_date(element, STAMP + 10**12) is element
 
 
 def test_of_duplicate_members_the_last_counts() -> None:
@@ -191,10 +193,41 @@ def test_a_lone_surrogate_in_another_member_is_kept() -> None:
     assert decoded('{"user_id":"u",' + rest).body == b"{" + rest.encode()
 
 
+def test_escapes_are_kept_in_whatever_order_they_come() -> None:
+    for pieces in itertools.product(["\\ud83d", "\\uDE00", "\\\\", "ud83d"], repeat=5):
+        rest = '"name":"n","date":"2016-09-11T00:00Z","text":"' + "".join(pieces) + '"}'
+        assert decoded('{"user_id":"u",' + rest).body == b"{" + rest.encode()
+
+
+@pytest.mark.parametrize("tail", ['"x":"a\\ud83d"x}', '"x":"\\ud83d}', '"\\ud83d"}', '"x":["\\ud83d",]}'])
+def test_a_lone_surrogate_does_not_make_json_of_what_is_not(tail: str) -> None:
+    assert refusal('{"user_id":"u","name":"n",' + tail).startswith("not JSON")
+
+
 def test_an_element_has_a_longest_length() -> None:
-    element = b'{"user_id":"u","name":"n"}'
+    element = b'{"user_id":"u","name":"n","date":"2016-09-11T18:04:23Z"}'
     assert decoded(element, max_bytes=len(element)).user == "u"
-    assert refusal(element, max_bytes=len(element) - 1) == "too long: 26 bytes, at most 25 are allowed"
+    assert refusal(element, max_bytes=len(element) - 1) == "too long: 56 bytes, at most 55 are allowed"
+
+
+@pytest.mark.parametrize("user", ["1", "1234", '"u"', '"u-1"', '"\\n"'])
+@pytest.mark.parametrize(
+    "date", ["", ',"date":null', ',"date":"2016-09-11"', ',"date":"2016-09-11T18:04"', ',"date":"2016-09-11T18:04:23Z"']
+)
+def test_no_event_is_sent_or_replayed_longer_than_the_limit(user: str, date: str) -> None:
+    element = ('{"user_id":' + user + ',"name":"n"' + date + "}").encode()
+    body, again = decoded(element).body, with_date(element, STAMP)
+    longest = max(len(element), len(again), len(encode_batch([body])))
+    assert decode(again, stamp=STAMP + 10**12, max_bytes=longest).body == body, "with its first date"
+    assert decoded(element, max_bytes=longest).body == body
+    assert refusal(element, max_bytes=longest - 1).startswith("too long: ")
+
+
+def test_an_event_that_is_too_long_with_its_date_says_so() -> None:
+    element = '{"user_id":"u","name":"n"}'
+    assert decoded(element, max_bytes=56).user == "u"
+    said = "too long: 56 bytes once it is dated and sent, at most 55 are allowed"
+    assert refusal(element, max_bytes=55) == said
 
 
 def test_ten_megabytes_are_refused_without_being_read() -> None:
@@ -217,3 +250,15 @@ def test_nesting_has_a_deepest_level(brackets: str) -> None:
 def test_brackets_in_strings_do_not_count_as_nesting() -> None:
     text = json.dumps({"user_id": "u", "name": "n", "text": '[{\\"' * 500})
     assert decoded(text).user == "u"
+
+
+@pytest.mark.parametrize("key", ["x", "\\ud83d", "\\n", "é"])
+@pytest.mark.parametrize("repeated", [False, True])
+def test_an_event_has_a_most_members(key: str, *, repeated: bool) -> None:
+    def members(count: int) -> str:
+        others = ",".join(f'"{key}{0 if repeated else n}":{{"a":[1,"b"],"c":2}}' for n in range(count - 3))
+        return '{"user_id":"u","name":"n","date":"2016-09-11T18:04:23Z",' + others + "}"
+
+    assert decoded(members(MAX_MEMBERS), max_bytes=100_000).user == "u"
+    said = f"too many members: {MAX_MEMBERS + 1}, at most {MAX_MEMBERS} are allowed"
+    assert refusal(members(MAX_MEMBERS + 1), max_bytes=100_000) == said

@@ -65,7 +65,7 @@ def test_each_flaw_has_one_text_and_is_read_from_it(element: bytes, flaw: Flaw, 
         st.builds(Flaw, st.just(Problem.NOT_JSON), found=st.text()),
         st.builds(
             Flaw,
-            st.sampled_from([Problem.TOO_DEEP, Problem.TOO_LONG]),
+            st.sampled_from([Problem.TOO_DEEP, Problem.TOO_MANY_MEMBERS, Problem.TOO_LONG, Problem.TOO_LONG_DATED]),
             found=st.integers(0, 10**19).map(str),
             allowed=st.integers(0, 10**19).map(str),
         ),
