@@ -1,6 +1,7 @@
 """The admin address: probes, metrics, the status page, its actions.
 
 server        listens: probes and metrics
+connections   which connections end when there are too many
 routes        for people: the page, its data, the actions
 page          collects what the page shows
 wording       the state in plain words

@@ -1,10 +1,11 @@
 """Who may read the page, and who may act: the Host, where a request comes from, and the token. Pure."""
 
 import hmac
-import ipaddress
+import re
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from math import ceil
 from urllib.parse import urlsplit
 
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 _GUESSES = 5
 #: Seconds for which a wrong token counts.
 _SECONDS = 60.0
+#: A Host header (RFC 9110, section 7.2): a name or an address, an IPv6 address in brackets, and perhaps a port.
+_HOST = re.compile(r"(?P<name>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::[0-9]*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +92,32 @@ def _same_origin(headers: Mapping[str, str]) -> bool:
         return False
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    if host.lower() == "localhost":
-        return True
+class Hosts:
+    """Which Host headers are answered.
+
+    A page of another site could read ours through a browser if the name of that site resolves to this machine (DNS
+    rebinding). The browser then sends that name as Host, so a name must be known. An address needs no resolving, and so
+    cannot be such a name. Nor can localhost, which browsers resolve themselves.
+
+    Args:
+        names: the names that are answered, beside localhost.
+    """
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._names = frozenset({"localhost", *(name.lower() for name in names)})
+
+    def answer(self, headers: Iterable[str]) -> bool:
+        """Whether a request with these Host headers is answered. Browsers always send one; other clients need not."""
+        return all(not header or self._answers(header) for header in headers)
+
+    def _answers(self, header: str) -> bool:
+        found = _HOST.fullmatch(header)
+        return found is not None and (found["name"].lower() in self._names or _is_address(found["name"]))
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        ip_address(host.removeprefix("[").removesuffix("]"))
     except ValueError:
         return False
-
-
-def host_of(header: str) -> str:
-    """The host within a Host header, without its port and brackets; empty if there is none."""
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
+    return True

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from forwarder.admin import actions, assets
 from forwarder.admin.actions import Done, ReplayRequest, ResumeRequest
-from forwarder.admin.guard import Denial, Guard, host_of, is_loopback
+from forwarder.admin.guard import Denial, Guard
 from forwarder.admin.page import StatusPage
 from forwarder.api.pacing.permits import Pacer
 from forwarder.config import Settings
@@ -53,7 +53,6 @@ class Pages:
         self._watch = monitor.watch
         self._clock = monitor.clock
         self._guard = Guard(token.get_secret_value() if token is not None else None, monitor.clock)
-        self._at_home_only = is_loopback(settings.admin_host)
         self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
         self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
@@ -61,30 +60,12 @@ class Pages:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            *(web.get(path, self._at_home(self._file)) for path in self._files),
-            web.get("/status.json", self._at_home(self._status)),
-            web.get("/letters.json", self._at_home(self._allowed(self._letters))),
-            web.post("/resume", self._at_home(self._allowed(self._resume))),
-            web.post("/replay", self._at_home(self._allowed(self._replay))),
+            *(web.get(path, self._file) for path in self._files),
+            web.get("/status.json", self._status),
+            web.get("/letters.json", self._allowed(self._letters)),
+            web.post("/resume", self._allowed(self._resume)),
+            web.post("/replay", self._allowed(self._replay)),
         ]
-
-    def _at_home(self, handler: _Handler) -> _Handler:
-        """On a loopback address, serves only requests whose Host is loopback too.
-
-        Otherwise another site's page could read ours, if the name of that site resolves to 127.0.0.1 (DNS rebinding).
-        """
-
-        @wraps(handler)
-        async def checked(request: web.Request) -> web.Response:
-            if self._at_home_only and not is_loopback(host_of(request.host)):
-                return web.Response(
-                    status=403,
-                    text="This page is only served as 127.0.0.1, ::1 or localhost. "
-                    "Let your proxy send one of these as Host, or set FORWARDER_ADMIN_HOST.\n",
-                )
-            return await handler(request)
-
-        return checked
 
     def _allowed(self, handler: _Handler) -> _Handler:
         """Serves only requests with the token. All others are answered with the reason."""

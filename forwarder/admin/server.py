@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from types import TracebackType
 from typing import Any, Self
 
@@ -9,8 +10,10 @@ import msgspec
 import structlog
 from aiohttp import web
 from aiohttp.http import HttpProcessingError
+from aiohttp.typedefs import Handler
 
-from forwarder.admin import assets
+from forwarder.admin.connections import Connection, Crowd
+from forwarder.admin.guard import Hosts
 from forwarder.admin.routes import BODY_BYTES, Pages
 from forwarder.api.courier import Courier
 from forwarder.config import Settings
@@ -22,13 +25,15 @@ from forwarder.worker.condition import Condition
 
 #: Seconds that a scrape waits for Redis.
 _PATIENCE = 0.25
-#: At most this many connections at once. One more ends the oldest: a client that opens thousands must not use up the
-#: descriptors that POSTs and Redis need, nor keep a probe out.
-_MOST_CONNECTIONS = 100
-#: Seconds that a connection may be idle, and seconds that the head of a request may take.
-_KEEP_ALIVE = 60.0
+#: The system keeps this many connections until they are accepted. Few are accepted at a time, so that the event loop
+#: goes on with events in between.
+_WAITING, _AT_A_TIME = 1_000, 10
 #: Seconds that requests may still take when the service ends. Everything is settled by then.
 _SHUTDOWN = 1.0
+_WRONG_HOST = (
+    "This address is served by its IP address, as localhost, and by the names in FORWARDER_ADMIN_ALLOWED_HOSTS. "
+    "Add the name that you used, or let your proxy send another Host.\n"
+)
 
 log = structlog.get_logger()
 
@@ -55,8 +60,8 @@ class Admin:
         self._host = settings.admin_host
         self._port = settings.admin_port
         self._pages = Pages(settings, queue, monitor, condition, metrics, courier.pacer)
-        app = web.Application(client_max_size=BODY_BYTES)
-        app.on_response_prepare.append(_with_headers)
+        self._hosts = Hosts([settings.admin_host, *settings.admin_allowed_hosts.split(",")])
+        app = web.Application(client_max_size=BODY_BYTES, middlewares=[self._admit])
         app.add_routes(
             [
                 web.get("/metrics", self._expose),
@@ -65,13 +70,8 @@ class Admin:
                 *self._pages.routes(),
             ]
         )
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=_logger(),
-            keepalive_timeout=_KEEP_ALIVE,
-            shutdown_timeout=_SHUTDOWN,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=_SHUTDOWN)
+        self._crowd: Crowd | None = None
         self._listening: asyncio.Server | None = None
 
     @property
@@ -82,14 +82,22 @@ class Admin:
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
+        assert self._runner.server is not None, "set up"  # noqa: S101
+        self._crowd = Crowd(self._runner.server, _logger())
         try:
-            self._listening = await asyncio.get_running_loop().create_server(self._admitted, self._host, self._port)
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._crowd.accept, self._host, self._port, backlog=_AT_A_TIME
+            )
         except OSError as error:
             await self._runner.cleanup()
             raise PortInUseError(
                 f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
                 "is another forwarder running? Set FORWARDER_ADMIN_PORT or FORWARDER_ADMIN_HOST"
             ) from error
+        # asyncio takes the backlog for both: how many may wait, and how many are accepted at a time.
+        for each in self._listening.sockets:
+            with socket.fromfd(each.fileno(), each.family, each.type) as same:
+                same.listen(_WAITING)
         return self
 
     async def __aexit__(
@@ -97,22 +105,18 @@ class Admin:
     ) -> None:
         if self._listening is not None:
             self._listening.close()
+        if self._crowd is not None:
+            self._crowd.close()
         await self._runner.cleanup()
 
-    def _admitted(self) -> asyncio.Protocol:
-        """Serves a new connection. Ends the oldest ones if there are too many."""
-        server, loop = self._runner.server, asyncio.get_running_loop()
-        assert server is not None, "set up on entering"  # noqa: S101
-        # A connection counts only from the next turn of the loop on, and many may be accepted in one turn.
-        loop.call_soon(loop.call_soon, self._end_oldest)
-        return server()
-
-    def _end_oldest(self) -> None:
-        server = self._runner.server
-        crowd = [] if server is None else server.connections
-        for oldest in crowd[: max(0, len(crowd) - _MOST_CONNECTIONS)]:
-            if oldest.transport is not None:
-                oldest.transport.abort()  # close() would wait for a client that does not read
+    @web.middleware
+    async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Handles a request if its Host is one of ours, on any path. Its connection stays meanwhile."""
+        if not self._hosts.answer(request.headers.getall("Host", [])):
+            return web.Response(status=403, text=_WRONG_HOST)
+        assert isinstance(request.protocol, Connection)  # noqa: S101
+        with request.protocol.working():
+            return await handler(request)
 
     async def _expose(self, _: web.Request) -> web.Response:
         """The metrics. What Redis knows is at most a second old. If Redis hangs, a scrape waits only briefly for it."""
@@ -142,7 +146,3 @@ def _logger() -> logging.Logger:
 def _is_ours(record: logging.LogRecord) -> bool:
     error: Any = record.exc_info[1] if record.exc_info else None
     return not isinstance(error, HttpProcessingError | web.RequestPayloadError)
-
-
-async def _with_headers(_: web.Request, response: web.StreamResponse) -> None:
-    response.headers.update(assets.HEADERS)

@@ -14,6 +14,9 @@ from forwarder.errors import ConfigurationError
 
 #: Variables with our prefix that the service ignores: this one names the redis-server of the demo and the tests.
 NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
+#: An empty variable counts as unset: `${NAME:-}` in a file of settings makes those. But an empty address is an error,
+#: because the default may be somewhere else than was meant.
+_NEVER_EMPTY = frozenset({"api_url", "redis_url"})
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -33,10 +36,10 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         field = name.removeprefix(PREFIX).lower()
         if not name.startswith(PREFIX) or name in NOT_SETTINGS:
             continue
-        if field in Settings.model_fields:
-            values[field] = value
-        else:
+        if field not in Settings.model_fields:
             problems.append(_unknown(name))
+        elif value or field in _NEVER_EMPTY:
+            values[field] = value
     values.update(overrides)
     problems.extend(_read_file(values, "redis_url"))
     problems.extend(_read_file(values, "admin_token"))

@@ -1,5 +1,6 @@
 """Every setting: its type, its default, its limits and its description."""
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
@@ -51,6 +52,13 @@ def _token(token: SecretStr | None) -> SecretStr | None:
     if text is not None and (len(text) < LEAST_TOKEN or not all("!" <= c <= "~" for c in text)):
         raise ValueError(f"must be at least {LEAST_TOKEN} characters, ASCII without spaces")
     return token
+
+
+def _host_names(text: str) -> str:
+    names = text.replace(",", " ").lower().split()
+    if not all(re.fullmatch(r"[a-z0-9_.-]+", name) for name in names):
+        raise ValueError("must be host names, separated by commas, without scheme and port")
+    return ",".join(names)
 
 
 def _queue(name: str) -> str:
@@ -150,6 +158,12 @@ class Settings(BaseModel):
         "wait", description="During a halt, wait for a person, or exit with code 77."
     )
     admin_host: str = Field("127.0.0.1", description="Address of the status page, /metrics, /livez and /readyz.")
+    admin_allowed_hosts: Annotated[str, AfterValidator(_host_names)] = Field(
+        "",
+        description="Names, separated by commas, that may stand in the Host header of requests to the admin address. "
+        "IP addresses, localhost and `FORWARDER_ADMIN_HOST` always may.",
+        examples=["forwarder.example.com"],
+    )
     admin_port: int = Field(9464, ge=0, le=65535, description="Port of the status page; 0 picks a free port.")
     admin_token: Annotated[SecretStr | None, _EmptyIsUnset, _Secret, AfterValidator(_token)] = Field(
         None,

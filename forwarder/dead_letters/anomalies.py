@@ -1,13 +1,14 @@
 """What is unusual about an event, compared with what the API documents. Pure, and never raises, whatever the bytes.
 
-An anomaly names members but never quotes a value.
+An anomaly never quotes a value. Whether it names members is up to the caller: a member's name may be user data, as in
+``{"carts":{"alice@example.com":1}}``.
 """
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 
 #: More than this is unusual. The API names no limits, so these are far above what real events have.
 _LONG_NAME, _LONG_STRING, _MANY_MEMBERS, _MANY_BYTES, _DEEP = 100, 4_000, 100, 32_768, 3
@@ -20,7 +21,13 @@ _DATE = re.compile(
     r"(?P<offset>Z|[+-]\d\d:?\d\d)?",
     re.ASCII,
 )
+#: The names of these members are not user data: they are part of the wire format.
+_PLAIN = frozenset({"user_id", "name", "date"})
 _UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+#: How a member is called, by its name.
+Label: TypeAlias = Callable[[str], str]
 
 
 class Number(str):
@@ -49,18 +56,24 @@ def parsed(element: bytes) -> Any:
         return None
 
 
-def label(name: str) -> str:
-    """A member's name for people: short, and without control characters."""
+def unnamed(name: str) -> str:
+    """A member, for those who may not see user data."""
+    return f"`{name}`" if name in _PLAIN else "a member"
+
+
+def named(name: str) -> str:
+    """A member, for those who may see user data: its name, short and without control characters."""
     shown = "".join(char if char.isprintable() and char != "`" else "?" for char in name[:40])
     return f"`{shown}{'…' if len(name) > 40 else ''}`"
 
 
-def anomalies(element: bytes, claimed_at: int = 0) -> Iterator[str]:
+def anomalies(element: bytes, claimed_at: int = 0, label: Label = unnamed) -> Iterator[str]:
     """Each anomaly as half a sentence, the likeliest cause of a refusal first.
 
     Args:
         element: a valid event. An element that is not an object has no anomalies.
         claimed_at: when the event was claimed, in microseconds; 0 if that is not known.
+        label: how members are called.
     """
     members = parsed(element)
     if not isinstance(members, Members):
@@ -71,10 +84,10 @@ def anomalies(element: bytes, claimed_at: int = 0) -> Iterator[str]:
     if isinstance(date, str):
         yield from _far_off(date, claimed_at)
         yield from _of_the_form(date)
-    yield from _of_the_keys(members, "")
+    yield from _of_the_keys(members, "", label)
     for key, value in members:
-        if key not in {"user_id", "name", "date"}:
-            yield from _of_a_value(label(key), value, 1)
+        if key not in _PLAIN:
+            yield from _of_a_value(label(key), value, 1, label)
     if len(element) > _MANY_BYTES:
         yield f"it is large: {len(element):,} bytes"
     if len(members) > _MANY_MEMBERS:
@@ -98,11 +111,11 @@ def _far_off(date: str, claimed_at: int) -> Iterator[str]:
         return
     if claimed is None:
         if not 2000 <= day.year <= 2100:
-            yield f"`date` is in the year {day.year}"
+            yield "`date` is before the year 2000 or after the year 2100"
     elif day - claimed > timedelta(days=1):
-        yield f"`date` is {(day - claimed).days:,} days after the event was claimed"
+        yield "`date` is more than a day after the event was claimed"
     elif claimed - day > timedelta(days=366):
-        yield f"`date` is {(claimed - day).days:,} days before the event was claimed"
+        yield "`date` is more than a year before the event was claimed"
 
 
 def _of_the_form(date: str) -> Iterator[str]:
@@ -111,7 +124,7 @@ def _of_the_form(date: str) -> Iterator[str]:
         return
     if found["offset"] not in {None, "Z"}:
         odd = int(found["offset"][1:3]) > 14 or ":" not in found["offset"]
-        yield f"`date` has {'an unusual offset' if odd else 'an offset'}, {found['offset']}, where the API documents Z"
+        yield f"`date` has {'an unusual offset' if odd else 'an offset'} where the API documents Z"
     if found["between"] == " ":
         yield "`date` has a space where the API documents a T"
     if not found["seconds"]:
@@ -122,7 +135,7 @@ def _of_the_form(date: str) -> Iterator[str]:
         yield f"`date` has a fraction of a second, of {len(found['fraction']) - 1} digits"
 
 
-def _of_the_keys(members: Members, within: str) -> Iterator[str]:
+def _of_the_keys(members: Members, within: str, label: Label) -> Iterator[str]:
     seen: set[str] = set()
     for key, _ in members:
         if key in seen:
@@ -131,12 +144,12 @@ def _of_the_keys(members: Members, within: str) -> Iterator[str]:
         if not key:
             yield f"the name of a member{within} is empty"
         elif len(key) > _LONG_NAME:
-            yield f"the name of the member {label(key)}{within} is {len(key):,} characters long"
+            yield f"the name of {label(key)}{within} is {len(key):,} characters long"
         elif _UNSEEN.search(key) or key != key.strip() or key.startswith("$") or "." in key:
-            yield f"the name of the member {label(key)}{within} has an unusual character"
+            yield f"the name of {label(key)}{within} has an unusual character"
 
 
-def _of_a_value(where: str, value: Any, depth: int) -> Iterator[str]:
+def _of_a_value(where: str, value: Any, depth: int, label: Label) -> Iterator[str]:
     match value:
         case None:
             yield f"{where} is null"
@@ -149,13 +162,13 @@ def _of_a_value(where: str, value: Any, depth: int) -> Iterator[str]:
         case Members():
             if not value:
                 yield f"{where} is an empty object"
-            yield from _of_the_keys(value, f" in {where}")
+            yield from _of_the_keys(value, f" in {where}", label)
             for _, inner in value:
-                yield from _of_a_value(where, inner, depth + 1)
+                yield from _of_a_value(where, inner, depth + 1, label)
         case list():
             yield f"{where} is an array" if value else f"{where} is an empty array"
             for inner in value:
-                yield from _of_a_value(where, inner, depth + 1)
+                yield from _of_a_value(where, inner, depth + 1, label)
 
 
 def _of_a_number(where: str, number: str) -> Iterator[str]:

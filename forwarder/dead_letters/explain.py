@@ -1,13 +1,13 @@
 """Why an event is a dead letter, in plain sentences. Pure, and never raises, whatever the bytes.
 
 The API answers a refused POST with ``{}`` and no reason, so the event is compared with what the API documents.
-A sentence names members but never quotes a value, because payloads must not appear everywhere that a letter may.
+A sentence never quotes a value, and names members other than ``user_id``, ``name`` and ``date`` only on request.
 """
 
 from itertools import islice
 from typing import Any
 
-from forwarder.dead_letters.anomalies import Members, Number, anomalies, label, parsed
+from forwarder.dead_letters.anomalies import Label, Members, Number, anomalies, parsed, unnamed
 from forwarder.event.flaws import RULES, Flaw, Problem
 from forwarder.outcome import LetterReason
 
@@ -46,7 +46,16 @@ _CAUSES = {
 _ONE_OBJECT = "An element is one JSON object in UTF-8."
 
 
-def explain(reason: str, status: str, detail: str, element: bytes, *, claimed_at: int = 0, attempts: int = 0) -> str:
+def explain(
+    reason: str,
+    status: str,
+    detail: str,
+    element: bytes,
+    *,
+    claimed_at: int = 0,
+    attempts: int = 0,
+    label: Label = unnamed,
+) -> str:
     """One to three sentences: what is probably wrong, and which rule the event breaks.
 
     Args:
@@ -56,19 +65,20 @@ def explain(reason: str, status: str, detail: str, element: bytes, *, claimed_at
         element: the bytes that were pushed.
         claimed_at: the letter's, in microseconds; 0 if it is not known.
         attempts: the letter's; 0 if it is not known.
+        label: how members are called; :func:`anomalies.named` for those who may see user data.
     """
     match reason:
         case LetterReason.INVALID:
-            return _invalid(detail, element)
+            return _invalid(detail, element, label)
         case LetterReason.REJECTED if status in _ADDRESS:
             return f"The API answered {status}: {_ADDRESS[status]}"
         case LetterReason.REJECTED:
-            return _rejected(status, list(islice(dict.fromkeys(anomalies(element, claimed_at)), _MOST + 1)))
+            return _rejected(status, list(islice(dict.fromkeys(anomalies(element, claimed_at, label)), _MOST + 1)))
         case LetterReason.TOO_LARGE:
-            return _too_large(status, element)
+            return _too_large(status, element, label)
         case LetterReason.EXHAUSTED:
             return _exhausted(status, attempts)
-    return f"This version does not know the reason {reason!r}."
+    return "This version does not know the reason."
 
 
 def _rejected(status: str, odd: list[str]) -> str:
@@ -79,7 +89,7 @@ def _rejected(status: str, odd: list[str]) -> str:
     return f"{answer} Likely because {', or because '.join(odd[:_MOST])}{more}."
 
 
-def _too_large(status: str, element: bytes) -> str:
+def _too_large(status: str, element: bytes, label: Label) -> str:
     size = f"The API answered {status or '413'} to this event alone, which is {len(element):,} bytes long."
     members = parsed(element)
     if not isinstance(members, Members) or not members:
@@ -99,10 +109,10 @@ def _exhausted(status: str, attempts: int) -> str:
     )
 
 
-def _invalid(detail: str, element: bytes) -> str:
+def _invalid(detail: str, element: bytes, label: Label) -> str:
     match Flaw.parse(detail):
         case Flaw(member=member) if member:
-            return _wrong_member(member, parsed(element))
+            return _wrong_member(member, parsed(element), label)
         case Flaw(problem=Problem.NOT_AN_OBJECT):
             return _not_an_object(parsed(element))
         case Flaw(problem=Problem.NOT_JSON | Problem.NOT_UTF8) as flaw:
@@ -110,10 +120,12 @@ def _invalid(detail: str, element: bytes) -> str:
         case Flaw(problem=Problem.TOO_LONG | Problem.TOO_LONG_DATED as problem, found=found, allowed=allowed):
             when = " once it is dated and sent" if problem is Problem.TOO_LONG_DATED else ""
             return f"It is too long: {int(found):,} bytes{when}, but FORWARDER_MAX_EVENT_BYTES allows {int(allowed):,}."
-    return f"It is not an event: {detail}." if detail else "It is not an event."
+        case Flaw() as flaw:
+            return f"It is not an event: {flaw}."
+    return "It is not an event."
 
 
-def _wrong_member(member: str, members: Any) -> str:
+def _wrong_member(member: str, members: Any, label: Label) -> str:
     rule = f"{'If it is there, it' if member == 'date' else 'It'} must be {RULES[member]}."
     if not isinstance(members, Members):
         return f"The member `{member}` is wrong. {rule}"
@@ -121,7 +133,7 @@ def _wrong_member(member: str, members: Any) -> str:
         return f"The member `{member}` is {_kind(members.value(member), member)}. {rule}"
     others = _OTHER_NAMES.get(member, set())
     meant = [key for key, _ in members if key.lower() in others or key.strip().lower() == member]
-    hint = f" There is {label(meant[0])}: should it be `{member}`?" if meant else ""
+    hint = f" Should {label(meant[0])} be called `{member}`?" if meant else ""
     return f"The member `{member}` is missing.{hint} {rule}"
 
 

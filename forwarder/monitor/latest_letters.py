@@ -1,9 +1,12 @@
 """The dead letters as the page shows them: how many of each reason, and the latest, without users' data."""
 
+import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import accumulate
 
+from forwarder.dead_letters.anomalies import Label, named, unnamed
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import claimed_at, order, with_shard
 from forwarder.outcome import LetterReason
@@ -26,6 +29,8 @@ _EXPLAINED_BYTES = 65_536
 _UNEXPLAINED = "`forwarder dead show` explains what is probably wrong."
 #: Characters of any other field that are shown.
 _FIELD = 1_000
+#: The reasons and statuses that this service writes have this form. Anything else is shown as "other".
+_WORD = re.compile(r"[a-z0-9_]{0,20}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,42 +62,56 @@ def by_reason(found: Latest) -> dict[str, int]:
 
 
 def hidden(found: Latest) -> list[dict[str, object]]:
-    """The latest letters without anything that producers wrote."""
-    sizes = accumulate(len(letter.element) for letter, _ in found.letters)
-    return [_hidden(*each, size <= _EXPLAINED_BYTES) for each, size in zip(found.letters, sizes, strict=True)]
+    """The latest letters without anything that producers wrote: neither values nor the names of members."""
+    return [_public(letter, length) | {"explanation": said} for letter, length, said in _explained(found, unnamed)]
 
 
 def revealed(found: Latest) -> list[dict[str, object]]:
-    """The latest letters with the user and the element."""
-    return [shown | _user_data(*each) for shown, each in zip(hidden(found), found.letters, strict=True)]
+    """The latest letters with user data."""
+    return [
+        _public(letter, length) | {"explanation": said} | _user_data(letter, length)
+        for letter, length, said in _explained(found, named)
+    ]
 
 
-def _hidden(letter: DeadLetter, length: int, explained: bool) -> dict[str, object]:  # noqa: FBT001
+def _explained(found: Latest, label: Label) -> Iterator[tuple[DeadLetter, int, str]]:
+    sizes = accumulate(len(letter.element) for letter, _ in found.letters)
+    for (letter, length), size in zip(found.letters, sizes, strict=True):
+        yield letter, length, _explanation(letter, label) if size <= _EXPLAINED_BYTES else _UNEXPLAINED
+
+
+def _public(letter: DeadLetter, length: int) -> dict[str, object]:
     return {
         "id": letter.id,
-        "reason": letter.reason[:_FIELD],
-        "status": letter.status[:_FIELD],
-        "detail": letter.detail[:_FIELD],
+        "reason": _word(letter.reason),
+        "status": _word(letter.status),
         "claimed_at": claimed_at(letter),
         "attempts": letter.attempts,
         "bytes": length,
-        "explanation": _explanation(letter) if explained else _UNEXPLAINED,
     }
 
 
-def _explanation(letter: DeadLetter) -> str:
-    """Names members of the event, and quotes no value."""
+def _word(text: str) -> str:
+    return text if _WORD.fullmatch(text) else "other"
+
+
+def _explanation(letter: DeadLetter, label: Label) -> str:
     return explain(
         letter.reason,
-        letter.status,
+        _word(letter.status),
         letter.detail,
         letter.element,
         claimed_at=letter.claimed_at,
         attempts=letter.attempts,
+        label=label,
     )
 
 
 def _user_data(letter: DeadLetter, length: int) -> dict[str, object]:
     shown = letter.element[:_SHOWN_BYTES]
     cut = " … cut here" if length > len(shown) else ""
-    return {"user_id": letter.user_id[:_FIELD], "element": shown.decode(errors="backslashreplace") + cut}
+    return {
+        "user_id": letter.user_id[:_FIELD],
+        "detail": letter.detail[:_FIELD],
+        "element": shown.decode(errors="backslashreplace") + cut,
+    }

@@ -137,6 +137,12 @@ def test_the_forwarder_understands_its_settings(target: str) -> None:
     assert stop >= given.drain_timeout + 10, "POSTs in flight are finished and settled"
 
 
+def test_the_forwarder_is_served_by_its_name_to_the_other_containers_and_by_no_name_of_others() -> None:
+    given = config.load(settings("stand-in"))
+    assert given.admin_host == "0.0.0.0"
+    assert given.admin_allowed_hosts == "forwarder"
+
+
 @pytest.mark.parametrize(("name", "volume"), list(bind_mounts()))
 def test_everything_mounted_exists_and_is_mounted_to_be_read(name: str, volume: str) -> None:
     source, _, mode = volume.split(":")

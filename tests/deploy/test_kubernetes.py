@@ -147,6 +147,7 @@ def test_the_forwarder_understands_its_settings(folders: tuple[Path, ...]) -> No
     assert [f"{mount['mountPath']}/{item['path']}" for item in volume["secret"]["items"]] == files
     loaded = config.load(given)
     assert loaded.admin_host == "0.0.0.0"
+    assert given["FORWARDER_ADMIN_ALLOWED_HOSTS"] == loaded.admin_allowed_hosts == ""
     assert loaded.admin_port == CONTAINER["ports"][0]["containerPort"]
     assert POD["spec"]["terminationGracePeriodSeconds"] >= loaded.drain_timeout + 10
 

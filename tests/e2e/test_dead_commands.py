@@ -178,7 +178,7 @@ async def test_show_says_what_is_likely_wrong_and_how_to_see_it(
     assert found["explanation"].startswith("The API answered 400")
     assert (found["name"], found["element"]) == ("test", bad.decode())
     code, out, _ = await command("dead", "show", none.id, environment=where)
-    assert (code, "There is `userId`: should it be `user_id`?" in out, "It cannot be sent at all" in out) == (
+    assert (code, "Should `userId` be called `user_id`?" in out, "It cannot be sent at all" in out) == (
         0,
         True,
         True,

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest_asyncio
 from redis.asyncio import Redis
 
+from forwarder.admin import assets
 from forwarder.simulator import Simulator
+from tests.support.faults import fault
 from tests.support.service import WorkerProcess, event, eventually, fetch, port_of, settings, settled
 
 Start = Callable[..., WorkerProcess]
@@ -123,23 +125,48 @@ async def test_heads_and_bodies_that_never_end_take_little_memory(
     assert attacked.process.peak - before < 64 * 1024 * 1024
 
 
-async def test_what_is_no_request_costs_no_line_in_the_log(
+GARBAGE = [
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"s3cr3t / HTTP/1.1 s3cr3t\r\n\r\n",
+    b"GET /\x1b[2Js3cr3t HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET http://[s3cr3t HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET //s3cr3t:s3cr3t/ HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /s3cr3t HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"s3cr3t / HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"CONNECT s3cr3t:80 HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: s3cr3t\r\n\r\n",
+    b"GET /s3cr3t HTTP/1.1\r\nHost: localhost\r\nExpect: s3cr3t\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\ns3cr3t\x00: s3cr3t\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: s3cr3t\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nX: s3cr3t" + b"x" * 100_000 + b"\r\n\r\n",
+    b"POST /resume HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\ns3cr3t\r\n\r\n",
+    b"POST /resume HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: s3cr3t\r\n\r\ns3cr3t\r\n\r\n",
+    b"GET /livez HTTP/1.1\r\nHost: s3cr3t\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET s3cr3t s3cr3t\r\n\r\n",
+    b"GET /s3cr3t HTTP/1.1\r\n\r\n",
+    b"GET /s3cr3t HTTP/1.0\r\n\r\n",
+]
+
+
+@fault(
+    "input",
+    "requests to the admin address that are not HTTP, or nearly",
+    "an answer that repeats nothing of them and has the headers of every answer; no line in the log",
+    keeps=[7],
+)
+async def test_what_is_no_request_costs_no_line_in_the_log_and_is_not_repeated(
     attacked: Attacked, redis_client: Redis, queue_name: str
 ) -> None:
     before = attacked.lines
-    garbage = [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET /\x1b[2J HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nContent-Length: -1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nX: " + b"x" * 100_000 + b"\r\n\r\n",
-        b"POST /resume HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nnonsense\r\n\r\n",
-        b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET nonsense nonsense\r\n\r\n",
-    ]
-    for said in garbage * 10:
+    for said in GARBAGE * 4:
         async with attacked.connected(said) as (reader, _):
             answer = await asyncio.wait_for(reader.read(100_000), 20)
-            assert re.match(rb"HTTP/1.\d [24]0\d ", answer), (said[:40], answer)
+            assert re.match(rb"HTTP/1.\d [24]\d\d ", answer), (said[:40], answer)
+            assert b"s3cr3t" not in answer, (said[:40], answer)
+            for name, value in assets.HEADERS.items():
+                assert f"\r\n{name}: {value}\r\n".encode() in answer, (said[:40], answer)
     await attacked.works(redis_client, queue_name)
     assert attacked.lines == before
 

@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Callable
 
 from redis.asyncio import Redis
 
 from forwarder.queue.keys import Keys
 from forwarder.queue.letters import ListLetters
-from forwarder.simulator import Faults, Refusal, Simulator
+from forwarder.simulator import Faults, Refusal, Simulator, UserAnswer
+from tests.support.faults import fault
 from tests.support.servers.raw_api import raw
 from tests.support.service import (
     WorkerProcess,
@@ -23,6 +25,8 @@ from tests.support.service import (
 )
 
 Start = Callable[..., WorkerProcess]
+
+TOKEN = "a-token-of-this-test"
 
 #: What forges a line of a log, clears a terminal, writes from right to left, and is a tag of a page or of rich.
 MISCHIEF = 'm1schief\n{"event":"forged"}\r\x1b[2J\x1b]0;title\x07\x9b31m\u202e[bold red][/x]<script>%s{0}'
@@ -51,6 +55,63 @@ async def test_what_producers_write_is_in_no_log_metric_or_page(
         await process.stopped()
         logs.append(process.log.read_text())
     assert "m1schief" not in "".join(logs)
+
+
+ADDRESS = "alice@s3cr3t.example"
+#: A place for an address in each part of an event: values, the names of members, what is no event.
+NAMING = [
+    {"user_id": ADDRESS, "name": "test"},
+    {"user_id": "u", "name": ADDRESS},
+    {"user_id": "u", "name": "test", "date": ADDRESS},
+    {"user_id": "u", "name": "refused", "carts": {ADDRESS: 1}},
+    {"user_id": "u", "name": "refused", ADDRESS: None},
+    {"user_id": "u", "name": "refused", "carts": [{ADDRESS: {ADDRESS: {ADDRESS: {}}}}]},
+    {"user_id": "u", "name": f"refused {ADDRESS} \x07"},
+    {"user_id": "u", "name": "refused", "date": "1907-03-04T05:06:07+08:09"},
+    {"user_id": "u", "name": "test", ADDRESS: "x" * 3_000},
+    {"user_id": f"gone {ADDRESS}", "name": "test"},
+    {"user_id": f"failing {ADDRESS}", "name": "test"},
+    {f"user_id {ADDRESS}": "u", f"name {ADDRESS}": "test"},
+    {ADDRESS: 1},
+    [ADDRESS],
+    ADDRESS,
+]
+REASONS = {"invalid": 7, "rejected": 6, "too_large": 1, "exhausted": 1, "other": 0}
+
+
+@fault(
+    "input",
+    "an address in any part of an event, also as the name of a member, for every reason of a dead letter",
+    "nobody sees it without the token: not on the page, in a probe, a metric or the log",
+    keeps=[1],
+)
+async def test_what_an_event_says_or_names_is_shown_to_nobody_without_the_token(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
+) -> None:
+    api.faults = Faults(
+        refuse=(Refusal(name="refused"), Refusal(name=f"refused {ADDRESS} \x07")),
+        users={f"gone {ADDRESS}": UserAnswer(status=404), f"failing {ADDRESS}": UserAnswer(status=503)},
+        max_body_bytes=2_000,
+    )
+    given = settings(redis_url, queue_name, api, admin_token=TOKEN, log_level="debug", max_attempts=1, max_retry_age=0)
+    process = worker(given)
+    await redis_client.rpush(queue_name, event("u", 0))  # somebody is accepted
+    await settled(redis_client, queue_name)
+    elements = [json.dumps(each).encode() for each in NAMING]
+    await redis_client.rpush(queue_name, *elements, b'{"%b' % ADDRESS.encode(), b"%b\xff" % ADDRESS.encode())
+    address = await process.admin()
+
+    async def every_reason() -> bool:
+        """An attempt counts only while others are accepted, so some are pushed."""
+        await redis_client.rpush(queue_name, *[event(f"v{n}", n) for n in range(5)])
+        letters = json.loads((await fetch(address + "/status.json"))[1])["letters"]
+        return bool(letters and letters["by_reason"] == REASONS)
+
+    await eventually(every_reason)
+    shown = [(await fetch(address + path))[1] for path in ("/", "/status.json", "/metrics", "/readyz", "/letters.json")]
+    assert await process.stopped() == 0
+    for text in (*shown, process.log.read_text()):
+        assert not re.search("s3cr3t|1907|08:09", text), text
 
 
 async def test_what_a_terminal_is_shown_moves_no_cursor(

@@ -22,7 +22,6 @@ def problems(**environment: str) -> tuple[str, ...]:
     [
         ("CONCURRENCY", "0"),
         ("CONCURRENCY", "many"),
-        ("CONCURRENCY", ""),
         ("CONCURRENCY", "1.5"),
         ("RATE_LIMIT", "-1"),
         ("RATE_LIMIT", "nan"),
@@ -65,7 +64,6 @@ def problems(**environment: str) -> tuple[str, ...]:
         ("REDIS_URL", "redis+sentinel://host/name/x"),
         ("REDIS_URL", f"redis+sentinel://host/name?password={SECRET}"),
         ("REDIS_URL", "redis://[::1"),
-        ("QUEUE", ""),
         ("LEASE_TTL", "0"),
         ("LEASE_TTL", "10"),
         ("RETRY_INITIAL", "61"),
@@ -110,7 +108,7 @@ WRONG = {
     "LINGER": ("-0.1", "'-0.1' is below the minimum of 0; example: 0.25"),
     "MAX_BUFFERED_EVENTS": ("9" * 5_000, "the value (5000 characters, not shown) has too many digits; example: 100000"),
     "MAX_BUFFERED_BYTES": ("999", "'999' is below the minimum of 1000; example: 134217728"),
-    "CONCURRENCY": ("", "'' is not an integer; example: 64"),
+    "CONCURRENCY": ("1.5", "'1.5' is not an integer; example: 64"),
     "RATE_LIMIT": ("ten", "'ten' is not a number; example: 120"),
     "REQUEST_TIMEOUT": ("0", "'0' is not more than 0; example: 10"),
     "RETRY_INITIAL": ("61", "61 is more than FORWARDER_RETRY_MAX (60 s); example: 0.5"),
@@ -122,6 +120,13 @@ WRONG = {
     "LEASE_TTL": ("9", "9 is not more than FORWARDER_REQUEST_TIMEOUT (10 s); example: 30"),
     "SHUTDOWN_TIMEOUT": ("nan", "'nan' is not a finite number; example: 20"),
     "ON_HALT": ("panic\n", "'panic\\n' is not one of 'wait' or 'exit'; example: wait"),
+    "ADMIN_ALLOWED_HOSTS": (
+        "http://x:80",
+        (
+            "'http://x:80' must be host names, separated by commas, without scheme and port; "
+            "example: forwarder.example.com"
+        ),
+    ),
     "ADMIN_PORT": ("65536", "'65536' is above the maximum of 65535; example: 9464"),
     "ADMIN_TOKEN": (
         SECRET,
@@ -139,6 +144,12 @@ WRONG = {
 }
 #: Any text is a key, the name of a file or of a host: what is wrong with it shows when it is used.
 ANY_TEXT = {"API_KEY_FILE", "ADMIN_HOST"}
+
+
+@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - {"api_url", "redis_url"}))
+def test_an_empty_variable_is_one_that_is_not_set(name: str) -> None:
+    """As `${NAME:-}` makes them. An empty ADMIN_HOST would listen on every interface."""
+    assert config.load({f"FORWARDER_{name.upper()}": ""}) == config.load({})
 
 
 def test_for_every_setting_there_is_a_wrong_value_here() -> None:

@@ -154,7 +154,7 @@ const shard = (each) => row(each.shard, each.owner, each.held ? span(Math.round(
 
 function letter(each) {
   const shown = revealed?.[each.id], why = el("p", {});
-  marked(why, each.explanation);
+  marked(why, (shown ?? each).explanation);
   const said = [each.status ? `answer ${each.status}` : "never sent", `attempts: ${each.attempts}`].map((part) => el("span", {}, part));
   const line = el("p", { class: "line" }, el("span", { class: "badge" }, each.reason), ...said, el("code", {}, each.id), el("time", { datetime: each.claimed_at }, `claimed ${when(each.claimed_at)}`));
   const acts = el("p", { class: "acts" });
@@ -163,7 +163,7 @@ function letter(each) {
   const data = shown
     ? [el("p", {}, "User ", el("code", {}, shown.user_id || "unknown")), el("pre", { tabindex: 0, role: "region", "aria-label": `Element of ${each.id}` }, shown.element)]
     : [el("p", { class: "faint" }, `User and element (${whole(each.bytes)} bytes) are hidden.`)];
-  return el("li", {}, line, why, el("p", { class: "faint" }, each.detail), ...data, acts);
+  return el("li", {}, line, why, ...data, acts);
 }
 function dead(letters) {
   $("reveal").hidden = !token;

@@ -23,6 +23,7 @@ from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
 from forwarder.cli.output import as_line, out, problem
 from forwarder.cli.progress import bar
 from forwarder.cli.streams import write_bytes
+from forwarder.dead_letters.anomalies import named
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import count_of, line
@@ -72,6 +73,7 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
             letter.element,
             claimed_at=letter.claimed_at,
             attempts=letter.attempts,
+            label=named,
         )
         command: bytes | str
         try:

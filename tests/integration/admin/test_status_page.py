@@ -22,6 +22,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Answer, Faults, Refusal, Simulator
+from tests.support.faults import fault
 from tests.support.service import KEY, Running, event, eventually, running, settings, settled
 
 TOKEN = "a-token-of-this-test"
@@ -303,16 +304,38 @@ async def test_guessing_the_token_is_slowed_down_for_everybody_and_logged(guarde
     assert (await ask(guarded, "/status.json"))[0] == 200
 
 
-async def test_on_loopback_another_name_for_it_is_refused(guarded: Running) -> None:
-    for path in ("/", "/page.js", "/status.json", "/letters.json"):
-        assert (await ask(guarded, path, Host="evil.example:80", **bearer()))[0] == 403
-        assert (await ask(guarded, path, Host="localhost", **bearer()))[0] == 200
-    assert (await ask(guarded, "/metrics", Host="prometheus.example"))[0] == 200
+PATHS = (
+    "/", "/page.js", "/page.css", "/status.json", "/letters.json", "/metrics", "/livez", "/readyz", "/nowhere",
+    "/resume",
+)  # fmt: skip
 
 
-async def test_elsewhere_any_name_will_do(redis_url: str, queue_name: str, api: Simulator) -> None:
-    async with running(settings(redis_url, queue_name, api, admin_host="0.0.0.0")) as service:
-        assert (await ask(service, "/", Host="forwarder.example"))[0] == 200
+@fault(
+    "input",
+    "a page of another site whose name resolves to this machine (DNS rebinding), on any path",
+    "403: a name is answered only if it is in `FORWARDER_ADMIN_ALLOWED_HOSTS`",
+    keeps=[5],
+)
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_on_every_path_a_name_that_is_not_known_is_refused(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, host: str
+) -> None:
+    """On loopback, and where a container listens: Compose publishes that port on loopback."""
+    given = settings(
+        redis_url, queue_name, api, admin_token=TOKEN, admin_host=host, admin_allowed_hosts="Shop.example, forwarder"
+    )
+    queue = Queue(redis_client, queue_name, 1)
+    async with running(given) as service:
+        await queue.write_halt(HaltRecord("misdirected", "", "", ""))
+        for path in PATHS:
+            found = await ask(service, path, Host="evil.example:80", **bearer())
+            assert (found[0], "FORWARDER_ADMIN_ALLOWED_HOSTS" in found[1]) == (403, True), path
+            assert found[2]["X-Content-Type-Options"] == "nosniff"
+            assert "evil" not in str(found)
+        assert (await ask(service, "/resume", {}, Host="evil.example", **bearer()))[0] == 403
+        assert await queue.halt() is not None
+        for name in ("localhost", "10.1.2.3:9464", "[::1]:9464", "shop.example", "forwarder:9464"):
+            assert [(await ask(service, path, Host=name))[0] for path in ("/", "/livez", "/metrics")] == [200] * 3
 
 
 async def test_a_frozen_redis_does_not_hold_up_the_page(

@@ -18,6 +18,8 @@ _TAKEOVER = "tests/fault/test_takeover.py"
 _RESHARD = "tests/integration/operations/test_reshard.py"
 _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
 _RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
+_STATUS_PAGE = "tests/integration/admin/test_status_page.py"
+_CONNECTIONS = "tests/unit/admin/test_connections.py"
 
 
 @dataclass(frozen=True)
@@ -717,5 +719,29 @@ CATALOGUE = (
         "present is None or present.id != mark.id",
         "present is None",
         (_RESHARD_KILLED,),
+    ),
+    Mutation(
+        5,
+        "a page of another site may end a halt: any name is answered",
+        "forwarder/admin/server.py",
+        "if not self._hosts.answer(",
+        "if not self._hosts and not self._hosts.answer(",
+        (_STATUS_PAGE,),
+    ),
+    Mutation(
+        7,
+        "connections to the admin address are not bounded",
+        "forwarder/admin/connections.py",
+        "ranked[: max(0, too_many)]",
+        "ranked[:0]",
+        (_CONNECTIONS,),
+    ),
+    Mutation(
+        7,
+        "a connection with a request under way may end",
+        "forwarder/admin/connections.py",
+        "if not each.under_way:",
+        "if each:",
+        (_CONNECTIONS,),
     ),
 )

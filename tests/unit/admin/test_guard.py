@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from forwarder.admin.guard import Guard, host_of, is_loopback
+from forwarder.admin.guard import Guard, Hosts
 
 TOKEN = "a-token-of-this-test"
 RIGHT = {"Authorization": f"Bearer {TOKEN}", "Host": "127.0.0.1:9464"}
@@ -113,13 +113,28 @@ def test_the_pages_own_requests_may(own: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "loopback"),
-    [
-        ("127.0.0.1:9464", True), ("127.8.9.1", True), ("localhost:1", True), ("LOCALHOST", True), ("[::1]:9464", True),
-        ("evil.example:9464", False), ("localhost.evil.example", False), ("127.0.0.1.evil.example", False),
-        ("10.0.0.1", False), ("", False), ("[::1", False), ("evil@127.0.0.1", True), ("127.1", False),
-        ("0.0.0.0", False),
-    ],
+    "header",
+    ["127.0.0.1:9464", "127.0.0.1", "localhost:1", "LOCALHOST", "[::1]:9464", "[2001:db8::1]", "10.1.2.3:9464",
+     "0.0.0.0", "forwarder.example:80", "Forwarder.Example", "own-host:9464", "", "localhost:"],
 )  # fmt: skip
-def test_which_hosts_are_this_machine(header: str, loopback: bool) -> None:  # noqa: FBT001
-    assert is_loopback(host_of(header)) is loopback
+def test_addresses_and_known_names_are_answered(header: str) -> None:
+    """For an address a browser asks nobody, so no other site's page can stand behind it."""
+    assert Hosts(["own-host", "forwarder.example"]).answer([header])
+
+
+def test_a_client_that_sends_no_host_is_answered() -> None:
+    """It is not a browser: those always send one."""
+    assert Hosts([]).answer([])
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["evil.example:9464", "localhost.evil.example", "127.0.0.1.evil.example", "[::1", "evil@127.0.0.1", "127.1",
+     "2130706433", "0x7f000001", "evil.example:80@127.0.0.1", "127.0.0.1/@evil.example", "127.0.0.1:80:80", " ",
+     "evil.example.", "forwarder.example.evil.example", "[::1%25evil]", "[evil.example]", "127.0.0.1\tevil.example",
+     "127.0.0.1, evil.example", "\u0661\u0662\u0667.0.0.1"],
+)  # fmt: skip
+def test_no_other_name_is_answered(header: str) -> None:
+    hosts = Hosts(["0.0.0.0", "forwarder.example", ""])
+    assert not hosts.answer([header])
+    assert not hosts.answer(["127.0.0.1", header]), "nor behind an address"
