@@ -1,11 +1,15 @@
 """Every metric, in a registry of its own. Label values come from closed sets, never from user data."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from forwarder.outcome import HaltReason, LetterReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
+
+# PROMETHEUS_MULTIPROC_DIR, meant for web servers with several processes, would put every value into files of that
+# folder, and fail if there is none. A worker is one process.
+values.ValueClass = values.MutexValue
 
 #: Each of these statuses has a label value of its own. All others share "other", so that no server can invent series.
 STATUSES = frozenset(

@@ -1,13 +1,14 @@
 """The service: builds a process, runs it, stops it."""
 
 import asyncio
-import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
+from signal import SIGHUP
 from typing import Any
 
 import structlog
 
+from forwarder import signals
 from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
@@ -32,7 +33,7 @@ class Service:
     Args:
         settings: complete; an API key is required.
         started: called with the admin port once it listens.
-        signals: whether SIGTERM and SIGINT stop it.
+        signals: whether SIGTERM, SIGINT and SIGHUP stop it.
         systemd: notified of the state, if systemd started this process.
     """
 
@@ -62,7 +63,7 @@ class Service:
             self._stopping.orderly.set()
 
     async def run(self) -> None:
-        """Works until :meth:`stop`, SIGTERM or SIGINT.
+        """Works until :meth:`stop`, or one of those signals.
 
         Raises:
             ConfigurationError: something that only a person can fix; also inside an ExceptionGroup.
@@ -99,9 +100,14 @@ class Service:
 
     def _handle_signals(self, stack: AsyncExitStack) -> None:
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
+        for number in signals.ending():
+            loop.add_signal_handler(number, self._hang_up if number == SIGHUP else self.stop)
             stack.callback(loop.remove_signal_handler, number)
+
+    def _hang_up(self) -> None:
+        # When a terminal closes, both the kernel and the shell may send it. A second one asks for nothing more.
+        if not self._stopping.orderly.is_set():
+            self.stop()
 
 
 async def _count_log_lines(metrics: Metrics) -> None:

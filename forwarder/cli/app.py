@@ -19,7 +19,7 @@ from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError
 from forwarder.logs.redaction import hidden
 
 _COMMANDS = {
-    "run": ("forwarder.cli.run:run", "Run the service until SIGTERM or SIGINT."),
+    "run": ("forwarder.cli.run:run", "Run the service until a signal stops it."),
     "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
     "status": ("forwarder.cli.status:status", "Show what waits, who owns the lists, and any halt."),
     "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),

@@ -29,7 +29,7 @@ def run(
         Format | None, typer.Option(help="json, or console for human-readable lines. Default: FORWARDER_LOG_FORMAT.")
     ] = None,
 ) -> None:
-    """Run the service until SIGTERM or SIGINT."""
+    """Run the service until a signal stops it."""
     settings = config.load()
     # Whatever writes to standard error from now on never waits for its reader: the log, warnings, a traceback.
     sys.stderr = writer = Writer(2)

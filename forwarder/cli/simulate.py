@@ -1,7 +1,6 @@
 """`forwarder simulate`: the stand-in API as a program of its own."""
 
 import asyncio
-import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -9,6 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
+from forwarder import signals
 from forwarder.errors import ConfigurationError, PortInUseError
 from forwarder.simulator import Faults, Simulator
 
@@ -35,13 +35,13 @@ def simulate(
 
 
 async def _serve(simulator: Simulator, host: str, port: int, *, until_stdin_ends: bool) -> None:
-    """Serves until SIGTERM or SIGINT; with `until_stdin_ends`, also until the program at its standard input is gone.
+    """Serves until a signal; with `until_stdin_ends`, also until the program at its standard input is gone.
 
     Raises:
         PortInUseError: the address is taken.
     """
     stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in signals.ending():
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     if until_stdin_ends:
         asyncio.get_running_loop().add_reader(sys.stdin, stop.set)

@@ -1,7 +1,6 @@
 """The demo: real purchases, a private Redis, the stand-in API, one worker, and a check of every event."""
 
 import asyncio
-import signal
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forwarder import config
+from forwarder import config, signals
 from forwarder.config import Settings
 from forwarder.demo import check as demo_check
 from forwarder.demo import view as demo_view
@@ -64,9 +63,7 @@ async def run(*, events: int, faults: bool, keep: bool) -> int:
 def _ending_on_signals(received: list[int]) -> Iterator[None]:
     """Cancels the caller's task at the first signal. By default, SIGTERM and SIGHUP would leave files behind."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
-    # Under nohup, SIGHUP is ignored and must stay so.
-    hangup = [] if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN else [signal.SIGHUP]
-    numbers = [signal.SIGINT, signal.SIGTERM, *hangup]
+    numbers = signals.ending()
 
     def end(number: int) -> None:
         if not received and task is not None:
@@ -201,7 +198,7 @@ class _Running:
 async def _ctrl_c(running: _Running) -> None:
     """Waits for Ctrl-C or SIGTERM."""
     wanted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in signals.ending():
         asyncio.get_running_loop().add_signal_handler(number, wanted.cancel)
     await running.pause(None, until=[wanted])
 

@@ -71,6 +71,11 @@ def test_every_service_is_shut_in(name: str) -> None:
     assert not str(service.get("user", "unset")).startswith(("0", "root"))
 
 
+@pytest.mark.parametrize("name", OURS)
+def test_a_stop_reaches_the_service_from_its_first_moment(name: str) -> None:
+    assert SERVICES[name]["init"] is True
+
+
 @pytest.mark.parametrize("name", SERVICES)
 def test_every_service_is_limited_and_fits_a_machine_with_one_core(name: str) -> None:
     limits = SERVICES[name]["deploy"]["resources"]["limits"]

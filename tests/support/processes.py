@@ -129,9 +129,10 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     for number, stream in enumerate(streams):
         os.dup2(stream.fileno(), number)
         stream.close()
-    sys.stdin = open(0, encoding="utf-8", errors="surrogateescape", closefd=False)  # noqa: SIM115
-    sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
+    encoding = environment.get("PYTHONIOENCODING", "utf-8")
+    sys.stdin = open(0, encoding=encoding, errors="surrogateescape", closefd=False)  # noqa: SIM115
+    sys.stdout = open(1, "w", encoding=encoding, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding=encoding, errors="backslashreplace", buffering=1, closefd=False)  # noqa: SIM115
     os.chdir(directory)
     os.environ.clear()
     os.environ.update(environment)
@@ -139,7 +140,7 @@ def _run(arguments: Sequence[str], environment: Mapping[str, str], directory: st
     # The modules that print read the terminal and the environment when they are imported, so they are imported again.
     for name in [name for name in sys.modules if name.startswith("forwarder.cli")]:
         del sys.modules[name]
-    importlib.import_module("forwarder.cli").main()
+    importlib.import_module("forwarder.__main__").main()
 
 
 async def output_of(

@@ -538,6 +538,22 @@ CATALOGUE = (
     ),
     Mutation(
         1,
+        "process 1 of a container ignores SIGTERM while it starts",
+        "forwarder/__main__.py",
+        "    signals.end_like_any_process()\n",
+        "    pass\n",
+        ("tests/e2e/test_signals.py",),
+    ),
+    Mutation(
+        1,
+        "a full disk ends a command in a traceback",
+        "forwarder/cli/streams.py",
+        "        except OSError as error:\n            self._failed(error)\n",
+        "        except ZeroDivisionError as error:\n            self._failed(OSError(error))\n",
+        ("tests/e2e/test_output.py",),
+    ),
+    Mutation(
+        1,
         "a process ends before its last log lines are written",
         "forwarder/cli/streams.py",
         "        sys.stderr.drain(_LAST_LINES)\n",
