@@ -12,6 +12,7 @@ Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third
 import asyncio
 from collections.abc import Sequence
 from functools import partial
+from math import inf
 
 import structlog
 
@@ -250,7 +251,8 @@ class Shares:
         share = limits(self._process.settings, max(1, self._target, len(self._ownerships)))
         for ownership in self._ownerships.values():
             ownership.bound(share)
-        self._process.courier.pacer.share(max(1, len(self._ownerships)) / self._lists)
+        part = max(1, len(self._ownerships)) / self._lists
+        self._process.courier.pacer.granted(part * self._process.settings.rate_limit, inf)
         if not self._over.done():
             self._condition.work()
 

@@ -3,7 +3,8 @@
 Two limits fall when the API has trouble and rise again step by step, up to the configured ceilings: 5xx and silence
 lower how many POSTs go at once (`concurrency`), 429 lowers how many go per second (`rate`). How long an answer takes
 lowers neither. While the API answers nobody (`outage`), one probe goes out at a time. When 429s ask everybody to wait
-(`pushback`), nothing goes out. None of this follows from what one user or two users are answered.
+(`pushback`), nothing goes out. None of this follows from what one user or two users are answered. The rate is this
+process's part of the fleet's (`grant`).
 """
 
 import asyncio
@@ -11,18 +12,18 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
+from math import inf
 
 from forwarder.api.pacing.concurrency import Concurrency
+from forwarder.api.pacing.grant import Demand, Grant
 from forwarder.api.pacing.outage import Outage
 from forwarder.api.pacing.pushback import Pushback
 from forwarder.api.pacing.rate import Rate
+from forwarder.api.pacing.window import Window
 
 #: While new batches wait, retries may use at most 1/4 of the places in flight: a POST that times out holds its place a
 #: hundred times as long as one that is accepted, and the first POSTs of failing users take some places too.
 _PLACES_AGAIN = 4
-#: Seconds of delay that may be made up for. At 120 POSTs/s, a permit that is 16 ms late starts together with the next
-#: one. The rate is lowered by the same part, so that no window of one second sees more POSTs than the limit.
-_CATCH_UP = 1 / 60
 
 
 class Signal(Enum):
@@ -50,7 +51,7 @@ class Pacer:
 
     Args:
         concurrency: most POSTs in flight.
-        rate: most POSTs started in any second; 0 means no limit.
+        rate: POSTs per second; 0 means no limit. No second sees more than this plus one.
         longest_pause: seconds between two probes of a long outage.
         initial_pause: seconds after the first failure that looks like an outage.
         clock: seconds, monotonic; the event loop's.
@@ -70,8 +71,9 @@ class Pacer:
         self._outage = Outage(initial_pause=initial_pause, longest_pause=longest_pause, now=now)
         self._pushback = Pushback()
         self._rate = Rate(rate, now)
+        self._allotted = Grant(rate, now)
+        self._window = Window()
         self._clock = clock
-        self._share = 1.0
         self._new: deque[asyncio.Future[Permit]] = deque()
         self._again: deque[asyncio.Future[Permit]] = deque()
         self._line_in_turn = self._new
@@ -79,8 +81,8 @@ class Pacer:
         self._timer: asyncio.TimerHandle | None = None
         #: POSTs under way now.
         self.in_flight = 0
-        #: No POST starts before this moment: the next start that the rate allows.
-        self._next_start = 0.0
+        #: Whether the rate alone has delayed the next POST.
+        self._is_delayed = False
 
     @property
     def limit(self) -> float:
@@ -92,10 +94,16 @@ class Pacer:
         """Most POSTs that may start in a second now; 0 means no limit."""
         return self._rate.value
 
-    def share(self, part: float) -> None:
-        """From now on this process may use this part of the fleet's rate: 0.25 with 2 of 8 lists. At first it is 1."""
-        self._rate.scale(part / self._share)
-        self._share = part
+    def granted(self, value: float, until: float) -> None:
+        """From now on this process may use this many of the fleet's POSTs per second, and none from `until` on."""
+        now = self._clock()
+        self._rate.bound(value)
+        self._allotted.receive(value, until, now)
+        self._grant()
+
+    def demand(self) -> Demand:
+        """What to report to the fleet."""
+        return self._allotted.demand(self._clock(), rate=self._rate.value, waiting=self._is_delayed)
 
     async def permit(self, *, again: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling it gives up the place in the line."""
@@ -150,17 +158,30 @@ class Pacer:
             if line[0].done():  # cancelled while it waited
                 line.popleft()
                 continue
-            start = max(self._outage.paused_until, self._pushback.held_until, self._next_start)
-            if start > now:
+            if (start := self._opens(now)) > now:
                 self._wake_at(start)
-                return
-            if rate := self._rate.value:
-                interval = 1.0 / (rate * (1 - _CATCH_UP))
-                self._next_start = max(self._next_start, now - _CATCH_UP) + interval
+                break
+            self._count(now)
             self.in_flight += 1
             self._in_flight_again += line is self._again
             line.popleft().set_result(Permit(now, again=line is self._again))
             self._line_in_turn = self._new if line is self._again else self._again
+        else:
+            self._is_delayed = False
+
+    def _opens(self, now: float) -> float:
+        """The earliest moment at which the next POST may start; infinity while nothing is granted."""
+        paced, others = -inf, max(self._outage.paused_until, self._pushback.held_until)
+        if rate := self._rate.value:
+            paced = self._window.opens(rate) if self._allotted.value(now) else inf
+        self._is_delayed |= paced > max(now, others)
+        return max(paced, others)
+
+    def _count(self, now: float) -> None:
+        if rate := self._rate.value:
+            self._window.started(now, rate)
+            self._allotted.started(waited=self._is_delayed)
+        self._is_delayed = False
 
     def _line(self) -> deque[asyncio.Future[Permit]]:
         """The line whose turn it is; empty if nobody waits."""
@@ -174,5 +195,7 @@ class Pacer:
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
+        if moment == inf:  # until something is granted
+            return
         delay = max(0.0, moment - self._clock())
         self._timer = asyncio.get_running_loop().call_later(delay, self._grant)

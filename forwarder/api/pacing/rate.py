@@ -13,6 +13,8 @@ otherwise chance alone would push the rate down without end. Where nothing at al
 guess from: the rate is halved, and once something is accepted it doubles every second until it is near the old guess.
 """
 
+from collections import deque
+
 #: Seconds for which the API's own limit may keep refusing after its first refusal.
 _BUCKET = 1.0
 #: Refusals in a second are many if there are more than this part of what was accepted, plus this number.
@@ -50,32 +52,39 @@ class Rate:
         self._guess = 0.0
         self._lowered = self._weighed = float("-inf")
         self._raised = now
-        self._second = now
-        self._accepted = self._accepted_before = self._refused = 0
+        self._accepted: deque[float] = deque()
+        self._refused: deque[float] = deque()
 
-    def scale(self, factor: float) -> None:
-        """From now on this process may use `factor` times the part of the API's rate that it has used so far."""
-        self._ceiling *= factor
-        self.value *= factor
-        self._guess *= factor
+    def bound(self, ceiling: float) -> None:
+        """From now on this process may use this part of the fleet's rate. What it has learnt grows or falls with it.
+
+        Example: of 40 POSTs/s that it may use, the API takes 30. If it may use 20, the API takes 15 of it.
+        Without a limit nothing changes, and so does 0: nothing may be sent then.
+        """
+        if ceiling and self._ceiling:
+            factor = ceiling / self._ceiling
+            self.value = ceiling if self.value == self._ceiling else self.value * factor
+            self._guess *= factor
+            self._ceiling = ceiling
 
     def accepted(self, now: float) -> None:
         """A POST was answered in time and was not pushed back, whether or not its events were accepted."""
-        self._turn(now)
-        self._accepted += 1
+        self._accepted.append(now)
+        self._recent(now)
         if self.value != self._ceiling:
             self._raise(now)
 
     def pushed_back(self, now: float, started: float) -> None:
         """A POST was answered 429. `started`: when it was sent, on the clock of `now`."""
         recent = self._recent(now)
-        self._refused += 1
+        self._refused.append(now)
+        refused = _lately(self._refused, now)
         if started <= self._lowered or now - self._lowered < _BUCKET:
             return
         rate = self.value or max(recent, 1.0)
         if not recent:
             self._lower(now, max(self._guess, rate), _FALL * rate)
-        elif self._refused > _MANY * recent + _SOME:
+        elif refused > _MANY * recent + _SOME:
             guess = min(rate, max(recent, _FALL * rate))
             self._lower(now, guess, _BELOW * guess)
         elif now - self._weighed >= _BUCKET:
@@ -83,7 +92,7 @@ class Rate:
             if self.value < self._guess:
                 self._guess = max(self.value, self._guess * (1 - _DOUBT))
             elif self.value and recent > _USED * rate:
-                guess = min(rate, recent + self._refused - 1)
+                guess = min(rate, recent + refused - 1)
                 self._lower(now, guess, _BELOW * guess)
 
     def _lower(self, now: float, guess: float, value: float) -> None:
@@ -104,14 +113,13 @@ class Rate:
         elif self.value > _FREE * max(self._recent(now), 1.0) and above > _FREE:
             self.value = 0.0
 
-    def _recent(self, now: float) -> float:
-        """POSTs accepted in the last second, as far as two counters can tell."""
-        self._turn(now)
-        return self._accepted + self._accepted_before * (1 - (now - self._second))
+    def _recent(self, now: float) -> int:
+        """POSTs accepted in the last second."""
+        return _lately(self._accepted, now)
 
-    def _turn(self, now: float) -> None:
-        seconds = int(now - self._second)
-        if seconds:
-            self._accepted_before = self._accepted if seconds == 1 else 0
-            self._accepted = self._refused = 0
-            self._second += seconds
+
+def _lately(moments: deque[float], now: float) -> int:
+    """How many of these moments were in the last second. Forgets the others."""
+    while moments and moments[0] <= now - 1.0:
+        moments.popleft()
+    return len(moments)

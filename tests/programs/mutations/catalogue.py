@@ -449,6 +449,14 @@ CATALOGUE = (
         ("tests/unit/pipeline/buffer/test_buffer.py", "tests/property/test_buffer_model.py"),
     ),
     Mutation(
+        6,
+        "a second may see more POSTs than the rate",
+        "forwarder/api/pacing/window.py",
+        "max(earliest, self._starts[-most] + 1.0)",
+        "earliest",
+        ("tests/unit/api/pacing/test_window.py",),
+    ),
+    Mutation(
         2,
         "retries go before all new batches",
         "forwarder/api/pacing/permits.py",

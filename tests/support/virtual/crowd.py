@@ -1,7 +1,7 @@
 """Users who want to POST, on a virtual clock, for the tests of pacing."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
@@ -55,7 +55,7 @@ class Crowd:
     async def _post(self, user: str, permit: Permit) -> None:
         loop = asyncio.get_running_loop()
         started = loop.time()
-        self.starts.append(started)
+        self.starts.append(permit.since)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         answered = loop.create_future()
@@ -74,17 +74,21 @@ class Crowd:
         self.pacer.returned(permit, user, signal, retry_after)
 
     def most_in_a_second(self) -> int:
-        """The largest number of starts in any window of one second."""
-        first = most = 0
-        for last, start in enumerate(self.starts):
-            while start - self.starts[first] >= 1.0:
-                first += 1
-            most = max(most, last - first + 1)
-        return most
+        return most_in_a_second(self.starts)
 
     def gaps(self, since: float) -> list[float]:
         starts = [start for start in self.starts if start >= since]
         return [later - sooner for sooner, later in pairwise(starts)]
+
+
+def most_in_a_second(starts: Sequence[float]) -> int:
+    """The largest number of starts in any window of one second. A nanosecond is left to rounding."""
+    first = most = 0
+    for last, start in enumerate(starts):
+        while start - starts[first] >= 1.0 - 1e-9:
+            first += 1
+        most = max(most, last - first + 1)
+    return most
 
 
 async def granted(task: asyncio.Task[Permit], within: float = 1000.0) -> bool:

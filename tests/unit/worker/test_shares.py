@@ -2,7 +2,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.api.pacing.rate import Rate
 from forwarder.pipeline.buffer.buffer import Buffer, Limits
 from forwarder.queue.fleet import Place
 from forwarder.queue.sharding import list_name, shard_of
@@ -41,29 +40,6 @@ def test_a_shard_is_the_crc_of_the_id_in_utf_8(user: str, crc: int) -> None:
 def test_one_shard_is_the_queue_itself() -> None:
     assert list_name("events", 0, 1) == "events"
     assert [list_name("events", n, 2) for n in range(2)] == ["events:0", "events:1"]
-
-
-def test_a_part_of_the_fleet_has_its_part_of_the_rate() -> None:
-    rate = Rate(120, 0.0)
-    rate.scale(1 / 4)
-    assert rate.value == 30
-    rate.scale(2)
-    assert rate.value == 60
-    for n in range(200):
-        rate.accepted(n / 100)
-    assert rate.value == 60, "the part is the ceiling"
-
-
-def test_a_rate_that_was_found_is_shared_too() -> None:
-    rate = Rate(120, 0.0)
-    for n in range(60):
-        rate.accepted(n / 60)
-    for n in range(10):
-        rate.pushed_back(1.0 + n / 1000, 0.5)
-    found = rate.value
-    assert 0 < found < 120
-    rate.scale(0.5)
-    assert rate.value == pytest.approx(found / 2)
 
 
 def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:

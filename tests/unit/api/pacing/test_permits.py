@@ -19,11 +19,13 @@ RATES = pytest.mark.parametrize(("rate", "seconds"), [(1, 100), (7, 30), (120, 5
 
 
 @RATES
-async def test_no_second_sees_more_starts_than_the_rate_and_the_rate_is_reached(rate: int, seconds: float) -> None:
+async def test_no_second_sees_more_starts_than_the_rate_plus_one_and_the_rate_is_reached(
+    rate: int, seconds: float
+) -> None:
     crowd = Crowd(pacer(concurrency=128, rate=rate), latency=0.05)
     await crowd.run(users=128, seconds=seconds)
-    assert crowd.most_in_a_second() <= rate
-    assert len(crowd.starts) >= 0.95 * rate * seconds
+    assert crowd.most_in_a_second() <= rate + 1
+    assert len(crowd.starts) >= 0.99 * rate * seconds
 
 
 @pytest.mark.parametrize("rate", [1, 7, 120])
@@ -34,7 +36,7 @@ async def test_idle_time_is_not_saved_up_for_a_rush(rate: int) -> None:
         await crowd.run(users=128, seconds=2.5)
         await asyncio.wait([asyncio.get_running_loop().create_future()], timeout=idle)
     await crowd.run(users=128, seconds=2.5)
-    assert crowd.most_in_a_second() <= rate
+    assert crowd.most_in_a_second() <= rate + 1
 
 
 @pytest.mark.parametrize("tick", [0.002, 0.015])
@@ -42,8 +44,8 @@ async def test_a_loop_that_wakes_late_reaches_the_rate_and_does_not_exceed_it(ti
     loop = asyncio.get_running_loop()
     crowd = Crowd(pacer(rate=120, clock=lambda: loop.time() // tick * tick), latency=0.05)
     await crowd.run(users=32, seconds=3)
-    assert crowd.most_in_a_second() <= 120
-    assert len(crowd.starts) >= 0.95 * 120 * 3
+    assert crowd.most_in_a_second() <= 121
+    assert len(crowd.starts) >= 0.99 * 120 * 3
 
 
 async def test_without_a_rate_only_the_concurrency_holds_back() -> None:

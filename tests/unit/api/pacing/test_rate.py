@@ -42,6 +42,11 @@ def push_back_often(rate: Rate, now: float, started: float) -> None:
         rate.pushed_back(now, started)
 
 
+#: In seconds: how far the API's seconds are from those of the test.
+OFFSETS = [0.37, *(pytest.param(each, marks=pytest.mark.long) for each in (0.0, 0.13, 0.63, 0.85))]
+
+
+@pytest.mark.parametrize("offset", OFFSETS)
 @pytest.mark.parametrize("latency", [0.02, 0.1, 0.4])
 @pytest.mark.parametrize(
     ("ceiling", "rate"),
@@ -54,8 +59,8 @@ def push_back_often(rate: Rate, now: float, started: float) -> None:
         pytest.param(0, 300, marks=pytest.mark.long),
     ],
 )
-async def test_a_hidden_rate_is_found_and_used(ceiling: float, rate: int, latency: float) -> None:
-    hidden = Hidden(lambda _: rate, offset=0.37)
+async def test_a_hidden_rate_is_found_and_used(ceiling: float, rate: int, latency: float, offset: float) -> None:
+    hidden = Hidden(lambda _: rate, offset=offset)
     crowd = Crowd(pacer(concurrency=512, rate=ceiling), latency=latency, says=hidden.says)
     await crowd.run(users=512, seconds=90)
     reached, refused = hidden.between(15, 89)
@@ -150,3 +155,34 @@ def test_a_rate_is_never_raised_by_pushback_nor_zero(ceiling: float) -> None:
         assert 0 < rate.value <= before
         assert rate.value <= (ceiling or 1.0)
         before = rate.value
+
+
+def test_a_part_of_the_fleets_rate_is_the_ceiling() -> None:
+    rate = Rate(120.0, now=0.0)
+    rate.bound(30.0)
+    assert rate.value == 30
+    rate.bound(60.0)
+    for n in range(200):
+        rate.accepted(n / 100)
+    assert rate.value == 60
+
+
+def test_changes_of_the_part_leave_no_rounding_behind() -> None:
+    rate = Rate(120.0, now=0.0)
+    for n in range(1, 200):
+        rate.bound(0.3 * n)
+        assert rate.value == 0.3 * n
+        rate.accepted(n / 10)
+
+
+def test_a_rate_that_was_found_grows_and_falls_with_the_part() -> None:
+    rate = Rate(120.0, now=0.0)
+    for n in range(60):
+        rate.accepted(n / 60)
+    push_back_often(rate, 1.0, 0.5)
+    found = rate.value
+    assert 0 < found < 120
+    rate.bound(60.0)
+    assert rate.value == pytest.approx(found / 2)
+    rate.bound(0.0)
+    assert rate.value == pytest.approx(found / 2), "nothing is sent, and nothing is forgotten"
