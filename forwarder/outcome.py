@@ -15,6 +15,7 @@ class LetterReason(StrEnum):
     REJECTED = "rejected"
     TOO_LARGE = "too_large"
     EXHAUSTED = "exhausted"
+    ERASED = "erased"
 
 
 class HaltReason(StrEnum):
@@ -67,7 +68,7 @@ REMEDIES = {
     HaltReason.CREDENTIALS: "put the right key into the key file, and the service continues by itself; "
     "or start it with the right key; or, if the key was right, run `forwarder resume`",
     HaltReason.MISDIRECTED: "correct FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE and start again; "
-    "then run `forwarder resume`",
+    "then run `forwarder resume`; if they were right, just run `forwarder resume`",
     HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; fix the producer, then run `forwarder resume`, "
     "or `forwarder resume --allow-refusals N` to let N refusals through",
 }

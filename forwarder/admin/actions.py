@@ -65,7 +65,7 @@ async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Don
     """Replays dead letters, as the command does. Raises UnreachableError, which says how many were replayed before."""
     letters = Letters(queue, side=settings.consume_from)
     ids = None if wanted.id is None else [wanted.id]
-    selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit))
+    selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit).for_replay())
     run = replaying.Replay(
         letters, Terms(int(settings.max_event_bytes)), canary=await _canary(letters, selection, wanted.canary)
     )

@@ -5,6 +5,7 @@ client          sends one POST once
 request         the URL, the headers and the body of a POST
 answer          the answer to one POST, and what a status means
 verdict         turns an answer into accept, bisect, refuse, retry or halt
+doubts          whether it is the API that answers, and whether the key may do what it must
 evidence        what different users were answered: three of them say something about the whole service
 credentials     the API key
 shared_timeout  gives many POSTs the same timeout with a single timer

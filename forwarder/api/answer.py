@@ -7,6 +7,7 @@ To treat one more status, give it a :class:`Meaning` in :func:`meaning`. The typ
 says about the API's health), ``metrics.STATUSES`` (whether it has a label of its own), ``dead_letters.explain``.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,6 +25,7 @@ class Meaning(StrEnum):
     UNAUTHORIZED = "unauthorized"
     TOO_LARGE = "too_large"
     NO_SUCH_ADDRESS = "no_such_address"
+    ERASED = "erased"
     SUSPECT = "suspect"
     TRANSIENT = "transient"
 
@@ -45,6 +47,8 @@ class Declined:
     retry_after: float | None = None
     #: Fingerprint of the API key that this POST was sent with.
     fingerprint: str = ""
+    #: Whether the body is a JSON object, as the API's is.
+    is_object: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ def meaning(status: int) -> Meaning | None:
             return Meaning.TOO_LARGE
         case 404 | 405 | 410 | 415:  # an unknown user, or a wrong URL: other users' answers show which
             return Meaning.NO_SUCH_ADDRESS
+        case 451:  # the user was erased, or something blocks this machine
+            return Meaning.ERASED
         case 408 | 425 | 429:
             return Meaning.TRANSIENT
         case 403 | 407:  # a proxy, a firewall or a portal answers so too
@@ -81,6 +87,14 @@ def meaning(status: int) -> Meaning | None:
         case _ if 500 <= status < 600:
             return Meaning.TRANSIENT
     return Meaning.SUSPECT
+
+
+def is_object(body: bytes) -> bool:
+    """Whether a body is a JSON object."""
+    try:
+        return isinstance(json.loads(body), dict)
+    except (ValueError, RecursionError):  # also bytes that are not UTF-8
+        return False
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

@@ -10,7 +10,7 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from forwarder.api.answer import Answer, Declined, Registered, Unanswered, meaning, retry_after
+from forwarder.api.answer import Answer, Declined, Registered, Unanswered, is_object, meaning, retry_after
 from forwarder.api.credentials import Credentials
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
@@ -78,7 +78,8 @@ class Api:
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            headers=HEADERS,
+            # Compressed answers are not unpacked, so none is asked for.
+            headers={**HEADERS, "Accept-Encoding": "identity"},
         )
         return self
 
@@ -99,24 +100,29 @@ class Api:
             response = await self._deadline.within(request)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return _unanswered(error)
-        if not response.content.is_eof():  # nearly always the whole body came with the headers
-            await _finish(response)
         what = meaning(response.status)
         if what is None:
+            if not response.content.is_eof():  # nearly always the whole body came with the headers
+                await _body(response)
             return Registered(response.status)
-        return Declined(response.status, what, retry_after(response.headers), fingerprint)
+        believable = is_object(await _body(response))
+        return Declined(response.status, what, retry_after(response.headers), fingerprint, believable)
 
 
-async def _finish(response: aiohttp.ClientResponse) -> None:
-    """Reads the rest of an answer, so that its connection can be used again. Closes it if the rest is long or late."""
-    left = _MOST_BODY
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Reads an answer to its end, so that its connection can be used again. Closes it if the rest is long or late.
+
+    Returns the body; nothing if it is not complete.
+    """
+    body = b""
     try:
         async with asyncio.timeout(_BODY_TIMEOUT):
-            while left > 0 and (chunk := await response.content.read(left)):
-                left -= len(chunk)
+            while len(body) < _MOST_BODY and (chunk := await response.content.read(_MOST_BODY - len(body))):
+                body += chunk
     except (aiohttp.ClientError, TimeoutError, OSError):
-        left = 0
-    if left > 0:
+        body = b"\0" * _MOST_BODY
+    if len(body) < _MOST_BODY:
         response.release()
-    else:
-        response.close()
+        return body
+    response.close()
+    return b""

@@ -54,8 +54,18 @@ class Courier:
     def first_try(self) -> Tries:
         return self._judge.first_try()
 
-    async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
-        """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived."""
+    async def post(
+        self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries, *, users: int = 0
+    ) -> Verdict:
+        """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived.
+
+        Args:
+            user: who the events are about.
+            bodies: of the events.
+            permit: the right to send now.
+            tries: of the batch.
+            users: how many users have events here; 0 if that is not known.
+        """
         started = self._clock()
         try:
             answer = await self._client.post(user, bodies)
@@ -65,7 +75,7 @@ class Courier:
             raise
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
         self.pacer.returned(permit, user, _signal(answer), retry_after)
-        verdict = self._judge.judge(user, answer, tries)
+        verdict = self._judge.judge(user, answer, tries, users)
         self._record(len(bodies), answer, verdict, self._clock() - started)
         return verdict
 

@@ -78,6 +78,11 @@ def explain(
             return _too_large(status, element, label)
         case LetterReason.EXHAUSTED:
             return _exhausted(status, attempts)
+        case LetterReason.ERASED:
+            return (
+                f"The API answered {status}: this user was erased at its owner's request. "
+                "The event should be deleted, not replayed."
+            )
     return "This version does not know the reason."
 
 

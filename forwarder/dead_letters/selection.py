@@ -1,9 +1,10 @@
 """Selects dead letters, by ID or by a filter."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 from forwarder.event import name_of
+from forwarder.outcome import LetterReason
 from forwarder.queue.letters import DeadLetter
 
 
@@ -19,6 +20,10 @@ class Filter:
     newer: float | None = None
     limit: int | None = None
 
+    def for_replay(self) -> "Filter":
+        """The same without the events of erased users, whose data should go, unless they are asked for by reason."""
+        return self if self.reason is not None else _NotErased(*astuple(self))
+
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches everything that is set, except for the age."""
         return (
@@ -33,6 +38,12 @@ class Filter:
         first = "-" if self.newer is None else str(max(0, now - round(self.newer * 1_000)))
         last = "+" if self.older is None else str(max(0, now - round(self.older * 1_000)))
         return first, last
+
+
+@dataclass(frozen=True, slots=True)
+class _NotErased(Filter):
+    def matches(self, letter: DeadLetter) -> bool:
+        return letter.reason != LetterReason.ERASED and Filter.matches(self, letter)
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ class Stock:
         """Events in memory."""
         return self._buffer.events
 
+    @property
+    def users(self) -> int:
+        """How many users have claimed events here, also if these are spilled or in flight."""
+        return self._buffer.users
+
     def bound(self, limits: Limits) -> None:
         """Other limits of events and bytes from now on; those of a POST stay."""
         self._buffer.bound(limits)

@@ -8,6 +8,7 @@ claims        the owner's side of a list: claim, adopt, settle, wait for events
 claim_ids     the IDs of claimed events, 16 bytes each
 census        the counts of one list
 letters       the dead letters of one list
+address       which API address has answered 202
 halts         a queue's halt
 content       how much is in any list, even in one that nobody drains
 fleet         which workers are running

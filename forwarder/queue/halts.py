@@ -5,6 +5,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
+from forwarder.queue import address
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
@@ -42,10 +43,11 @@ async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None, *, looked:
         redis: the client.
         keys: of the queue.
         halt: which halt to end.
-        looked: whether a person ends it, who has looked at the cause. Later owners then take the lists for ours.
+        looked: whether a person ends it, who has looked at the cause. Later owners then take the lists, or the address
+            that a `misdirected` names, for the right ones.
     """
-    arguments: list[str | bytes | int] = [msgspec.json.encode(halt) if halt else "", int(looked)]
-    ended = await scripts.run(redis, "end_halt", [keys.halt, keys.recognized], arguments)
+    arguments: list[str | bytes | int] = [msgspec.json.encode(halt) if halt else "", int(looked), address.KEPT]
+    ended = await scripts.run(redis, "end_halt", [keys.halt, keys.recognized, keys.address], arguments)
     return _halt_record(ended) if ended else None
 
 

@@ -24,7 +24,7 @@ _OF_THE_LIST = (
     "move",
     "moved",
 )
-_OF_THE_QUEUE = ("halt", "recognized", "shards", "workers")
+_OF_THE_QUEUE = ("halt", "recognized", "address", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ class QueueKeys:
     queue: str
     halt: str = field(init=False)
     recognized: str = field(init=False)
+    address: str = field(init=False)
     shards: str = field(init=False)
     workers: str = field(init=False)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from forwarder.queue import census, halts
+from forwarder.queue import address, census, halts
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
 from forwarder.queue.fleet import Fleet, colleagues
@@ -104,13 +104,21 @@ class Queue:
     async def end_halt(self, halt: HaltRecord | None = None, *, looked: bool = False) -> HaltRecord | None:
         """Ends this halt and no other, or without `halt` the one in force. Returns the halt that was ended.
 
-        With `looked`, a person ends it, who has looked at the cause: see :meth:`recognized`.
+        With `looked`, a person ends it, who has looked at the cause: see :meth:`recognized` and :meth:`address`.
         """
         return await halts.end(self._redis, self._keys, halt, looked=looked)
 
     async def recognized(self) -> bool:
         """Whether a person has said that these are lists of events, by ending the halt that doubted it."""
         return await halts.recognized(self._redis, self._keys)
+
+    async def address(self) -> str:
+        """Fingerprint of the API address that has answered 202, or that a person vouches for; empty if none has."""
+        return await address.read(self._redis, self._keys)
+
+    async def note_address(self, fingerprint: str) -> None:
+        """Remembers an API address that has answered 202, for a week."""
+        await address.note(self._redis, self._keys, fingerprint)
 
     async def allow(self, refusals: int) -> None:
         """Lets the next owners of the lists pass this many refusals, in all, through the dead-letter brake."""

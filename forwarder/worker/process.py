@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from forwarder.api.client import Api
 from forwarder.api.courier import Courier
 from forwarder.api.credentials import Credentials
+from forwarder.api.doubts import Doubts
 from forwarder.api.pacing.permits import Pacer
 from forwarder.api.verdict import Judge
 from forwarder.config import Settings
@@ -16,6 +17,7 @@ from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
 from forwarder.queue.queue import Queue
+from forwarder.worker.address import Address
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Process:
     queue: Queue
     courier: Courier
     brake: Brake
+    address: Address
     availabilities: Availabilities
     metrics: Metrics
     clock: Callable[[], float]
@@ -52,12 +55,14 @@ def build(
     )
     metrics.concurrency_limit.set_function(lambda: int(pacer.limit))
     metrics.rate_limit.set_function(lambda: pacer.rate)
-    judge = Judge(credentials, api.fingerprint, settings.max_attempts, settings.max_retry_age, clock)
+    doubts = Doubts(credentials, api.fingerprint)
+    judge = Judge(credentials, doubts, settings.max_attempts, settings.max_retry_age, clock)
     return Process(
         settings=settings,
         queue=queue,
         courier=Courier(api, judge, pacer, metrics, debug=settings.log_level == "debug"),
         brake=Brake(settings.dead_letter_brake),
+        address=Address(queue, doubts, clock),
         availabilities=Availabilities(metrics, clock=clock),
         metrics=metrics,
         clock=clock,

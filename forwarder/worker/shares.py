@@ -129,6 +129,7 @@ class Shares:
                     self._end(Halted(None))
                     return
                 place = await self._fleet.attend()
+                await self._process.address.attend()
                 availability.served()
                 self._adjust(tasks, place)
             except UnreachableError as error:

@@ -51,6 +51,7 @@ class Worker:
                 await self._halted(halt)
             elif not self._stopping.orderly.is_set():
                 self._resumed()
+                await first_of(self._know_the_address(), self._stopping.orderly)
                 await Shares(self._process, self._fleet, self._condition, self._halts, self._stopping).run()
         self._condition.be(State.STOPPED)
 
@@ -60,6 +61,10 @@ class Worker:
         if self._process.settings.on_halt == "exit":
             raise ExitOnHaltError(halt.reason, halt.detail)
         await wait_at_most(self._stopping.orderly, _HALT_POLL)
+
+    async def _know_the_address(self) -> None:
+        availability = self._process.availabilities.of(self._process.settings.queue)
+        await availability.until(self._process.address.read)
 
     def _resumed(self) -> None:
         """If a halt is over, what led to it no longer counts: the person who ended it has looked at it."""

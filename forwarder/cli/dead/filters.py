@@ -27,7 +27,8 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask first.")]
 
 _FILTER = {
     "reason": Annotated[
-        str | None, typer.Option(metavar="REASON", help="Only this reason: invalid, rejected, too_large, exhausted.")
+        str | None,
+        typer.Option(metavar="REASON", help="Only this reason: invalid, rejected, too_large, exhausted, erased."),
     ],
     "status": Annotated[str | None, typer.Option(metavar="STATUS", help="Only this status of the API's answer.")],
     "user": Annotated[str | None, typer.Option(metavar="USER", help="Only events of this user.")],

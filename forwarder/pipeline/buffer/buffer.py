@@ -106,6 +106,10 @@ class Buffer:
         """From now on these bounds apply to events and bytes. What exceeds them stays until it is decided."""
         self._max_events, self._max_bytes = limits.events, limits.bytes
 
+    @property
+    def users(self) -> int:
+        return len(self._groups)
+
     def room(self) -> Room:
         events = max(0, min(self._max_events - self.events, self._claimable))
         return Room(events, max(0, self._max_bytes - self.bytes))

@@ -89,6 +89,7 @@ async def test_it_shows_how_it_stands(redis_url: str, redis_client: Redis, queue
             "rejected": 1,
             "too_large": 0,
             "exhausted": 0,
+            "erased": 0,
             "other": 0,
         }
         assert found["limits"]["concurrency"]["most"] == 64

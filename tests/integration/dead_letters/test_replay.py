@@ -60,6 +60,19 @@ async def test_ids_are_replayed_oldest_first_each_once_whatever_their_order(
     assert await waiting(redis_client, queue_name) == [elements[2], elements[7], elements[11]]
 
 
+async def test_events_of_erased_users_stay_unless_they_are_asked_for(redis_client: Redis, queue_name: str) -> None:
+    await bury(redis_client, queue_name, [event("gone", 1), event("gone", 2)], ["gone", "gone"], reason="erased")
+    elements = await many(redis_client, queue_name, 3)
+    letters = of(redis_client, queue_name)
+    for which in (Filter(), Filter(user="gone"), Filter(status="400")):
+        await Replay(letters, TERMS).run(await letters.selection(None, which.for_replay()))
+    assert await waiting(redis_client, queue_name) == elements
+    first, _ = await letters_of(redis_client, queue_name)
+    await Replay(letters, TERMS).run(await letters.selection([first.id], Filter().for_replay()))
+    await Replay(letters, TERMS).run(await letters.selection(None, Filter(reason="erased").for_replay()))
+    assert await letters_of(redis_client, queue_name) == []
+
+
 async def test_what_becomes_a_letter_after_the_selection_is_not_meant(redis_client: Redis, queue_name: str) -> None:
     elements = await many(redis_client, queue_name, 3)
     letters = of(redis_client, queue_name)

@@ -78,6 +78,26 @@ async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redi
     assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0]
 
 
+async def test_a_person_who_ends_misdirected_vouches_for_the_address_for_a_week(
+    redis: Redis, keys: QueueKeys, queue: Queue
+) -> None:
+    misdirected = msgspec.structs.replace(HALT, reason="misdirected", fingerprint="the-address")
+    for halt in (HALT, msgspec.structs.replace(misdirected, fingerprint="")):
+        await queue.write_halt(halt)
+        assert await end_halt(queue) == halt
+        assert await queue.address() == "", "it names no address"
+    await queue.write_halt(misdirected)
+    assert await queue.end_halt(misdirected), "by a worker that uses another address"
+    assert await queue.address() == ""
+    await queue.write_halt(misdirected)
+    assert await end_halt(queue) == misdirected
+    assert await queue.address() == "the-address"
+    assert 604_000 < await redis.ttl(keys.address) <= 604_800
+    await redis.expire(keys.address, 60)
+    await queue.note_address("another")
+    assert (await queue.address(), await redis.ttl(keys.address)) == ("another", 604_800)
+
+
 @pytest.mark.parametrize("text", [b"stop!", b"\xff\xfe", b'"a string"', b"[1]", b'{"reason": 1}', b"{}", b"null"])
 async def test_a_halt_that_a_person_wrote_halts_and_can_be_ended(
     redis: Redis, keys: QueueKeys, queue: Queue, text: bytes

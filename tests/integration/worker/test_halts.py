@@ -96,6 +96,8 @@ async def test_a_replica_with_another_key_takes_over_from_a_halted_one(world: Wo
         (Answer(status=302, location="http://portal.invalid/"), "misdirected"),
         (Answer(status=404), "misdirected"),
         (Answer(status=405), "misdirected"),
+        (Answer(status=451), "misdirected"),
+        (Answer(status=400, body="<html>Bad Request</html>", content_type="text/html"), "misdirected"),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
@@ -223,14 +225,16 @@ async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(world: World) -> None:
         await world.settled()
 
 
-async def test_a_403_for_one_user_and_a_bad_event_of_another_say_different_things(world: World) -> None:
-    world.api.faults = Faults(users={"u": UserAnswer(status=403), "v": UserAnswer(status=400)})
-    await world.push(event("u", 1))
+async def test_a_403_for_one_user_and_bad_events_of_others_say_different_things(world: World) -> None:
+    world.api.faults = Faults(users={"u": UserAnswer(status=403)}, refuse=[Refusal(member="bad")])
+    await world.push(event("u", 1), event("well", 1))
     async with world.service() as service:
-        await eventually(lambda: world.api.posts[403] >= 1)
-        await world.push(event("v", 1))
-        assert (await halted(service))["reason"] == "credentials"
-        await untouched(world.redis, world.queue, 2)
+        await eventually(lambda: world.api.ledger.accepted_events == 1 and world.api.posts[403] >= 1)
+        await world.push(*(event(f"v{n}", n, bad=1) for n in range(10)))
+        await eventually(lambda: world.api.posts[400] == 10 and world.api.posts[403] >= 5)
+        assert (await service.get("/readyz"))[0] == 200
+        now = await world.census()
+        assert (now.waiting + now.claimed, now.accepted) == (now.claimed, 1), "only u's event is left"
 
 
 async def test_the_next_owner_of_a_list_finds_a_halt_that_was_written_before_it_got_the_lease(world: World) -> None:

@@ -441,6 +441,22 @@ CATALOGUE = (
         ("tests/unit/api/pacing/test_trouble.py", "tests/fault/test_one_user.py"),
     ),
     Mutation(
+        5,
+        "a 400 is believed whoever it comes from",
+        "forwarder/api/verdict.py",
+        "case Meaning.MALFORMED if self.doubts.known or answer.is_object:",
+        "case Meaning.MALFORMED if True:",
+        ("tests/unit/api/test_verdict.py", "tests/integration/worker/test_address.py"),
+    ),
+    Mutation(
+        2,
+        "users whom a firewall dislikes halt the service as soon as they are alone",
+        "forwarder/api/doubts.py",
+        "        if mark(user) in self._old:\n",
+        "        if False:\n",
+        ("tests/unit/api/test_verdict.py",),
+    ),
+    Mutation(
         2,
         "batches of many failing users fill the buffer",
         "forwarder/pipeline/buffer/buffer.py",

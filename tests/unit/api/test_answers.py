@@ -2,13 +2,14 @@ from http import HTTPStatus
 
 import pytest
 
-from forwarder.api.answer import Meaning, meaning, retry_after
+from forwarder.api.answer import Meaning, is_object, meaning, retry_after
 from forwarder.outcome import HaltReason, LetterReason
 
 _NAMED = {
     202: None,
     401: Meaning.UNAUTHORIZED,
     413: Meaning.TOO_LARGE,
+    451: Meaning.ERASED,
     **dict.fromkeys((404, 405, 410, 415), Meaning.NO_SUCH_ADDRESS),
     **dict.fromkeys((403, 407), Meaning.SUSPECT),
     **dict.fromkeys((408, 425, 429), Meaning.TRANSIENT),
@@ -93,6 +94,18 @@ def test_an_unreadable_date_of_the_answer_does_no_harm(date: str) -> None:
     assert retry_after({"Retry-After": DATE, "Date": date}) is None
 
 
+@pytest.mark.parametrize("body", [b"{}", b' {"error":"unauthorized"}\n', '{"ü":1}'.encode()])
+def test_a_body_is_an_object_as_the_apis_is(body: bytes) -> None:
+    assert is_object(body)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"[]", b'"{}"', b"null", b"<html>", b"{", b"{}{}", b"\x1f\x8b\x08", b'{"a":"\xff"}', b"[" * 60_000]
+)
+def test_any_other_body_is_not(body: bytes) -> None:
+    assert not is_object(body)
+
+
 def test_the_reasons_are_closed_sets() -> None:
-    assert [str(reason) for reason in LetterReason] == ["invalid", "rejected", "too_large", "exhausted"]
+    assert [str(reason) for reason in LetterReason] == ["invalid", "rejected", "too_large", "exhausted", "erased"]
     assert [str(reason) for reason in HaltReason] == ["credentials", "misdirected", "dead_letter_brake"]

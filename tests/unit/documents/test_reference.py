@@ -64,7 +64,7 @@ def test_every_status_has_the_meaning_that_the_table_of_answers_gives_it() -> No
 
 def test_every_meaning_has_a_row() -> None:
     rows = [row[1] for row in table("answers")]
-    assert sorted(rows) == sorted([*(f"`{what}`" for what in Meaning), "accepted", "unanswered"])
+    assert sorted(rows) == sorted([*(f"`{what}`" for what in Meaning), "accepted", "unanswered", "unreadable"])
 
 
 @pytest.mark.parametrize(("name", "reasons"), [("halts", HaltReason), ("letters", LetterReason)])

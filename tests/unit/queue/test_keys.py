@@ -31,6 +31,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "move": "{events}:move",
         "moved": "{events}:moved",
         "halt": "{events}:halt",
+        "address": "{events}:address",
         "recognized": "{events}:recognized",
         "shards": "{events}:shards",
         "workers": "{events}:workers",

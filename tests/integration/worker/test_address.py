@@ -1,0 +1,130 @@
+"""What a worker knows of its API address, and what Redis remembers of it."""
+
+import pytest
+
+from forwarder.api.credentials import Credentials
+from forwarder.api.doubts import Doubts
+from forwarder.dead_letters.letters import Letters
+from forwarder.dead_letters.selection import Filter
+from forwarder.operations.resume import end_halt
+from forwarder.queue.keys import QueueKeys
+from forwarder.queue.queue import Queue
+from forwarder.simulator import Answer, Faults, UserAnswer
+from forwarder.worker.address import Address
+from tests.support.faults import fault
+from tests.support.service import event, eventually
+from tests.support.world import World
+
+#: What a load balancer, or a TLS port that gets plain HTTP, answers to everything.
+BAD_REQUEST = Answer(status=400, body="<html>400 Bad Request</html>", content_type="text/html")
+
+
+def users(status: int, *names: str) -> Faults:
+    return Faults(users={name: UserAnswer(status=status) for name in names})
+
+
+async def letters(world: World) -> dict[str, str]:
+    """The reasons of the dead letters, by user."""
+    found = Letters(Queue(world.redis, world.queue, 1)).select(Filter())
+    return {letter.user_id: letter.reason async for letter in found}
+
+
+async def test_a_later_worker_knows_the_address_that_an_earlier_one_has_used(world: World) -> None:
+    await world.push(event("well", 1))
+    queue = Queue(world.redis, world.queue, 1)
+    async with world.service():
+        await world.settled()
+        await eventually(queue.address, what="the address is remembered")
+    await world.redis.expire(QueueKeys(world.queue).address, 60)
+    world.api.faults = users(404, "a", "b", "c", "d")
+    await world.push(*(event(user, 1) for user in "abcd"))
+    async with world.service():
+        await world.settled()
+        assert await letters(world) == dict.fromkeys("abcd", "rejected")
+        assert await world.redis.ttl(QueueKeys(world.queue).address) <= 60, "nothing was accepted since"
+        await world.push(event("well", 2))
+        await eventually(lambda: _renewed(world), what="it is remembered for a week from now")
+
+
+async def _renewed(world: World) -> bool:
+    return bool(await world.redis.ttl(QueueKeys(world.queue).address) > 600_000)
+
+
+async def test_with_each_heartbeat_a_worker_learns_from_the_others_and_notes_its_own_202_once_an_hour(
+    world: World,
+) -> None:
+    queue, key, now = Queue(world.redis, world.queue, 1), QueueKeys(world.queue).address, 0.0
+    doubts = Doubts(Credentials("a-key", None), "mine")
+    address = Address(queue, doubts, lambda: now)
+    await queue.note_address("another")
+    await address.attend()
+    assert (doubts.known, await queue.address()) == (False, "another")
+    await queue.note_address("mine")
+    await address.attend()
+    assert doubts.known
+    notes = []
+    for moment in range(0, 3 * 3600, 600):
+        now = float(moment)
+        await world.redis.delete(key)
+        doubts.accepted()
+        await address.attend()
+        notes.append(await queue.address() == "mine")
+    assert [n for n, noted in enumerate(notes) if noted] == [0, 6, 12]
+    await world.redis.delete(key)
+    now += 3600
+    await address.attend()
+    await address.attend()
+    assert await queue.address() == "mine", "the last 202 is within the last hour but one"
+    await world.redis.delete(key)
+    now += 3600
+    await address.attend()
+    assert await queue.address() == "", "nothing was accepted since"
+
+
+@fault(
+    "API",
+    "an address that has never answered 202 answers 400 in HTML to everything",
+    "the service halts; after `resume` the 400 is believed",
+    keeps=(1, 5),
+)
+async def test_after_a_resume_the_address_is_believed_by_whichever_process_comes_next(world: World) -> None:
+    world.api.faults = Faults(status_all=BAD_REQUEST)
+    await world.push(*(event(f"u{n}", n) for n in range(5)))
+    queue = Queue(world.redis, world.queue, 1)
+    async with world.service():
+        halt = await eventually(queue.halt, what="the service halts")
+        assert halt.reason == "misdirected"
+        assert "malformed" in halt.detail
+        assert "proxy" in halt.detail
+        assert (await world.census()).letters == 0
+    await end_halt(queue)
+    async with world.service():
+        await world.settled()
+    assert set((await letters(world)).values()) == {"rejected"}
+
+
+async def test_a_single_user_at_a_wrong_address_suffices_where_it_is_the_only_one(world: World) -> None:
+    world.api.faults = Faults(status_all=Answer(status=404))
+    await world.push(event("u", 1))
+    async with world.service():
+        halt = await eventually(Queue(world.redis, world.queue, 1).halt, what="the service halts")
+    assert "all users with events here" in halt.detail
+    assert world.api.posts[404] == 3
+
+
+@pytest.mark.parametrize("status", [451, 404])
+@fault(
+    "API",
+    "451 for an erased user, or 404 for an unknown one, with twenty events",
+    "one POST; all of them become dead letters",
+    keeps=(1,),
+)
+async def test_the_events_of_an_erased_user_go_together_and_one_post_decides(world: World, status: int) -> None:
+    await world.push(event("well", 1))
+    async with world.service():
+        await world.settled()
+        world.api.faults = users(status, "gone")
+        await world.push(*(event("gone", n) for n in range(20)))
+        await world.settled()
+    assert await letters(world) == {"gone": "erased" if status == 451 else "rejected"}
+    assert ((await world.census()).letters, world.api.posts[status]) == (20, 1)
