@@ -57,7 +57,7 @@ def test_yamllint_finds_nothing() -> None:
 
 @pytest.mark.parametrize("name", [name for name in SERVICES if name not in OURS])
 def test_every_image_is_pinned_to_a_patch_and_names_no_registry(name: str) -> None:
-    assert re.fullmatch(r"[a-z]+(/[a-z]+)?:v?\d+\.\d+\.\d+(-alpine)?", SERVICES[name]["image"])
+    assert re.fullmatch(r"[a-z]+(/[a-z]+)?:v?\d+\.\d+\.\d+(-alpine)?(@sha256:[0-9a-f]{64})?", SERVICES[name]["image"])
 
 
 @pytest.mark.parametrize("name", SERVICES)

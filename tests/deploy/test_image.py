@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +16,7 @@ from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
 from tests.programs.image import ROOT, USER, instructions
+from tests.programs.materials import direct, pins
 from tests.support.service import event, eventually, free_port, running, settings
 
 PIN = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; .+)?")
@@ -39,7 +43,7 @@ def test_hadolint_finds_nothing(tmp_path: Path) -> None:
 def test_the_base_is_pinned_to_a_patch_and_named_twice_alike() -> None:
     bases = {rest.split()[0] for word, rest in instructions() if word == "FROM"}
     assert len(bases) == 1
-    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+", bases.pop())
+    assert re.fullmatch(r"python:3\.\d+\.\d+-slim-\w+(@sha256:[0-9a-f]{64})?", bases.pop())
 
 
 def test_the_image_runs_as_a_number_that_is_not_root() -> None:
@@ -102,3 +106,58 @@ def test_constraints_are_plain_pins_of_other_projects() -> None:
         assert PIN.fullmatch(pin), pin
         assert not pin.startswith("forwarder==")
     assert not any("://" in line for line in lines)
+
+
+def locked(name: str) -> dict[str, tuple[str, set[str]]]:
+    """The version and the hashes of each project in a list under deploy/."""
+    text = (ROOT / "deploy" / name).read_text()
+    assert "://" not in text
+    entries = "".join(line + "\n" for line in text.splitlines() if not line.startswith("#")).replace("\\\n", "")
+    found = {}
+    for entry in entries.splitlines():
+        pin, *hashes = re.split(r"\s+--hash=", entry.strip())
+        assert PIN.fullmatch(pin.strip()), entry
+        project, version = re.split("==| ", pin)[:2]
+        assert hashes, entry
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", each) for each in hashes), entry
+        found[project] = (version, set(hashes))
+    return found
+
+
+def test_everything_that_the_image_installs_has_a_hash_and_the_version_of_the_constraints() -> None:
+    runtime = locked("requirements.txt")
+    assert runtime.keys() >= direct()
+    assert {name: version for name, (version, _) in runtime.items()}.items() <= pins().items()
+    backend = locked("requirements-build.txt")
+    (wanted,) = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]
+    assert wanted == f"hatchling=={backend['hatchling'][0]}"
+    for name in backend.keys() & pins().keys():
+        assert backend[name][0] == pins()[name]
+
+
+def test_the_image_takes_nothing_from_elsewhere_that_has_no_hash() -> None:
+    (steps,) = [rest for word, rest in instructions() if word == "RUN"]
+    for step in (step.split() for step in steps.split("&&")):
+        if {"install", "wheel"} & {*step}:
+            assert {"--require-hashes", "--no-index"} & {*step}, step
+        if "wheel" in step:
+            assert "--no-build-isolation" in step, "what builds it is installed before, by its hash"
+
+
+def test_a_forged_package_is_not_installed(tmp_path: Path) -> None:
+    """A mirror offers others of the same names and versions; nothing of them is run."""
+    (offered := tmp_path / "offered").mkdir()
+    for name, (version, _) in locked("requirements-build.txt").items():
+        stem = f"{name.replace('-', '_')}-{version}"
+        with zipfile.ZipFile(offered / f"{stem}-py3-none-any.whl", "w") as wheel:
+            wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+            wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+            wheel.writestr(f"{stem}.dist-info/RECORD", "")
+    (steps,) = [rest for word, rest in instructions() if word == "RUN"]
+    (options,) = [step.partition(" install ")[2] for step in steps.split("&&") if "requirements-build.txt" in step]
+    pip = [sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--no-index"]
+    command = [*pip, f"--find-links={offered}", "--no-deps", *options.split()]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    ran = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode != 0
+    assert "DO NOT MATCH THE HASHES" in ran.stderr

@@ -45,7 +45,7 @@ def build(folder: Path) -> Path:
                 for name in names:
                     _copy(ROOT / name, source / target)
             case "RUN":
-                command = rest.replace("/opt/", f"{folder}/opt/").replace("/wheels", f"{folder}/wheels")
+                command = rest.replace("/opt/", f"{folder}/opt/").replace("/build/", f"{folder}/build/")
                 subprocess.run(["sh", "-euc", command], cwd=source, env=_ENVIRONMENT, check=True)
     return folder / "opt"
 
