@@ -2,6 +2,8 @@
 
 courier         one POST, one verdict: sends, gives the permit back, judges, counts and logs
 client          sends one POST once
+connections     how long a connection is used, and whether a POST has got one
+failure         why a POST got no answer: judges exceptions
 request         the URL, the headers and the body of a POST
 answer          the answer to one POST, and what a status means
 verdict         turns an answer into accept, bisect, refuse, retry or halt

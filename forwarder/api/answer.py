@@ -8,14 +8,23 @@ says about the API's health), ``metrics.STATUSES`` (whether it has a label of it
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from typing import Literal
 
 #: A Retry-After is obeyed up to this many seconds. A 429 with `Retry-After: 86400` would stop everyone for a day.
 _LONGEST_RETRY_AFTER = 600.0
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
+
+
+#: Why no status came back: the connection was refused, or reset; this machine has no route; nothing came in time; the
+#: name is not known; TLS failed; this machine has no descriptor, memory, port or thread for a connection; what came is
+#: not an HTTP answer.
+Cause = Literal["refused", "reset", "unreachable", "timeout", "dns", "tls", "no_socket", "unreadable", "other"]
 
 
 class Meaning(StrEnum):
@@ -55,11 +64,12 @@ class Declined:
 class Unanswered:
     """No status came back."""
 
-    #: A word from a closed set, for metrics and logs: refused (the connection was), reset, timeout, dns, tls,
-    #: no_socket (this machine has no descriptor or no memory for one), other.
-    cause: str
+    #: For metrics, logs and dead letters.
+    cause: Cause
     #: Whether the request may have arrived. Sending it again may then double its events.
     ambiguous: bool
+    #: The same for people, such as ``Connection refused (ECONNREFUSED)``. It contains nothing that the API has said.
+    reason: str = ""
 
 
 Answer = Registered | Declined | Unanswered
@@ -100,15 +110,22 @@ def is_object(body: bytes) -> bool:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that an answer asks to wait, at most ten minutes; None if it does not ask, or in no valid form.
 
-    Reads both forms of RFC 9110, section 10.2.3. A date is compared with the answer's own ``Date``, so the clocks of
-    the two machines need not agree: a ``Retry-After`` that is half a minute after ``Date`` gives 30.0.
+    Reads both forms of RFC 9110, section 10.2.3, and seconds with a fraction, as some proxies send them. A date is
+    compared with the answer's own ``Date``, so the clocks of the two machines need not agree: a ``Retry-After`` that is
+    half a minute after ``Date`` gives 30.0.
     """
     value = headers.get("Retry-After", "").strip()
-    if value.isascii() and value.isdigit():
-        return min(float(value[:9]), _LONGEST_RETRY_AFTER)
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _LONGEST_RETRY_AFTER)
     try:
-        until = parsedate_to_datetime(value)
-        now = parsedate_to_datetime(headers["Date"]) if "Date" in headers else datetime.now(UTC)
+        until = _moment(value)
+        now = _moment(headers["Date"]) if "Date" in headers else datetime.now(UTC)
         return min(max(0.0, (until - now).total_seconds()), _LONGEST_RETRY_AFTER)
-    except (ValueError, TypeError, OverflowError):  # not a date, a date without a zone, or a date out of range
+    except (ValueError, TypeError, OverflowError):  # not a date, or out of range
         return None
+
+
+def _moment(date: str) -> datetime:
+    """The moment of a date in one of HTTP's three forms (RFC 9110, section 5.6.7). A date without a zone is in UTC."""
+    moment = parsedate_to_datetime(date)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

@@ -8,6 +8,7 @@ import structlog
 
 from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
+from forwarder.api.connections import connected
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
 from forwarder.api.verdict import Judge, Retry, Tries, Verdict
 from forwarder.metrics import Metrics, status_label
@@ -70,7 +71,8 @@ class Courier:
         try:
             answer = await self._client.post(user, bodies)
         except asyncio.CancelledError:
-            self._metrics.posts_ambiguous.inc()
+            if connected():
+                self._metrics.posts_ambiguous.inc()
             self.pacer.unused(permit)
             raise
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
@@ -82,6 +84,7 @@ class Courier:
     def _record(self, events: int, answer: Answer, verdict: Verdict, seconds: float) -> None:
         self._metrics.post_duration.observe(seconds)
         self._metrics.post_events.observe(events)
+        reason: dict[str, str] = {}
         match answer:
             case Registered():
                 self._metrics.posts_accepted.inc()
@@ -91,7 +94,7 @@ class Courier:
             case Declined():
                 status = status_label(answer.status)
             case Unanswered():
-                status = answer.cause
+                status, reason = answer.cause, {"reason": answer.reason}
                 if answer.ambiguous:
                     self._metrics.posts_ambiguous.inc()
             case _:
@@ -105,5 +108,6 @@ class Courier:
             events=events,
             seconds=round(seconds, 3),
             verdict=type(verdict).__name__.lower(),
-            repeats=True,
+            repeats=" ".join((status, *reason.values())),
+            **reason,
         )

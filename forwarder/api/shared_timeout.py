@@ -36,14 +36,24 @@ class SharedTimeout:
         if self._timer is None:
             self._wake()
         try:
-            return await work
+            result = await work
         except asyncio.CancelledError:
-            # As asyncio.timeout does: if somebody else has cancelled the task too, that cancellation must not be lost.
-            if task not in self._ends and task.uncancel() <= cancelling:
+            # If somebody else has cancelled the task too, that cancellation must not be lost.
+            if self._ended_late(task) and task.cancelling() <= cancelling:
                 raise TimeoutError from None
             raise
-        finally:
-            self._ends.pop(task, None)
+        except BaseException:
+            self._ended_late(task)
+            raise
+        self._ended_late(task)
+        return result
+
+    def _ended_late(self, task: asyncio.Task[Any]) -> bool:
+        """Whether the time had run out. If so, takes our cancellation back, however the work ended."""
+        if self._ends.pop(task, None) is not None:
+            return False
+        task.uncancel()
+        return True
 
     def _wake(self) -> None:
         """Cancels the tasks whose time has run out, and sets the timer for the next one, if there is one."""

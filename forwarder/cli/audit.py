@@ -1,6 +1,5 @@
 """`forwarder audit`."""
 
-import asyncio
 import operator
 from collections.abc import Mapping
 from functools import reduce
@@ -8,7 +7,7 @@ from functools import reduce
 import typer
 from rich.text import Text
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, out
@@ -29,7 +28,7 @@ def audit(*, as_json: Json = False) -> None:
         (_print_json if as_json else _print)(found, settings.queue)
         return EXIT_FAILURE if any(census.imbalance for census in found.values()) else 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 def _print_json(found: Mapping[str, Census], queue: str) -> None:

@@ -1,13 +1,12 @@
 """`forwarder check`."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 
 import typer
 from rich.text import Text
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.cli.connection import queue_of
@@ -37,7 +36,7 @@ def check(*, as_json: Json = False) -> None:
             _print(findings)
         return EXIT_FAILURE if any(finding.grade == "failure" for finding in findings) else 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 def _print(findings: Sequence[Finding]) -> None:

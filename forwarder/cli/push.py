@@ -1,6 +1,5 @@
 """`forwarder push`."""
 
-import asyncio
 import gzip
 import sys
 from collections.abc import Iterator
@@ -10,7 +9,7 @@ from typing import Annotated, BinaryIO, cast
 
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.ndjson import Lines, Pushed, push_lines
 from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import Problems, out, problem
@@ -44,7 +43,7 @@ def push(
             return 128 + lines.signal if lines.signal else EXIT_FAILURE  # the code that a shell reports for a signal
         return EXIT_FAILURE if pushed.wrong else 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 def _producer(settings: config.Settings) -> Producer:

@@ -1,12 +1,11 @@
 """`forwarder reshard`."""
 
-import asyncio
 from collections.abc import Mapping
 from typing import Annotated
 
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.options import EXIT_FAILURE, DryRun
 from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
@@ -31,7 +30,7 @@ def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> N
     """
     settings = config.load()
     try:
-        code = asyncio.run(_reshard(settings, shards, move=move, dry_run=dry_run))
+        code = loop.run(_reshard(settings, shards, move=move, dry_run=dry_run))
     except KeyboardInterrupt:
         problem("interrupted; nothing is lost. To finish, run the same command again")
         raise

@@ -1,11 +1,10 @@
 """`forwarder resume`."""
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.connection import queue_of
 from forwarder.cli.output import out
 from forwarder.logs.printable import visible
@@ -29,7 +28,7 @@ def resume(
         async with queue_of(settings) as queue:
             return await end_halt(queue, allow_refusals=allow_refusals)
 
-    halt = asyncio.run(work())
+    halt = loop.run(work())
     if halt is None:
         out.print("The service was not halted.")
     else:

@@ -1,6 +1,5 @@
 """`forwarder run`."""
 
-import asyncio
 import gc
 import logging
 import os
@@ -10,7 +9,7 @@ from typing import Annotated
 import structlog
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.logs import Format
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
@@ -40,7 +39,7 @@ def run(
     for warning in settings.warnings():
         log.warning(warning)
     _collect_rarely()
-    asyncio.run(Service(settings, systemd=Systemd(os.environ)).run())
+    loop.run(Service(settings, systemd=Systemd(os.environ)).run())
 
 
 def _collect_rarely() -> None:

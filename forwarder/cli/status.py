@@ -1,6 +1,5 @@
 """`forwarder status`."""
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import asdict
 
@@ -8,7 +7,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
@@ -32,7 +31,7 @@ def status(*, as_json: Json = False) -> None:
         async with queue_of(settings) as queue:
             return await survey(queue)
 
-    found = asyncio.run(work())
+    found = loop.run(work())
     if as_json:
         as_line(_json(found))
     else:

@@ -41,6 +41,9 @@ _CAUSES = {
     "refused": "the last connection was refused",
     "dns": "the host name of the API could not be resolved",
     "tls": "no secure connection to the API could be made",
+    "unreachable": "this machine had no way to the API",
+    "no_socket": "this machine had no descriptor, memory or port for a connection",
+    "unreadable": "what came back was not an HTTP answer",
     "429": "the last answer was 429, too many requests",
 }
 _ONE_OBJECT = "An element is one JSON object in UTF-8."

@@ -128,5 +128,5 @@ async def _api(api: Api, url: str) -> Finding:
                 "failure",
                 f"{url} answers {status} to a request without events, not 400: check FORWARDER_API_URL",
             )
-        case Unanswered(cause=cause):
-            return Finding("api", "failure", f"{url} does not answer: {cause}; check FORWARDER_API_URL")
+        case Unanswered(cause=cause, reason=reason):
+            return Finding("api", "failure", f"{url} does not answer ({cause}): {reason}; check FORWARDER_API_URL")

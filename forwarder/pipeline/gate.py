@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from forwarder.cancellation import raise_if_cancelled
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.outcome import Halt
 from forwarder.queue.lease import Lease
@@ -97,9 +98,17 @@ class Gate:
 
     @contextmanager
     def losing(self) -> Iterator[None]:
-        """Closes the gate if the body raises that the lease is lost, or that Redis went back in time."""
+        """Closes the gate if the body raises that the lease is lost, or that Redis went back in time.
+
+        It also does so if a library cancels what nobody has cancelled. The task would end silently and leave its events
+        claimed; now this ownership ends, and the next one adopts them.
+        """
         try:
             yield
         except (LeaseLostError, RolledBackError) as error:
             self.lost = True
             self.close(Lost(str(error)))
+        except asyncio.CancelledError:
+            raise_if_cancelled()
+            self.lost = True
+            self.close(Lost("a part of the work was cancelled, and not by this program"))

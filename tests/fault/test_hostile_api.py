@@ -8,7 +8,9 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
@@ -16,19 +18,24 @@ from aiohttp import web
 from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
+from tests.support.faults import fault
 from tests.support.servers.raw_api import RawApi, raw
 from tests.support.service import (
     KEY,
     WorkerProcess,
+    body,
     census,
     command,
     environment,
     event,
     eventually,
     fetch,
+    fresh_command,
+    same_json,
     settings,
     settled,
 )
+from tests.support.world import World
 
 Start = Callable[..., WorkerProcess]
 
@@ -119,6 +126,36 @@ async def test_an_answer_that_unpacks_to_gigabytes_is_not_unpacked(
         assert process.peak - before < 16 * 1024 * 1024
 
 
+@fault(
+    "API",
+    "the HTTP client cancels a POST that nobody has cancelled",
+    "it is retried in order, and counted as one that may have arrived",
+    keeps=(1, 2),
+)
+async def test_a_post_that_the_library_cancels_is_retried_in_order(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = aiohttp.ClientSession._request
+    sent = 0
+
+    async def cancelling(*given: Any, **others: Any) -> aiohttp.ClientResponse:
+        nonlocal sent
+        response = await request(*given, **others)
+        sent += 1
+        if sent == 1:
+            raise asyncio.CancelledError
+        return response
+
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", cancelling)
+    elements = [event("u", n) for n in range(5)]
+    await world.push(*elements)
+    async with world.service(max_events_per_post=1) as service:
+        now = await world.settled()
+        await service.shows("forwarder_posts_ambiguous_total 1.0")
+    assert (now.accepted, now.claimed) == (5, 0)
+    assert same_json(world.api.ledger.events("u"), map(body, [elements[0], *elements]))
+
+
 def context(issuer: trustme.CA, name: str) -> ssl.SSLContext:
     found = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     issuer.issue_cert(name).configure_cert(found)
@@ -134,7 +171,19 @@ def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     return found
 
 
-@pytest.mark.parametrize("wrong", ["authority", "name", None])
+_SAID = {
+    "authority": "the certificate is not valid: unable to get local issuer certificate",
+    "name": "the certificate is not valid: Hostname mismatch, certificate is not valid for 'localhost'",
+}
+
+
+@pytest.mark.parametrize("wrong", [*_SAID, None])
+@fault(
+    "API",
+    "its certificate is for another name, or from an unknown authority",
+    "nothing is sent; the log and `forwarder check` say what is wrong with it",
+    keeps=(1, 5),
+)
 async def test_the_key_goes_only_to_who_proves_to_be_the_api(
     redis_url: str,
     redis_client: Redis,
@@ -159,9 +208,13 @@ async def test_the_key_goes_only_to_who_proves_to_be_the_api(
             await settled(redis_client, queue_name)
             assert seen == ["Basic " + base64.b64encode(f":{KEY}".encode()).decode()]
             return
-        await eventually(
-            lambda: any(line.get("status") == "tls" for line in process.lines()), what="the log says that it is TLS"
-        )
+        line = await eventually(lambda: next((each for each in process.lines() if each.get("status") == "tls"), None))
+        assert line["reason"] == _SAID[wrong]
+        await eventually(lambda: posts(process, at_least=3))
+        assert [each["event"] for each in process.lines()].count("POST not accepted") == 1, "once in ten seconds"
+        given = environment(settings(redis_url, queue_name, api, api_url=f"https://{address}"))
+        _, out, _ = await fresh_command("check", environment=given)
+        assert f"does not answer (tls): {_SAID[wrong]}" in out
         now = await census(redis_client, queue_name)
         assert (seen, now.claimed, now.letters) == ([], 1, 0)
         await process.stopped()  # before the server, which would else leave a connection amid its handshake

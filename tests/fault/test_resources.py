@@ -4,6 +4,7 @@ import asyncio
 import os
 import resource
 import signal
+import time
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -15,7 +16,18 @@ from forwarder.queue.keys import Keys
 from forwarder.simulator import Faults, RandomAnswer, Simulator, UserAnswer
 from tests.support.faults import fault
 from tests.support.promises import check, observed
-from tests.support.service import WorkerProcess, census, event, eventually, fetch, settings, settled
+from tests.support.service import (
+    WorkerProcess,
+    census,
+    environment,
+    event,
+    eventually,
+    fetch,
+    fresh_command,
+    settings,
+    settled,
+)
+from tests.support.world import World
 
 Start = Callable[..., WorkerProcess]
 
@@ -194,6 +206,42 @@ async def test_a_name_of_the_api_that_does_not_resolve_is_an_outage(
     worker(settings(redis_url, queue_name, api))
     await settled(redis_client, queue_name)
     assert api.ledger.accepted_events == 20
+
+
+#: A name server that does not answer: the C library waits for it, usually for 20 s. It
+#: stands in a `sitecustomize`, so that the process under test has no hook for it.
+_SILENT_SERVER = """
+import socket, time
+_resolve = socket.getaddrinfo
+def getaddrinfo(host, *others, **more):
+    if host == "silent.example":
+        time.sleep(60)
+    return _resolve(host, *others, **more)
+socket.getaddrinfo = getaddrinfo
+"""
+
+
+@fault(
+    "machine",
+    "the name server is silent",
+    "the service waits; `forwarder check` and a service that stops do not wait for it",
+    keeps=(1, 6),
+)
+async def test_a_process_that_has_finished_does_not_wait_for_a_silent_name_server(
+    world: World, worker: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(_SILENT_SERVER)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    await world.push(event("u", 1))
+    given = world.settings(api_url="http://silent.example", request_timeout=0.5)
+    process = worker(given, fresh=True)
+    (line,) = await eventually(lambda: lines_of(process, "POST not accepted"))
+    assert (line["status"], line["reason"]) == ("timeout", "no connection in time")
+    begun = time.monotonic()
+    assert await process.stopped() == 0
+    code, out, _ = await fresh_command("check", environment=environment(given))
+    assert (code, "does not answer (timeout): no connection in time" in out) == (1, True)
+    assert time.monotonic() - begun < 40, "less than one look-up takes"
 
 
 @fault("machine", "the name of Redis does not resolve", "the service waits, says so, and can be stopped", keeps=(1,))

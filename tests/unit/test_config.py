@@ -5,6 +5,7 @@ from pydantic import SecretStr
 
 from forwarder import config
 from forwarder.errors import ConfigurationError
+from tests.support.faults import fault
 
 SECRET = "S3CRET"
 
@@ -244,6 +245,12 @@ def test_every_secret_may_have_a_byte_order_mark_blanks_and_line_ends_around_it(
         ("{}\0", "contains a control character, or one that is invisible: type it anew"),
         ("{}\u200bx", "contains a control character, or one that is invisible: type it anew"),
     ],
+)
+@fault(
+    "machine",
+    "a key or its file has a byte order mark, blanks or quotation marks around it",
+    "blanks and the mark are ignored; a quoted key is refused with a line that says so",
+    keeps=(5,),
 )
 def test_no_secret_is_used_in_a_form_that_nobody_meant(name: str, spoilt: str, said: str, tmp_path: Path) -> None:
     text = spoilt.format(SECRETS[name])

@@ -1,12 +1,11 @@
 """`forwarder dead list`, `show`, `export` and `delete`."""
 
-import asyncio
 import sys
 from typing import Annotated
 
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.dead.filters import (
     Every,
     Ids,
@@ -49,7 +48,7 @@ def dead_list(
         async with letters_of(settings) as letters:
             await print_list(letters.select(which), as_json=as_json)
 
-    asyncio.run(work())
+    loop.run(work())
 
 
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:
@@ -83,7 +82,7 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         print_letter(letter, why, command, as_json=as_json)
         return 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 @with_filter
@@ -107,7 +106,7 @@ def dead_export(
         print_missing(selection.missing)
         return EXIT_FAILURE if left_out or selection.missing else 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 async def _export(letters: Letters, selection: Selection, max_bytes: int) -> int:
@@ -161,4 +160,4 @@ def dead_delete(
             print_missing(selection.missing)
         return EXIT_FAILURE if selection.missing else 0
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config
+from forwarder import config, loop
 from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, letters_of, must_be_clear, with_filter
 from forwarder.cli.dead.output import question
 from forwarder.cli.dead.report import print_json, print_report, print_unfinished, state_of
@@ -97,7 +97,7 @@ def dead_replay(
             print_report(replay, selection, edited=terms.edit is not None, dry_run=dry_run)
         return _exit_code(replay.report, selection)
 
-    raise typer.Exit(asyncio.run(work()))
+    raise typer.Exit(loop.run(work()))
 
 
 def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:

@@ -17,6 +17,7 @@ from redis.exceptions import (
     RedisError,
 )
 
+from forwarder.cancellation import raise_if_cancelled
 from forwarder.errors import ConfigurationError, DeniedError, UnreachableError
 from forwarder.logs.redaction import hide
 from forwarder.queue.wire import cluster as clusters
@@ -108,25 +109,17 @@ def translated() -> Iterator[None]:
 
     Raises:
         UnreachableError: any error of redis-py; :exc:`DeniedError` if a password or a right is missing.
-        asyncio.CancelledError: the task was cancelled meanwhile, even if redis-py swallowed the cancellation.
-            redis-py uses ``asyncio.wait_for``, which before Python 3.12 loses a cancellation that arrives together
-            with the result (https://github.com/python/cpython/issues/86296). The task would then never end.
+        asyncio.CancelledError: this task was cancelled meanwhile, even if redis-py swallowed the cancellation.
     """
     try:
         yield
     except (RedisError, OSError) as error:
-        _be_cancelled()
+        raise_if_cancelled()
         kind = DeniedError if isinstance(error, _DENIALS) else UnreachableError
         raise kind(said(error)) from error
     except asyncio.CancelledError as error:
         # Tasks that wait for the same connection to close share one future (StreamWriter.wait_closed): if one task
         # is cancelled, all of them get a CancelledError. A task group would take it for a cancellation of this task.
-        _be_cancelled()
+        raise_if_cancelled()
         raise UnreachableError("the connection was being closed") from error
-    _be_cancelled()
-
-
-def _be_cancelled() -> None:
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
-        raise asyncio.CancelledError
+    raise_if_cancelled()

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
+from forwarder.cancellation import cancellations
 from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
 from forwarder.queue.wire.refusals import refusal, said
@@ -34,7 +35,7 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     If not all replies were read, for example because the task was cancelled, the connection is closed: its next user
     would take the rest for its own replies. Usually redis-py has closed it already.
     """
-    cancelled = _cancellations()
+    cancelled = cancellations()
     replies: list[Reply] = []
     lost: list[Reply] = []
     try:
@@ -54,7 +55,7 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
         if len(replies) < len(commands):
             await connection.disconnect(nowait=True)
         await pool.release(connection)
-    if _cancellations() > cancelled:
+    if cancellations() > cancelled:
         raise asyncio.CancelledError
     return replies + lost
 
@@ -88,12 +89,6 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
             connection.disconnect()
         pool.release(connection)
     return replies + lost
-
-
-def _cancellations() -> int:
-    """How often this task was cancelled. redis-py may swallow a cancellation: see :mod:`connection`."""
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[Reply]:

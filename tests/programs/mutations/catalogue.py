@@ -9,6 +9,7 @@ _MODEL = "tests/property/test_queue_model.py"
 _FULL = "tests/fault/test_full_redis.py"
 _DELIVERY = "tests/integration/pipeline/test_delivery.py"
 _HALTS = "tests/integration/worker/test_halts.py"
+_POST = "tests/integration/api/test_post.py"
 _RESOURCES = "tests/fault/test_resources.py"
 _PUSH = "tests/e2e/test_push_interrupted.py"
 _REPLIES = "tests/fault/test_producer_replies.py"
@@ -412,8 +413,8 @@ CATALOGUE = (
         6,
         "a POST that ends with its ownership keeps its place for ever",
         "forwarder/api/courier.py",
-        "            self._metrics.posts_ambiguous.inc()\n            self.pacer.unused(permit)\n            raise",
-        "            self._metrics.posts_ambiguous.inc()\n            raise",
+        "                self._metrics.posts_ambiguous.inc()\n            self.pacer.unused(permit)\n            raise",
+        "                self._metrics.posts_ambiguous.inc()\n            raise",
         ("tests/fault/test_hours.py", "tests/property/test_schedules.py"),
     ),
     Mutation(
@@ -636,9 +637,49 @@ CATALOGUE = (
         3,
         "a POST that had no descriptor is said to have perhaps arrived",
         "forwarder/api/client.py",
-        'Unanswered("no_socket", ambiguous=False)',
-        'Unanswered("no_socket", ambiguous=True)',
-        (_RESOURCES,),
+        "        begin()\n",
+        "",
+        (_RESOURCES, _POST),
+    ),
+    Mutation(
+        1,
+        "an error that nobody expected ends the worker",
+        "forwarder/api/client.py",
+        "except Exception as error:",
+        "except OSError as error:",
+        (_POST,),
+    ),
+    Mutation(
+        2,
+        "a POST that a library cancels ends its delivery",
+        "forwarder/api/client.py",
+        "            raise_if_cancelled()\n            return",
+        "            raise\n            return",
+        (_POST,),
+    ),
+    Mutation(
+        2,
+        "a part of an ownership that a library cancels ends silently",
+        "forwarder/pipeline/gate.py",
+        "            raise_if_cancelled()\n",
+        "            raise\n",
+        ("tests/unit/pipeline/test_gate.py",),
+    ),
+    Mutation(
+        6,
+        "a busy connection lasts for ever",
+        "forwarder/api/connections.py",
+        "self._clock() < connection.protocol.ends",
+        "True",
+        (_POST,),
+    ),
+    Mutation(
+        7,
+        "the headers of an answer have no limit together",
+        "forwarder/api/connections.py",
+        "if self._head > _MOST_HEAD:",
+        "if False:",
+        (_POST,),
     ),
     Mutation(
         3,

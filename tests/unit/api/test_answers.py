@@ -48,7 +48,10 @@ def test_nothing_but_202_is_acceptance() -> None:
 
 @pytest.mark.parametrize(
     ("value", "seconds"),
-    [("0", 0.0), ("1", 1.0), (" 30 ", 30.0), ("600", 600.0), ("601", 600.0), ("9" * 5000, 600.0)],
+    [
+        *[("0", 0.0), ("1", 1.0), (" 30 ", 30.0), ("600", 600.0), ("601", 600.0), ("9" * 5000, 600.0)],
+        *[("5.0", 5.0), ("0.25", 0.25), ("600.5", 600.0), ("1." + "9" * 5000, 2.0)],
+    ],
 )
 def test_retry_after_in_seconds_is_heeded_up_to_ten_minutes(value: str, seconds: float) -> None:
     assert retry_after({"Retry-After": value}) == seconds
@@ -60,6 +63,8 @@ def test_retry_after_in_seconds_is_heeded_up_to_ten_minutes(value: str, seconds:
         ("Wed, 21 Oct 2026 07:28:30 GMT", 30.0),
         ("Wed, 21 Oct 2026 09:28:30 +0200", 30.0),
         ("Wednesday, 21-Oct-26 07:28:30 GMT", 30.0),
+        ("Wed Oct 21 07:28:30 2026", 30.0),
+        ("Wed Oct  7 07:28:30 2026", 0.0),
         (DATE, 0.0),
         ("Wed, 21 Oct 2026 07:27:00 GMT", 0.0),
         ("Thu, 22 Oct 2026 07:28:00 GMT", 600.0),
@@ -67,6 +72,11 @@ def test_retry_after_in_seconds_is_heeded_up_to_ten_minutes(value: str, seconds:
 )
 def test_retry_after_as_a_date_is_taken_against_the_answers_own_date(value: str, seconds: float) -> None:
     assert retry_after({"Retry-After": value, "Date": DATE}) == seconds
+
+
+@pytest.mark.parametrize("date", ["Wednesday, 21-Oct-26 07:28:00 GMT", "Wed Oct 21 07:28:00 2026"])
+def test_the_answers_own_date_may_have_an_older_form_too(date: str) -> None:
+    assert retry_after({"Retry-After": "Wed, 21 Oct 2026 07:28:30 GMT", "Date": date}) == 30.0
 
 
 @pytest.mark.parametrize(
@@ -81,7 +91,24 @@ def test_an_answer_without_the_header_does_not_ask_to_wait() -> None:
     assert retry_after({"Date": DATE}) is None
 
 
-_UNREADABLE = ["", " ", "soon", "-5", "1.5", "1e3", "٣", "²", "\x00", ",", "Wed, 99 Oct 2026 07:28:00 GMT"]
+_UNREADABLE = [
+    "",
+    " ",
+    "soon",
+    "-5",
+    "1.",
+    ".5",
+    "5,0",
+    "1e3",
+    "0x10",
+    "5 s",
+    "nan",
+    "٣",
+    "²",
+    "\x00",
+    ",",
+    "Wed, 99 Oct 2026 07:28:00 GMT",
+]
 
 
 @pytest.mark.parametrize("value", [*_UNREADABLE, "Wed, 21 Oct 99999999999999999999 07:28:00 GMT"])

@@ -49,6 +49,30 @@ async def test_who_is_cancelled_at_the_moment_it_is_late_is_cancelled() -> None:
     assert task.cancelled()
 
 
+@pytest.mark.parametrize("then", ["returns", "fails"])
+async def test_work_that_swallows_the_cancellation_leaves_none_behind(then: str) -> None:
+    """Otherwise the next CancelledError of a library would be taken for a cancellation of this task."""
+
+    async def stubborn() -> str:
+        try:
+            await asyncio.sleep(1000.0)
+        except asyncio.CancelledError:
+            if then == "fails":
+                raise EOFError from None
+        return "result"
+
+    deadline = SharedTimeout(10.0)
+    if then == "fails":
+        with pytest.raises(EOFError):
+            await deadline.within(stubborn())
+    else:
+        assert await deadline.within(stubborn()) == "result"
+    task = asyncio.current_task()
+    assert task is not None
+    assert task.cancelling() == 0
+    assert not deadline._ends
+
+
 async def test_a_task_that_was_late_can_go_on_and_be_late_again() -> None:
     deadline = SharedTimeout(10.0)
     for _ in range(2):

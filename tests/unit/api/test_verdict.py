@@ -1,9 +1,10 @@
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from forwarder.api.answer import Answer, Declined, Registered, Unanswered, meaning
+from forwarder.api.answer import Answer, Cause, Declined, Registered, Unanswered, meaning
 from forwarder.api.credentials import Credentials
 from forwarder.api.doubts import Doubts
 from forwarder.api.verdict import Accept, Bisect, Judge, Refuse, Retry, Tries, Verdict
@@ -82,8 +83,8 @@ def test_what_is_transient_is_tried_again(court: Court, status: int) -> None:
     assert court.answer("a", status) == Retry(str(status))
 
 
-@pytest.mark.parametrize("cause", ["refused", "reset", "timeout", "dns", "tls", "other"])
-def test_no_answer_is_tried_again(court: Court, cause: str) -> None:
+@pytest.mark.parametrize("cause", get_args(Cause))
+def test_no_answer_is_tried_again(court: Court, cause: Cause) -> None:
     assert court.answer("a", Unanswered(cause, ambiguous=True)) == Retry(cause)
 
 

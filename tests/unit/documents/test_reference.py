@@ -1,10 +1,11 @@
 """The reference is what the code does: settings, metrics, commands, exit codes, answers, reasons."""
 
 import re
+from typing import get_args
 
 import pytest
 
-from forwarder.api.answer import Meaning, meaning
+from forwarder.api.answer import Cause, Meaning, meaning
 from forwarder.cli import options
 from forwarder.outcome import HaltReason, LetterReason
 from tests.programs.reference import PARTS
@@ -65,6 +66,10 @@ def test_every_status_has_the_meaning_that_the_table_of_answers_gives_it() -> No
 def test_every_meaning_has_a_row() -> None:
     rows = [row[1] for row in table("answers")]
     assert sorted(rows) == sorted([*(f"`{what}`" for what in Meaning), "accepted", "unanswered", "unreadable"])
+
+
+def test_every_cause_has_a_row() -> None:
+    assert [row[0] for row in table("causes")] == [f"`{cause}`" for cause in get_args(Cause)]
 
 
 @pytest.mark.parametrize(("name", "reasons"), [("halts", HaltReason), ("letters", LetterReason)])

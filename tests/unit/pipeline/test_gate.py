@@ -1,6 +1,7 @@
 """When a POST may start, by whole ownerships on a virtual clock."""
 
 import asyncio
+from typing import NoReturn
 
 import pytest
 
@@ -9,7 +10,7 @@ from forwarder.outcome import HaltReason
 from forwarder.pipeline.gate import Gate, Halted, Lost, Stopped
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease
-from tests.support.virtual.pipeline import _NO_REDIS, Attempt, World, virtually
+from tests.support.virtual.pipeline import _NO_REDIS, ACCEPTED, Attempt, VirtualClaims, World, virtually
 
 UNAUTHORIZED = Declined(401, Meaning.UNAUTHORIZED)
 
@@ -31,6 +32,32 @@ def test_not_a_single_post_starts_after_the_verdict_that_halts() -> None:
     assert ending.halt is not None
     assert ending.halt.reason is HaltReason.CREDENTIALS
     assert [attempt.user for attempt in attempts] == ["a"]
+
+
+def _cancelled_by_a_library(*_: object, **__: object) -> NoReturn:
+    raise asyncio.CancelledError
+
+
+@pytest.mark.parametrize("what", ["claim", "settle", "read"])
+def test_a_part_of_the_work_that_a_library_cancels_ends_the_ownership_and_the_next_one_adopts(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts are tasks: without this one of them would end silently, and the others would wait for it for ever."""
+
+    async def live() -> World:
+        world = World(lambda _: ACCEPTED, linger=0.0)
+        world.push(["u", "v"])
+        with monkeypatch.context() as patched:
+            patched.setattr(VirtualClaims, what, _cancelled_by_a_library)
+            if what == "read":
+                await world.kill(asyncio.create_task(world.own()))
+                world.list.claim(1, 1, 1_000, 1_000)
+            async with asyncio.timeout(60.0):
+                assert isinstance(await world.own(), Lost)
+        await world.run_until(lambda: len(world.list.accepted) == 2, within=60.0)
+        return world
+
+    assert [attempt.user for attempt in virtually(live(), seed=1).api.attempts][-1] == "v"
 
 
 class Open:
