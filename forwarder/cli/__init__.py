@@ -3,7 +3,9 @@
 app           the commands, and what an error means for the exit code
 run           `forwarder run`
 push          `forwarder push`
-ndjson        reads NDJSON and pushes it
+ndjson        pushes lines of NDJSON
+reading       reads batches of lines until the input ends or a signal arrives
+lines         unpacks input and cuts it into lines
 status        `forwarder status`
 check         `forwarder check`
 audit         `forwarder audit`

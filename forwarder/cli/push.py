@@ -1,19 +1,20 @@
 """`forwarder push`."""
 
-import gzip
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, BinaryIO, cast
+from typing import Annotated
 
 import typer
 
 from forwarder import config, loop
-from forwarder.cli.ndjson import Lines, Pushed, push_lines
+from forwarder.cli.ndjson import Pusher
 from forwarder.cli.options import EXIT_FAILURE
-from forwarder.cli.output import Problems, out, problem
+from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
+from forwarder.cli.reading import Batches
 from forwarder.errors import ConfigurationError
 from forwarder.producer import Producer
 
@@ -28,22 +29,23 @@ def push(
     Lines that are not events are named and skipped; the exit code is then 1.
     """
     settings = config.load()
-    wrong = Problems(and_more="more lines are wrong; from here on they are only counted")
+    with _opened(file) as (descriptor, size):
+        raise typer.Exit(loop.run(_push(settings, descriptor, size)))
 
-    def name_wrong(number: int, why: str) -> None:
-        wrong.add(f"line {number}: {why}")
 
-    async def work() -> int:
-        with _readable(file) as (stream, size), bar("pushing", size, of_bytes=True) as progress, Lines(stream) as lines:
-            async with _producer(settings) as producer:
-                pushed = await push_lines(lines, producer, wrong=name_wrong, progress=progress.advance)
-        _print_pushed(pushed, settings.queue)
-        if lines.stopped is not None:
-            _print_stopped(lines)
-            return 128 + lines.signal if lines.signal else EXIT_FAILURE  # the code that a shell reports for a signal
-        return EXIT_FAILURE if pushed.wrong else 0
-
-    raise typer.Exit(loop.run(work()))
+async def _push(settings: config.Settings, descriptor: int, size: int | None) -> int:
+    most = int(settings.max_event_bytes)
+    with bar("pushing", size, of_bytes=True) as progress, Batches(descriptor, most) as batches:
+        async with _producer(settings) as producer:
+            pusher = Pusher(producer, most)
+            async for lines in batches:
+                await pusher.push(lines)
+                progress.reach(batches.consumed)
+    _print_pushed(pusher, settings.queue)
+    if batches.stopped is not None:
+        _print_stopped(batches, pusher)
+        return 128 + batches.signal if batches.signal else EXIT_FAILURE  # the code that a shell reports for a signal
+    return EXIT_FAILURE if pusher.wrong else 0
 
 
 def _producer(settings: config.Settings) -> Producer:
@@ -57,41 +59,34 @@ def _producer(settings: config.Settings) -> Producer:
 
 
 @contextmanager
-def _readable(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Opens a file, or standard input (-). The second value is its length in bytes, if that is known.
+def _opened(file: Path) -> Iterator[tuple[int, int | None]]:
+    """The descriptor of a file, or of standard input (-), and the file's length in bytes if that is known.
 
     Raises:
         ConfigurationError: the file cannot be read.
     """
-    try:
-        with _opened(file) as opened:
-            yield opened
-    except (OSError, EOFError) as error:
-        raise ConfigurationError([f"cannot read {file}: {getattr(error, 'strerror', None) or error}"]) from error
-
-
-@contextmanager
-def _opened(file: Path) -> Iterator[tuple[BinaryIO, int | None]]:
     if str(file) == "-":
         if sys.stdin is None:  # the process was started without one
-            raise OSError("standard input is closed")
-        yield sys.stdin.buffer, None
-    elif file.suffix == ".gz":
-        with gzip.open(file) as stream:
-            yield cast("BinaryIO", stream), None
-    else:
-        with file.open("rb") as stream:
-            yield stream, file.stat().st_size
+            raise ConfigurationError(["cannot read -: standard input is closed"])
+        yield sys.stdin.fileno(), None
+        return
+    try:
+        stream = file.open("rb", buffering=0)
+    except OSError as error:
+        raise ConfigurationError([f"cannot read {file}: {error.strerror or error}"]) from error
+    with stream:
+        yield stream.fileno(), os.fstat(stream.fileno()).st_size or None
 
 
-def _print_pushed(result: Pushed, queue: str) -> None:
-    text = f"pushed {result.events:,} events onto {queue}"
-    if result.wrong:
-        text += f", skipped {len(result.wrong):,} wrong lines"
+def _print_pushed(pushed: Pusher, queue: str) -> None:
+    text = f"pushed {pushed.events:,} events onto {queue}"
+    if pushed.wrong:
+        text += f", skipped {pushed.wrong:,} wrong lines"
     out.print(text, soft_wrap=True)
 
 
-def _print_stopped(lines: Lines) -> None:
-    following = lines.given + 1
-    handled = f"Lines 1 to {lines.given} were handled" if lines.given else "No line was handled"
-    problem(f"{lines.stopped}. {handled}; continue from line {following} (tail -n +{following})")
+def _print_stopped(batches: Batches, pushed: Pusher) -> None:
+    following = batches.given + 1
+    handled = f"Lines 1 to {batches.given} were handled" if batches.given else "No line was handled"
+    events = "1 event was pushed" if pushed.events == 1 else f"{pushed.events:,} events were pushed"
+    problem(f"{batches.stopped}; {events}. {handled}; continue from line {following} (tail -n +{following})")

@@ -12,7 +12,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder import Durability, ForwarderError, MaybePushedError, NotDurableError, Producer, PushError, SyncProducer
-from forwarder.cli.ndjson import push_lines
+from forwarder.cli.ndjson import Pusher
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.wire.exchange import _over_blocking
 from tests.support.faults import fault
@@ -197,16 +197,18 @@ async def test_many_cancelled_pushes_leak_no_connection(server: EmbeddedRedis) -
         assert len(await redis.lrange("events", 0, -1)) >= 450
 
 
-async def test_lines_whose_reply_is_lost_are_named(server: EmbeddedRedis) -> None:
+async def test_lines_whose_reply_is_lost_are_named(server: EmbeddedRedis, capsys: pytest.CaptureFixture[str]) -> None:
     async with Proxy(port_of(server.url)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
         proxy.loses_reply_to = once(b"RPUSH", after=1)
         lines = [event("u", number) + b"\n" for number in range(2_500)]
         lines[1_100:1_100] = [b"\n", b"nonsense\n"]
-        wrong: list[int] = []
+        pusher = Pusher(producer, 65_536)
+        await pusher.push(lines[:1_000])
         expected = r"^1000 events were pushed; those of lines 1001 to 2000 may or may not have been: "
         with pytest.raises(ForwarderError, match=expected):
-            await push_lines(lines, producer, wrong=lambda number, _: wrong.append(number), progress=lambda _: None)
-        assert wrong == [1_102]
+            await pusher.push(lines[1_000:2_000])
+        assert (pusher.events, pusher.wrong) == (1_000, 1)
+        assert "line 1102: not JSON" in capsys.readouterr().err
         assert await redis.llen("events") in (1_000, 1_998)
 
 
@@ -216,7 +218,7 @@ async def test_lines_of_several_lists_are_counted(server: EmbeddedRedis, shards:
         await redis.set("events:1", "of another type")
         lines = [event(f"u-{number}", number) + b"\n" for number in range(100)]
         with pytest.raises(ForwarderError) as refused:
-            await push_lines(lines, producer, wrong=lambda *_: None, progress=lambda _: None)
+            await Pusher(producer, 65_536).push(lines)
         error = refused.value.__cause__
         assert isinstance(error, PushError)
         pushed = sum([await redis.llen(f"events:{shard}") for shard in range(shards) if shard != 1])
