@@ -72,7 +72,7 @@ class Service:
         """
         settings = self._settings
         async with AsyncExitStack() as stack:
-            redis = connect(settings.redis_url.get_secret_value())
+            redis = connect(settings.redis_url.get_secret_value(), file=settings.redis_url_file)
             stack.push_async_callback(redis.aclose)
             api = await stack.enter_async_context(Api.from_settings(settings, self._credentials))
             queue = Queue(redis, settings.queue, settings.shards)

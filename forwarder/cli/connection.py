@@ -16,7 +16,7 @@ async def queue_of(settings: Settings, *, agree: bool = True) -> AsyncIterator[Q
     Raises:
         ShardsDisagreeError: on entering, with `agree`; the queue has another number of lists than the settings.
     """
-    async with connect(settings.redis_url.get_secret_value()) as redis:
+    async with connect(settings.redis_url.get_secret_value(), file=settings.redis_url_file) as redis:
         queue = Queue(redis, settings.queue, settings.shards)
         if agree:
             await patiently(queue.agree)

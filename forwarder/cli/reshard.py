@@ -38,7 +38,7 @@ def reshard(shards: Shards, *, move: Move = False, dry_run: DryRun = False) -> N
 
 
 async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool) -> int:
-    async with connect(settings.redis_url.get_secret_value()) as redis:
+    async with connect(settings.redis_url.get_secret_value(), file=settings.redis_url_file) as redis:
         plan = await make_plan(redis, settings.queue, shards, configured=settings.shards)
         if plan.done:
             out.print(f"{plan.queue} already has {_lists(plan.after)}; nothing to do", soft_wrap=True)

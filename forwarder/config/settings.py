@@ -90,7 +90,9 @@ class Settings(BaseModel):
         description="Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
     )
     redis_url_file: Annotated[Path | None, _EmptyIsUnset] = Field(
-        None, description="File that contains the Redis URL.", examples=["/run/secrets/redis-url"]
+        None,
+        description="File that contains the Redis URL. It is read again when Redis refuses the password.",
+        examples=["/run/secrets/redis-url"],
     )
     queue: Annotated[str, AfterValidator(_queue)] = Field(
         "events", description="Name of the Redis list that producers push to."

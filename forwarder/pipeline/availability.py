@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import structlog
 
@@ -20,6 +20,13 @@ _NEWS = 1.0
 log = structlog.get_logger()
 
 
+class Problem(NamedTuple):
+    """Why Redis is unavailable, and what to do about it."""
+
+    text: str
+    remedy: str
+
+
 class Availability:
     """Whether Redis is available for one list. In a cluster it may be available for some lists and not for others.
 
@@ -31,9 +38,9 @@ class Availability:
         self._name = name
         self._clock = clock
         self._logged = float("-inf")
-        self._logged_problem: str | None = None
+        self._logged_problem: Problem | None = None
         #: Why Redis is unavailable; None if the latest command was answered.
-        self.problem: str | None = None
+        self.problem: Problem | None = None
 
     async def until(self, command: Callable[[], Awaitable[T]]) -> T:
         """Repeats a command until Redis is available, and returns its result. Raises other errors at once."""
@@ -44,11 +51,11 @@ class Availability:
     def failed(self, error: UnreachableError) -> None:
         """A command failed because Redis is unavailable."""
         self._metrics.redis_errors.inc()
-        self.problem = str(error)
+        self.problem = Problem(str(error), error.remedy)
         pause = _REMINDER if self.problem == self._logged_problem else _NEWS
         if self._clock() - self._logged >= pause:
             self._logged, self._logged_problem = self._clock(), self.problem
-            log.warning("Redis is unavailable; retrying. Nothing is lost.", list=self._name, error=self.problem)
+            log.warning("Redis is unavailable; retrying. Nothing is lost.", list=self._name, error=self.problem.text)
 
     def served(self) -> None:
         """A command was answered."""
@@ -77,6 +84,6 @@ class Availabilities:
         return self._by_list[name]
 
     @property
-    def problem(self) -> str | None:
+    def problem(self) -> Problem | None:
         """Why Redis is unavailable for one of the lists; None if it is available for all of them."""
         return next((each.problem for each in self._by_list.values() if each.problem is not None), None)

@@ -215,6 +215,6 @@ def _problems(url: str, max_event_bytes: int) -> Iterator[str]:
     try:
         redis_url.check(url)
     except ValueError as error:
-        yield f"url: {error}"
+        yield f"url: {error}; example: {redis_url.EXAMPLE}"
     if max_event_bytes < 1:
         yield "max_event_bytes: must be at least 1"

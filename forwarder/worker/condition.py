@@ -132,8 +132,7 @@ class Condition:
         if halt is not None:
             return Readiness(False, self.state, halt.reason, halt.detail, remedy(halt.reason))  # noqa: FBT003
         if problem is not None:
-            advice = "look at Redis; the service continues by itself"
-            return Readiness(ready=False, state=self.state, reason="redis", detail=problem, remedy=advice)
+            return Readiness(False, self.state, "redis", problem.text, problem.remedy)  # noqa: FBT003
         if self._stopping.orderly.is_set():
             return Readiness(ready=False, state=State.STOPPING)
         if self._failure:

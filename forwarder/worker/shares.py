@@ -197,7 +197,7 @@ class Shares:
         if self._over.done():
             self._unreleased.add(lease)
             return
-        blocking = connect(process.settings.redis_url.get_secret_value())
+        blocking = connect(process.settings.redis_url.get_secret_value(), file=process.settings.redis_url_file)
         claims = Claims(lease, side=process.settings.consume_from)
         share = limits(process.settings, max(self._target, len(self._ownerships) + 1))
         self._ownerships[shard] = Ownership(process, shard, claims, blocking, share)

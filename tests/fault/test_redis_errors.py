@@ -267,7 +267,7 @@ async def test_a_key_that_changes_its_type_is_named(
         await now.redis.set(claimed, "not ours")
         await eventually(lambda: now.worker.process.poll() is not None, what="the worker ends")
         assert now.worker.process.returncode == 78
-        assert f"Redis key '{claimed}' holds string, expected hash" in now.worker.log.read_text()
+        assert f"Redis key '{claimed}' holds a string, expected a hash" in now.worker.log.read_text()
         await now.redis.delete(claimed)
         await now.redis.rename("aside", claimed)
         worker(settings(now.server.url, queue_name, api))

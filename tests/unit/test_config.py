@@ -92,8 +92,8 @@ WRONG = {
     "REDIS_URL": (
         f"redis://:{SECRET}@host:port/0",
         (
-            "must be redis://host:port/db, rediss://…, unix:///path, redis+sentinel://host:port,host:port/name/db or "
-            "redis+cluster://host:port,host:port; example: redis://127.0.0.1:6379/0"
+            "has no valid host; in a user or a password, write %40 for @, %3A for :, %2F for /, %3F for ?, %23 for # "
+            "and %25 for %; example: redis://127.0.0.1:6379/0"
         ),
     ),
     "REDIS_URL_FILE": (

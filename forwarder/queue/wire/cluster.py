@@ -7,18 +7,25 @@ import redis.cluster
 from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import Connection
-from redis.exceptions import RedisClusterException, RedisError
+from redis.exceptions import AuthenticationError, RedisClusterException, RedisError
 
+from forwarder.queue.wire.login import Login
 from forwarder.queue.wire.url import Cluster
 
 
-def client(cluster: Cluster, options: dict[str, Any]) -> Redis:
+def client(cluster: Cluster, login: Login, options: dict[str, Any]) -> Redis:
     """A client with the commands of a client of one server; connects at the first command."""
-    return cast("Redis", _client(_Cluster, ClusterNode, cluster, options))
+    return cast("Redis", _Cluster(login, **_where(cluster, ClusterNode), **options))
 
 
 class _Cluster(RedisCluster):
     """Connects at the first command, not on entering. Every error that it raises is a RedisError."""
+
+    def __init__(self, login: Login, **options: Any) -> None:
+        super().__init__(credential_provider=login, **options)
+        # Its constructor does not know this option. But it hands these to every node, and they to their connections.
+        for given in (self.connection_kwargs, *(node.connection_kwargs for node in self.startup_nodes)):
+            given["redis_connect_func"] = login.connected
 
     async def __aenter__(self) -> Self:
         return self
@@ -30,6 +37,8 @@ class _Cluster(RedisCluster):
         try:
             return await super().execute_command(*args, **kwargs)
         except RedisClusterException as error:  # no node answers, or no node serves a slot
+            if isinstance(error.__cause__, AuthenticationError):
+                raise error.__cause__ from error
             raise RedisError(str(error)) from error
 
 
@@ -59,9 +68,8 @@ class NodePool:
 class BlockingCluster:
     """A client of a cluster for threads. Like the other clients, it connects when it is first used."""
 
-    def __init__(self, cluster: Cluster, options: dict[str, Any]) -> None:
-        self._cluster = cluster
-        self._options = options
+    def __init__(self, cluster: Cluster, login: Login, options: dict[str, Any]) -> None:
+        self._options = {**_where(cluster, redis.cluster.ClusterNode), "credential_provider": login, **options}
         self._lock = threading.Lock()
         self._client: redis.cluster.RedisCluster | None = None
 
@@ -69,8 +77,7 @@ class BlockingCluster:
         """The client, connected."""
         with self._lock:
             if self._client is None:
-                kind, node = redis.cluster.RedisCluster, redis.cluster.ClusterNode
-                self._client = _client(kind, node, self._cluster, self._options)
+                self._client = redis.cluster.RedisCluster(**self._options)
             return self._client
 
     def close(self) -> None:
@@ -79,13 +86,10 @@ class BlockingCluster:
             self._client.close()
 
 
-def _client(kind: type[Any], node: type[Any], cluster: Cluster, options: dict[str, Any]) -> Any:
-    return kind(
-        startup_nodes=[node(host, port) for host, port in cluster.hosts],
-        username=cluster.username,
-        password=cluster.password,
-        ssl=cluster.tls,
-        require_full_coverage=False,  # while some nodes are down, the lists on the others keep flowing
+def _where(cluster: Cluster, node: type[Any]) -> dict[str, Any]:
+    return {
+        "startup_nodes": [node(host, port) for host, port in cluster.hosts],
+        "ssl": cluster.tls,
+        "require_full_coverage": False,  # while some nodes are down, the lists on the others keep flowing
         **cluster.tls_options,
-        **options,
-    )
+    }

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, cast
 
 import redis as blocking
@@ -19,11 +20,11 @@ from redis.exceptions import (
 
 from forwarder.cancellation import raise_if_cancelled
 from forwarder.errors import ConfigurationError, DeniedError, UnreachableError
-from forwarder.logs.redaction import hide
 from forwarder.queue.wire import cluster as clusters
 from forwarder.queue.wire import sentinels
+from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
 from forwarder.queue.wire.refusals import said
-from forwarder.queue.wire.url import Cluster, Sentinels, hosts, passwords
+from forwarder.queue.wire.url import EXAMPLE, Cluster, Sentinels, Server
 
 __all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "translated"]
 
@@ -33,7 +34,7 @@ ANSWER_TIMEOUT = 5.0
 _DENIALS = (AuthenticationError, AuthorizationError, NoPermissionError)
 
 
-def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
+def connect(url: str, *, file: Path | None = None, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
     """A client for `url` (for its forms, see :mod:`forwarder.queue.wire.url`). It connects at the first command.
 
     With Sentinels, every new connection asks them for the present master. A master that has become a replica
@@ -43,51 +44,49 @@ def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> Redis:
     redis-py 8 re-sends a command up to ten times when its reply is lost. That is switched off: only the caller
     knows whether a command may be sent again.
 
+    Args:
+        url: of Redis.
+        file: that the URL was read from. When Redis refuses the password, it is read again.
+        answer_timeout: seconds after which a command without an answer fails.
+
     Raises:
-        ConfigurationError: the URL has an unknown option, or an option has an impossible value.
+        ConfigurationError: the URL is not valid.
     """
-    _hide_passwords(url)
+    source = _source(url, file)
     options = _options(Retry(NoBackoff(), 0), answer_timeout)
-    match hosts(url):
+    match source.address:
         case Sentinels() as through:
-            return sentinels.master(through, options)
+            return sentinels.master(through, source, options)
         case Cluster() as cluster:
-            return clusters.client(cluster, options)
-        case None:
-            direct: Redis = _direct(Redis, url, options)
-            return direct
+            return clusters.client(cluster, Login(source), options)
+        case Server() as server:
+            return Redis(**_where(server), **Login(source).options, **options)
 
 
 def connect_blocking(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> blocking.Redis:
     """The same for threads. Any number of threads may share the client; it reconnects after a fork."""
-    _hide_passwords(url)
+    source = _source(url)
     options = _options(blocking.retry.Retry(NoBackoff(), 0), answer_timeout)
-    match hosts(url):
+    match source.address:
         case Sentinels() as through:
-            return sentinels.blocking_master(through, options)
+            return sentinels.blocking_master(through, source, options)
         case Cluster() as cluster:
-            return cast("blocking.Redis", clusters.BlockingCluster(cluster, options))
-        case None:
-            direct: blocking.Redis = _direct(blocking.Redis, url, options)
-            return direct
+            return cast("blocking.Redis", clusters.BlockingCluster(cluster, Login(source), options))
+        case Server() as server:
+            return blocking.Redis(**_where(server), credential_provider=Login(source), **options)
 
 
-def _direct(kind: type[Any], url: str, options: dict[str, Any]) -> Any:
+def _source(url: str, file: Path | None = None) -> Source:
     try:
-        client = kind.from_url(url, **options)
-        pool = client.connection_pool
-        # The parser accepts any option after the question mark. Only a connection knows which options exist.
-        pool.connection_class(**pool.connection_kwargs)
-    except (TypeError, ValueError, RedisError):
-        problem = "FORWARDER_REDIS_URL: an option after the ? is not one of redis-py's, or has an impossible value"
-        raise ConfigurationError([problem]) from None
-    return client
+        return Source(url, file)
+    except ValueError as error:
+        raise ConfigurationError([f"FORWARDER_REDIS_URL: {error}; example: {EXAMPLE}"]) from None
 
 
-def _hide_passwords(url: str) -> None:
-    # Here, because after connecting we report what Redis replies, and a refusal may quote the AUTH command.
-    for password in passwords(url):
-        hide(password)
+def _where(server: Server) -> dict[str, Any]:
+    if server.path is not None:
+        return {"unix_socket_path": server.path, "db": server.db}
+    return {"host": server.host, "port": server.port, "db": server.db, "ssl": server.tls, **server.tls_options}
 
 
 def _options(retry: object, answer_timeout: float) -> dict[str, Any]:
@@ -115,11 +114,16 @@ def translated() -> Iterator[None]:
         yield
     except (RedisError, OSError) as error:
         raise_if_cancelled()
-        kind = DeniedError if isinstance(error, _DENIALS) else UnreachableError
-        raise kind(said(error)) from error
+        raise _unavailable(error) from error
     except asyncio.CancelledError as error:
         # Tasks that wait for the same connection to close share one future (StreamWriter.wait_closed): if one task
         # is cancelled, all of them get a CancelledError. A task group would take it for a cancellation of this task.
         raise_if_cancelled()
         raise UnreachableError("the connection was being closed") from error
     raise_if_cancelled()
+
+
+def _unavailable(error: Exception) -> UnreachableError:
+    if isinstance(error, PasswordRefusedError):
+        return DeniedError(said(error), remedy=error.remedy)
+    return (DeniedError if isinstance(error, _DENIALS) else UnreachableError)(said(error))

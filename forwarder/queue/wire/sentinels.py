@@ -7,44 +7,53 @@ import redis as blocking
 import redis.sentinel
 from redis.asyncio import Redis
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
-from redis.exceptions import ConnectionError as NotConnectedError
-from redis.exceptions import TimeoutError as NotInTimeError
 from redis.sentinel import MasterNotFoundError
 
+from forwarder.queue.wire.login import Login, Source
 from forwarder.queue.wire.url import Sentinels
 
 #: Seconds within which a Sentinel must name the master before the next Sentinel is asked.
 _TIMEOUT = 1.0
+#: Characters of an answer that an error shows.
+_SHOWN = 200
 
 
-def master(through: Sentinels, options: Mapping[str, Any]) -> Redis:
+def master(through: Sentinels, source: Source, options: Mapping[str, Any]) -> Redis:
     """A client that asks the Sentinels for each new connection. It connects at the first command."""
-    found: Redis = _manager(_Asked, through, options).master_for(through.name, redis_class=_Master)
+    there, here = _logins(source)
+    manager = _manager(_Asked, through, {**here.options, **options}, there.options)
+    found: Redis = manager.master_for(through.name, redis_class=_Master)
     return found
 
 
-def blocking_master(through: Sentinels, options: Mapping[str, Any]) -> blocking.Redis:
+def blocking_master(through: Sentinels, source: Source, options: Mapping[str, Any]) -> blocking.Redis:
     """The same for threads."""
-    found: blocking.Redis = _manager(_BlockingAsked, through, options).master_for(
-        through.name, redis_class=_BlockingMaster
+    there, here = _logins(source)
+    manager = _manager(
+        _BlockingAsked, through, {"credential_provider": here, **options}, {"credential_provider": there}
     )
+    found: blocking.Redis = manager.master_for(through.name, redis_class=_BlockingMaster)
     return found
 
 
-def _manager(kind: type[Any], through: Sentinels, options: Mapping[str, Any]) -> Any:
+def _logins(source: Source) -> tuple[Login, Login]:
+    """To the Sentinels, and to the master."""
+    return Login(source, lambda through: through.sentinel), Login(source)
+
+
+def _manager(kind: type[Any], through: Sentinels, options: Mapping[str, Any], login: Mapping[str, Any]) -> Any:
     return kind(
         through.hosts,
         sentinel_kwargs={
-            "password": through.sentinel_password,
             "ssl": through.tls,
             **through.tls_options,
+            **login,
+            "protocol": options["protocol"],
             "retry": options["retry"],
             "socket_timeout": _TIMEOUT,
             "socket_connect_timeout": _TIMEOUT,
         },
         db=through.db,
-        username=through.username,
-        password=through.password,
         ssl=through.tls,
         **through.tls_options,
         **options,
@@ -62,10 +71,10 @@ class _Asked(Sentinel):
         for sentinel in tuple(self.sentinels):
             try:
                 masters: Any = await sentinel.sentinel_masters()
-            except (NotConnectedError, NotInTimeError) as error:
-                answers.append(_answer(sentinel, str(error)))
+                state = masters.get(service_name)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the next one may know the master
+                answers.append(_answer(sentinel, error))
                 continue
-            state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):
                 _to_the_front(self.sentinels, sentinel)
                 return state["ip"], state["port"]
@@ -81,10 +90,10 @@ class _BlockingAsked(redis.sentinel.Sentinel):
         for sentinel in tuple(self.sentinels):
             try:
                 masters: Any = sentinel.sentinel_masters()
-            except (NotConnectedError, NotInTimeError) as error:
-                answers.append(_answer(sentinel, str(error)))
+                state = masters.get(service_name)
+            except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the next one may know the master
+                answers.append(_answer(sentinel, error))
                 continue
-            state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call]
                 _to_the_front(self.sentinels, sentinel)
                 return state["ip"], state["port"]
@@ -101,10 +110,12 @@ def _unfit(state: object) -> str:
     return "it considers the master down" if state else "it does not know this master"
 
 
-def _answer(sentinel: Any, said: str) -> str:
+def _answer(sentinel: Any, said: object) -> str:
+    """What one Sentinel answered, in one line: some errors quote whatever a port sent that is no Sentinel's."""
     where = sentinel.connection_pool.connection_kwargs
     address = f"{where['host']}:{where['port']}"
-    return said.removesuffix(".") if address in said else f"{address}: {said}"
+    text = " ".join(str(said).split())[:_SHOWN] or type(said).__name__
+    return text.removesuffix(".") if address in text else f"{address}: {text}"
 
 
 def _nobody(name: str, answers: Sequence[str]) -> str:

@@ -762,6 +762,32 @@ CATALOGUE = (
         (_RESHARD,),
     ),
     Mutation(
+        1,
+        "a file with a new password is not read again",
+        "forwarder/queue/wire/login.py",
+        "        self.address = found\n",
+        "",
+        ("tests/fault/test_redis_password.py",),
+    ),
+    Mutation(
+        1,
+        "a file that names another Redis is believed",
+        "forwarder/queue/wire/login.py",
+        "if found.place != self.address.place:",
+        "if found is None:",
+        ("tests/fault/test_redis_password.py",),
+    ),
+    Mutation(
+        1,
+        "the search for a master ends at the first thing that is no Sentinel",
+        "forwarder/queue/wire/sentinels.py",
+        "await sentinel.sentinel_masters()\n                state = masters.get(service_name)\n"
+        "            except Exception as error:",
+        "await sentinel.sentinel_masters()\n                state = masters.get(service_name)\n"
+        "            except OSError as error:",
+        ("tests/integration/queue/test_sentinels.py",),
+    ),
+    Mutation(
         2,
         "a dead letter is replayed while its list is being moved",
         "forwarder/queue/lua/replay_letter.lua",
