@@ -9,6 +9,7 @@ answer          the answer to one POST, and what a status means
 verdict         turns an answer into accept, bisect, refuse, retry or halt
 doubts          whether it is the API that answers, and whether the key may do what it must
 evidence        what different users were answered: three of them say something about the whole service
+body_limit      how long a body may be: learnt from what the API answers 413
 credentials     the API key
 shared_timeout  gives many POSTs the same timeout with a single timer
 pacing          how many POSTs at once, and how many per second

@@ -7,9 +7,11 @@ from typing import assert_never
 import structlog
 
 from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
+from forwarder.api.body_limit import BodyLimit
 from forwarder.api.client import Api
 from forwarder.api.connections import connected
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
+from forwarder.api.request import batch_size
 from forwarder.api.verdict import Judge, Retry, Tries, Verdict
 from forwarder.metrics import Metrics, status_label
 
@@ -36,8 +38,11 @@ class Courier:
             discarded log line costs CPU.
     """
 
-    def __init__(self, client: Api, judge: Judge, pacer: Pacer, metrics: Metrics, *, debug: bool) -> None:
+    def __init__(
+        self, client: Api, judge: Judge, pacer: Pacer, body_limit: BodyLimit, metrics: Metrics, *, debug: bool
+    ) -> None:
         self.pacer = pacer
+        self.body_limit = body_limit
         self._client = client
         self._judge = judge
         self._metrics = metrics
@@ -77,9 +82,18 @@ class Courier:
             raise
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
         self.pacer.returned(permit, user, _signal(answer), retry_after)
+        self._learn(user, bodies, answer)
         verdict = self._judge.judge(user, answer, tries, users)
         self._record(len(bodies), answer, verdict, self._clock() - started)
         return verdict
+
+    def _learn(self, user: str, bodies: Sequence[bytes], answer: Answer) -> None:
+        """What the answer says about how long a body may be."""
+        match answer:
+            case Registered() if self.body_limit.learning:
+                self.body_limit.accepted(user, batch_size(bodies))
+            case Declined(meaning=Meaning.TOO_LARGE):
+                self.body_limit.refused(user, batch_size(bodies), self._clock())
 
     def _record(self, events: int, answer: Answer, verdict: Verdict, seconds: float) -> None:
         self._metrics.post_duration.observe(seconds)

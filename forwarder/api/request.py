@@ -1,6 +1,6 @@
 """The URL, the headers and the body of a POST. Pure; `forwarder dead show` builds its curl command from these."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 #: Sent with every POST, besides the key.
@@ -19,6 +19,11 @@ def path_segment(user: str) -> str:
     return quote(user, safe="")
 
 
+def batch_size(bodies: Sequence[bytes]) -> int:
+    """How long the body of one POST is: BATCH_OVERHEAD, the bodies, and one comma between two bodies."""
+    return BATCH_OVERHEAD + sum([len(body) for body in bodies]) + len(bodies) - 1
+
+
 def encode_batch(bodies: Iterable[bytes]) -> bytes:
-    """The body of one POST. Its size is BATCH_OVERHEAD, the bodies, and one comma between two bodies."""
+    """The body of one POST."""
     return b'{"events":[%b]}' % b",".join(bodies)

@@ -46,6 +46,9 @@ class Delivery:
         try:
             while undecided and not self._gate.closed.done():
                 part = undecided[-1]
+                if first is None and self._stock.is_too_large(part):
+                    undecided[-1:] = reversed(part.halves())
+                    continue
                 verdict = await self._attempts.verdict(part, first)
                 first = None
                 match verdict:

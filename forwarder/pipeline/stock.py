@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 
+from forwarder.api.body_limit import BodyLimit
+from forwarder.api.request import batch_size
 from forwarder.errors import RolledBackError
 from forwarder.event import Event, decode
 from forwarder.pipeline.availability import Availability
@@ -25,12 +27,14 @@ class Stock:
         availability: Availability,
         *,
         limits: Limits,
+        body_limit: BodyLimit,
         max_event_bytes: int,
         clock: Callable[[], float],
     ) -> None:
         self._claims = claims
         self._availability = availability
-        self._buffer = Buffer(limits)
+        self._body_limit = body_limit
+        self._buffer = Buffer(limits, body_limit=body_limit)
         #: An element with more bytes than this is not an event.
         self.max_event_bytes = max_event_bytes
         self._clock = clock
@@ -92,6 +96,13 @@ class Stock:
     def take(self) -> Batch | None:
         """The batch of the user whose turn it is, if one is due; the user is in flight until :meth:`finish`."""
         return self._buffer.take(self._clock(), deep=self._deep)
+
+    def is_too_large(self, batch: Batch) -> bool:
+        """Whether the batch can be halved, and is longer than what the API has shown to take."""
+        if batch.released or len(batch.events) == 1:
+            return False
+        size = batch_size([event.body for event in batch.events])
+        return size > self._body_limit.most(batch.user, self._clock())
 
     def back_off(self, batch: Batch) -> None:
         """This batch, in flight, will be retried. What its user holds beyond its share leaves memory."""

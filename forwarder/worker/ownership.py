@@ -56,6 +56,7 @@ class Ownership:
             claims,
             availability,
             limits=limits,
+            body_limit=process.courier.body_limit,
             max_event_bytes=longest,
             clock=process.clock,
         )

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from forwarder.api.body_limit import BodyLimit
 from forwarder.api.client import Api
 from forwarder.api.courier import Courier
 from forwarder.api.credentials import Credentials
@@ -57,10 +58,11 @@ def build(
     metrics.rate_limit.set_function(lambda: pacer.rate)
     doubts = Doubts(credentials, api.fingerprint)
     judge = Judge(credentials, doubts, settings.max_attempts, settings.max_retry_age, clock)
+    body_limit = BodyLimit(int(settings.max_body_bytes))
     return Process(
         settings=settings,
         queue=queue,
-        courier=Courier(api, judge, pacer, metrics, debug=settings.log_level == "debug"),
+        courier=Courier(api, judge, pacer, body_limit, metrics, debug=settings.log_level == "debug"),
         brake=Brake(settings.dead_letter_brake),
         address=Address(queue, doubts, clock),
         availabilities=Availabilities(metrics, clock=clock),

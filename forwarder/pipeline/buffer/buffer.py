@@ -17,7 +17,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from forwarder.api.request import BATCH_OVERHEAD
+from forwarder.api.body_limit import BodyLimit
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.group import Group, GroupState
@@ -85,13 +85,15 @@ class Buffer:
     users, who may be long too. What a user is doing, and what each call changes about it, is the table in `group`.
 
     Args:
+        limits: how much it may hold.
+        body_limit: what one POST may hold, as far as it is known by now.
         oldest_every: of this many batches in a row, one is the oldest group's, whatever its size; with 1, all are.
     """
 
-    def __init__(self, limits: Limits, *, oldest_every: int = 10) -> None:
+    def __init__(self, limits: Limits, *, body_limit: BodyLimit | None = None, oldest_every: int = 10) -> None:
         self.bound(limits)
         self._max_events_per_post = limits.events_per_post
-        self._max_body_bytes = limits.body_bytes
+        self._body_limit = body_limit or BodyLimit(limits.body_bytes)
         self._linger = limits.linger
         self._oldest_every = oldest_every
         self._taken = 0
@@ -162,7 +164,7 @@ class Buffer:
 
     def _size(self, group: Group) -> int:
         """The size in events. A group that has enough bytes for one POST counts as full."""
-        return self._max_events_per_post if group.bytes >= self._max_body_bytes else len(group.events)
+        return self._max_events_per_post if group.bytes >= self._body_limit.of_all else len(group.events)
 
     def _hold(self, group: Group, events: Sequence[Event]) -> None:
         size = _bodies(events)
@@ -265,24 +267,7 @@ class Buffer:
         group = self._groups[user]
         group.state = _IN_FLIGHT
         group.since = now
-        return Batch(user, self._taken_from(group))
-
-    def _taken_from(self, group: Group) -> tuple[Event, ...]:
-        size = BATCH_OVERHEAD + group.bytes + len(group.events)
-        if len(group.events) <= self._max_events_per_post and size <= self._max_body_bytes:
-            whole = tuple(group.events)  # one by one it takes ten times as long
-            group.events.clear()
-            group.bytes = 0
-            return whole
-        taken: list[Event] = []
-        size = BATCH_OVERHEAD - 1  # one comma fewer than events
-        while group.events and len(taken) < self._max_events_per_post:
-            size += len(group.events[0].body) + 1
-            if taken and size > self._max_body_bytes:
-                break
-            taken.append(group.events.popleft())
-            group.bytes -= len(taken[-1].body)
-        return tuple(taken)
+        return Batch(user, group.take(self._max_events_per_post, self._body_limit.most(user, now)))
 
     def free(self, events: Sequence[Event]) -> None:
         """These events are decided, or only their IDs stay: their room is free again."""

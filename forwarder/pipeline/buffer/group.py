@@ -26,6 +26,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
 from forwarder.queue.claim_ids import ClaimIds
 
@@ -72,3 +73,21 @@ class Group:
     state: GroupState = GroupState.READY
     #: Newer than all of `events`.
     spilled: ClaimIds | None = None
+
+    def take(self, most_events: int, most_bytes: int) -> tuple[Event, ...]:
+        """Takes out the oldest events, as many as fit into one POST, but at least one."""
+        size = BATCH_OVERHEAD + self.bytes + len(self.events)
+        if len(self.events) <= most_events and size <= most_bytes:
+            whole = tuple(self.events)  # one by one it takes ten times as long
+            self.events.clear()
+            self.bytes = 0
+            return whole
+        taken: list[Event] = []
+        size = BATCH_OVERHEAD - 1  # one comma fewer than events
+        while self.events and len(taken) < most_events:
+            size += len(self.events[0].body) + 1
+            if taken and size > most_bytes:
+                break
+            taken.append(self.events.popleft())
+            self.bytes -= len(taken[-1].body)
+        return tuple(taken)

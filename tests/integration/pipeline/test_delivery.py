@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pytest
 
+from forwarder.api.request import encode_batch
 from forwarder.queue.letters import DeadLetter
 from forwarder.simulator import Faults, RandomAnswer, Refusal, UserAnswer
 from tests.support.faults import fault
@@ -130,6 +131,29 @@ async def test_a_body_that_is_too_large_is_halved_until_it_fits(world: World) ->
     async with world.service(bisect=False):
         await world.settled()
     assert same_json(world.api.ledger.events("u"), map(body, elements))
+
+
+@pytest.mark.parametrize("users", [1, 4])
+@fault(
+    "API",
+    "413 for every body with more than 12 events, of 100 that are sent at first",
+    "the limit is learnt from a few refusals; later bodies are cut before they are sent",
+    keeps=(1, 2, 4),
+)
+async def test_after_a_few_bodies_that_are_too_large_the_others_are_cut_before_they_are_sent(
+    world: World, users: int
+) -> None:
+    """Without learning, every 100 events cost 11 refusals and 12 POSTs: 460 POSTs, of which 220 are refused."""
+    elements = [event(f"u{n % users}", 100_000 + n) for n in range(2_000)]
+    world.api.faults = Faults(max_body_bytes=len(encode_batch([body(element) for element in elements[:12]])) + 20)
+    await world.push(*elements)
+    async with world.service(rate_limit=0, linger=0.0):
+        await world.settled()
+    for user in range(users):
+        assert same_json(world.api.ledger.events(f"u{user}"), map(body, elements[user::users]))
+    print(f"{world.api.ledger.arrived} POSTs, {world.api.posts[413]} refused")
+    assert world.api.posts[413] <= 8 * users
+    assert world.api.ledger.arrived <= (2_000 / 12) * 1.05 + 16 * users
 
 
 async def test_one_event_that_is_too_large_is_dead_lettered_so(world: World) -> None:

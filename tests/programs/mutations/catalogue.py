@@ -211,8 +211,8 @@ CATALOGUE = (
         2,
         "the right half of a refused batch goes first",
         "forwarder/pipeline/delivery.py",
-        "undecided[-1:] = reversed(part.halves())",
-        "undecided[-1:] = part.halves()",
+        "inc()\n                        undecided[-1:] = reversed(part.halves())",
+        "inc()\n                        undecided[-1:] = part.halves()",
         (_DELIVERY,),
     ),
     Mutation(
@@ -448,6 +448,14 @@ CATALOGUE = (
         "case Meaning.MALFORMED if self.doubts.known or answer.is_object:",
         "case Meaning.MALFORMED if True:",
         ("tests/unit/api/test_verdict.py", "tests/integration/worker/test_address.py"),
+    ),
+    Mutation(
+        2,
+        "one user's 413 shortens everybody's bodies",
+        "forwarder/api/body_limit.py",
+        "len(sizes) < ENOUGH_USERS or",
+        "not sizes or",
+        ("tests/unit/api/test_body_limit.py",),
     ),
     Mutation(
         2,

@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from forwarder.api.body_limit import BodyLimit
 from forwarder.errors import UnreachableError
 from forwarder.event import Event
 from forwarder.metrics import Metrics
@@ -42,7 +43,14 @@ class Worker:
         gate = Gate(claims.lease, margin=1.0, clock=time.monotonic)
         settler = Settler(claims, gate, Brake(100), availability, self.metrics)
         limits = Limits(events=1_000, bytes=1_000_000, events_per_post=100, body_bytes=500_000, linger=0.25)
-        stock = Stock(claims, availability, limits=limits, max_event_bytes=65_536, clock=time.monotonic)
+        stock = Stock(
+            claims,
+            availability,
+            limits=limits,
+            body_limit=BodyLimit(limits.body_bytes),
+            max_event_bytes=65_536,
+            clock=time.monotonic,
+        )
         stock.add([Event(number, 1, "u", b"{}") for number in range(events)])
         settler.expect(int((time.time() - age) * 1e6), events)
         return OwnedList(stock, settler)
