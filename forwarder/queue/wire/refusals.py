@@ -34,5 +34,7 @@ def refusal(error: RedisError) -> Refusal:
 
 
 def said(error: Exception) -> str:
-    """An error in one line, without passwords: a Redis without the AUTH command quotes its arguments."""
-    return hidden(f"{type(error).__name__}: {error}")
+    """An error in one line, without passwords and without events."""
+    # A Redis that does not know a command quotes its first arguments: the password of AUTH, an event of RPUSH.
+    text, _, _ = f"{type(error).__name__}: {error}".partition(", with args beginning with")
+    return hidden(text)

@@ -200,6 +200,17 @@ async def test_a_replica_and_a_busy_redis_refuse(kind: Kind, own_redis: Callable
         assert await redis.llen("events") == 2
 
 
+async def test_a_redis_that_quotes_the_events_it_does_not_understand_is_not_quoted(
+    kind: Kind, own_redis: Callable[..., EmbeddedRedis]
+) -> None:
+    """Redis names the first arguments of a command that it does not know."""
+    server = own_redis(port=None, arguments=["--rename-command", "RPUSH", ""])
+    async with kind(server.url) as producer:
+        with pytest.raises(NotPushedError, match="unknown command") as refused:
+            await producer.push("alice@example.com", "n")
+    assert "alice" not in str(refused.value)
+
+
 async def test_a_closed_producer_pushes_no_more(kind: Kind, redis_url: str) -> None:
     async with kind(redis_url) as producer:
         pass

@@ -48,6 +48,24 @@ def test_a_wrong_token_may_not_and_is_a_guess(given: str) -> None:
     assert TOKEN not in refusal.error
 
 
+class Uncomparable(bytes):
+    """A token that shows how a guess is compared with it: == ends at the first difference, compare_digest does not."""
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __eq__(self, _: object) -> bool:
+        raise AssertionError("compared with ==")
+
+    __ne__ = __lt__ = __gt__ = __eq__
+
+
+def test_a_token_is_compared_in_constant_time() -> None:
+    guard = Guard(TOKEN, Clock())
+    guard._token = Uncomparable(TOKEN.encode())
+    assert status(guard, {**RIGHT, "Authorization": f"Bearer {TOKEN[:-1]}"}) == 401
+    assert status(guard, RIGHT) is None
+
+
 @pytest.mark.parametrize("given", ["", "Bearer", f"Basic {TOKEN}", TOKEN])
 def test_no_token_at_all_is_no_guess(given: str) -> None:
     guard = Guard(TOKEN, Clock())
