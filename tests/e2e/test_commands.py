@@ -217,11 +217,15 @@ async def test_status_and_check_on_a_sound_system(
     assert api.ledger.accepted_events == 0
 
 
-async def test_check_warns_of_an_api_address_without_tls(redis_url: str, queue_name: str, api: Simulator) -> None:
-    given = environment(settings(redis_url, queue_name, api, api_url="http://forwarder-test.invalid"))
+async def test_check_warns_of_an_api_address_without_tls_and_of_a_short_stop(
+    redis_url: str, queue_name: str, api: Simulator
+) -> None:
+    url = "http://forwarder-test.invalid"
+    given = environment(settings(redis_url, queue_name, api, api_url=url, shutdown_timeout=1.0))
     code, out, _ = await command("check", environment=given)
     assert code == 1, "nobody answers there"
     assert "address: http://forwarder-test.invalid is not https" in out
+    assert "settings: FORWARDER_SHUTDOWN_TIMEOUT: 1 is less than FORWARDER_REQUEST_TIMEOUT (2 s)" in out
 
 
 async def test_audit_says_by_how_much_the_sums_are_off(

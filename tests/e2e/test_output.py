@@ -1,6 +1,7 @@
 """No command ends in a traceback because of where its output goes: to a full disk, to nobody, to an old terminal."""
 
 import asyncio
+import fcntl
 import json
 import os
 import tempfile
@@ -13,7 +14,7 @@ import pytest_asyncio
 
 from tests.support.commands import commands
 from tests.support.faults import fault
-from tests.support.letters import bury
+from tests.support.letters import bury, written
 from tests.support.processes import Fork
 from tests.support.service import environment, event
 from tests.support.world import World
@@ -154,6 +155,21 @@ async def test_a_terminal_that_cannot_show_a_character_gets_an_escape(scene: Sce
     assert json.loads(found["dead list --json"].out)["name"] == NAME, "JSON is UTF-8"
     assert json.loads(found["dead export --all"].out)["name"] == NAME
     assert json.loads(found["dead show LETTER --json"].out)["user_id"] == "zoë"
+
+
+async def test_a_descriptor_that_somebody_has_made_non_blocking_takes_everything(world: World, scene: Scene) -> None:
+    large = event("u", 4, more="x" * 60_000)
+    await written(world.redis, world.queue, [large], ["u"])
+    reader, writer = os.pipe()
+    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
+    os.set_blocking(writer, False)
+    with os.fdopen(reader, "rb") as stream:
+        reading = asyncio.create_task(asyncio.to_thread(stream.read))
+        found = await scene.run("dead export --all", out=writer)
+        os.close(writer)
+        lines = (await reading).splitlines()
+    assert (found.code, found.err, len(lines)) == (0, "", 2)
+    assert json.loads(lines[1])["more"] == "x" * 60_000
 
 
 async def test_a_disk_without_room_for_any_line_changes_no_exit_code(scene: Scene) -> None:

@@ -91,9 +91,13 @@ async def test_nohup_is_respected_and_variables_meant_for_other_programs_do_no_h
     redis_url: str, queue_name: str, api: Simulator, worker: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", "/no/such/folder")
-    process = worker(settings(redis_url, queue_name, api), first=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    process = worker(
+        settings(redis_url, queue_name, api, shutdown_timeout=1.0),
+        first=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
     await process.admin()
     process.process.send_signal(signal.SIGHUP)
     assert await process.stopped(signal.SIGTERM) == 0
+    assert any("SHUTDOWN_TIMEOUT: 1 is less" in str(line["event"]) for line in process.lines()), "it is warned of"
     (stopping,) = (line for line in process.lines() if str(line["event"]).startswith("stopping"))
     assert stopping["event"] == "stopping: finishing what is in flight", "one signal was handled, not two"

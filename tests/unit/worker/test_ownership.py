@@ -30,3 +30,23 @@ def test_a_lease_that_is_lost_while_winding_down_is_counted(monkeypatch: pytest.
     world = virtually(live(), seed=1)
     assert world.list.claimed
     assert world.process.metrics.values()["lease_lost_total"][""] == 1
+
+
+@pytest.mark.parametrize(("shutdown_timeout", "settled"), [(None, True), (20.0, False)])
+def test_a_stop_waits_for_a_slow_post_unless_it_is_told_not_to(
+    shutdown_timeout: float | None, *, settled: bool
+) -> None:
+    async def live() -> World:
+        given = {"request_timeout": 60.0, "lease_ttl": 200.0, "linger": 0.0, "shutdown_timeout": shutdown_timeout}
+        world = World(lambda _: Reply(ACCEPTED, 55.0), **given)
+        world.push(["u"])
+        stopping = Stopping(asyncio.Event(), asyncio.Event())
+        owning = asyncio.create_task(world.own(stopping))
+        await asyncio.sleep(1.0)
+        stopping.orderly.set()
+        await owning
+        return world
+
+    world = virtually(live(), seed=1)
+    assert [attempt.user for attempt in world.api.attempts] == ["u"]
+    assert bool(world.list.claimed) is not settled, "what is claimed is sent again by the next owner"
