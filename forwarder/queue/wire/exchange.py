@@ -73,7 +73,8 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     lost: list[Reply] = []
     try:
         connection = pool.get_connection()
-    except (RedisError, OSError) as error:
+    # A UnicodeError: a part of the host name is longer than 63 characters. With asyncio redis-py translates it.
+    except (RedisError, OSError, UnicodeError) as error:
         return [Refusal(said(error))] * len(commands)
     try:
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)

@@ -168,6 +168,12 @@ async def test_a_redis_that_is_not_there_got_nothing(kind: Kind) -> None:
     assert (refused.value.not_pushed, "pass-word" in str(refused.value)) == ((0, 1), False)
 
 
+async def test_a_host_name_that_cannot_be_got_nothing(kind: Kind) -> None:
+    async with kind(f"redis://{'x' * 64}.example/0") as producer:
+        with pytest.raises(NotPushedError, match=r"^1 not pushed: "):
+            await producer.push_many([event("u", 0)])
+
+
 async def test_a_key_of_another_type_and_a_wrong_password_are_refusals(
     kind: Kind, own_redis: Callable[..., EmbeddedRedis]
 ) -> None:

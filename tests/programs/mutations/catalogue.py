@@ -698,6 +698,14 @@ CATALOGUE = (
         (_POST,),
     ),
     Mutation(
+        6,
+        "a process that has finished waits for a look-up of a name",
+        "forwarder/loop.py",
+        "daemon=True",
+        "daemon=False",
+        (_RESOURCES,),
+    ),
+    Mutation(
         7,
         "the headers of an answer have no limit together",
         "forwarder/api/connections.py",
