@@ -71,12 +71,13 @@ NAMING = [
     {"user_id": "u", "name": "test", ADDRESS: "x" * 3_000},
     {"user_id": f"gone {ADDRESS}", "name": "test"},
     {"user_id": f"failing {ADDRESS}", "name": "test"},
+    {"user_id": f"erased {ADDRESS}", "name": "test"},
     {f"user_id {ADDRESS}": "u", f"name {ADDRESS}": "test"},
     {ADDRESS: 1},
     [ADDRESS],
     ADDRESS,
 ]
-REASONS = {"invalid": 7, "rejected": 6, "too_large": 1, "exhausted": 1, "other": 0}
+REASONS = {"invalid": 7, "rejected": 6, "too_large": 1, "exhausted": 1, "erased": 1, "other": 0}
 
 
 @fault(
@@ -90,7 +91,11 @@ async def test_what_an_event_says_or_names_is_shown_to_nobody_without_the_token(
 ) -> None:
     api.faults = Faults(
         refuse=(Refusal(name="refused"), Refusal(name=f"refused {ADDRESS} \x07")),
-        users={f"gone {ADDRESS}": UserAnswer(status=404), f"failing {ADDRESS}": UserAnswer(status=503)},
+        users={
+            f"gone {ADDRESS}": UserAnswer(status=404),
+            f"failing {ADDRESS}": UserAnswer(status=503),
+            f"erased {ADDRESS}": UserAnswer(status=451),
+        },
         max_body_bytes=2_000,
     )
     given = settings(redis_url, queue_name, api, admin_token=TOKEN, log_level="debug", max_attempts=1, max_retry_age=0)
