@@ -106,14 +106,17 @@ class Doubts:
         detail = f"{whom} were answered {status}, and no POST was ever accepted at this address: {why}"
         return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
-    def unreadable(self, user: str, users: int) -> Halt | None:
-        """An answer that cannot be parsed. Returns a halt if many got one, and nobody was accepted in between."""
+    def unreadable(self, user: str, reason: str, users: int) -> Halt | None:
+        """An answer that cannot be parsed, and why. Returns a halt if many got one since the last 202."""
         self._unreadable.add(user, None)
         if not self._suffices(self._unreadable, users):
             return None
         whom = self._whom(self._unreadable)
         self._unreadable.clear()
-        detail = f"{whom} got an answer that is not HTTP, and no POST was accepted in between: is this the API?"
+        detail = (
+            f"{whom} got an answer that cannot be parsed ({reason}), and no POST was accepted in between: "
+            "is FORWARDER_API_URL right, and is this the API?"
+        )
         return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
     def _without_rights(self, whom: str) -> Halt | None:

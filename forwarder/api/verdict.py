@@ -102,10 +102,9 @@ class Judge:
                 self._accepted += 1
                 self.doubts.accepted()
                 return Accept()
-            case Unanswered(cause="unreadable"):
-                return self.doubts.unreadable(user, users) or self._again("unreadable", 0.0, tries)
-            case Unanswered():
-                return self._again(answer.cause, 0.0, tries)
+            case Unanswered(cause, reason=reason):
+                halt = self.doubts.unreadable(user, reason, users) if cause == "unreadable" else None
+                return halt or self._again(cause, 0.0, tries)
             case Declined():
                 return self._declined(user, answer, tries, users)
         assert_never(answer)

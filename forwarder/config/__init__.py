@@ -1,6 +1,7 @@
 """Settings: FORWARDER_… environment variables, checked as a whole before anything runs.
 
 settings      every setting: its type, its default, its limits and its description
+api_url       which addresses of the API can be sent exactly as they are written
 wording       what is wrong with a value, in words, and what a valid one looks like
 environment   settings from the environment
 """

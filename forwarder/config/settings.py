@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
 
 from forwarder import secret
+from forwarder.config import api_url
 from forwarder.logs import Format
 from forwarder.queue.sharding import MOST_SHARDS, check_queue
 from forwarder.queue.wire import url as redis_url
@@ -31,13 +31,7 @@ _Secret = BeforeValidator(_secret)
 
 
 def _api_url(url: str) -> str:
-    try:
-        parts = urlsplit(url)
-        sound = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        sound = False
-    if not sound or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError("must be http:// or https:// with a host, without user, query or fragment")
+    api_url.check(url)
     return url
 
 
@@ -82,7 +76,8 @@ class Settings(BaseModel):
         examples=["/run/secrets/api-key"],
     )
     api_url: Annotated[str, AfterValidator(_api_url)] = Field(
-        "https://api.carnivalmobile.com", description="Base URL of the API."
+        "https://api.carnivalmobile.com",
+        description="Base URL of the API, without the version. A path is sent exactly as it is written.",
     )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="API version: v4, v5 or v6.")
     redis_url: Annotated[SecretStr, _Secret, AfterValidator(_redis_url)] = Field(

@@ -45,7 +45,7 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
     if api is None:
         yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
     else:
-        yield await _api(api, settings.api_url)
+        yield await _api(api, settings.api_url, known=await _is_known(queue, api))
 
 
 async def _queue(queue: Queue) -> AsyncIterator[Finding]:
@@ -113,10 +113,27 @@ def _in_the_clear(url: str) -> list[Finding]:
     ]
 
 
-async def _api(api: Api, url: str) -> Finding:
-    """Sends a request without events. The API answers 400, but only once it has accepted the key."""
+async def _is_known(queue: Queue, api: Api) -> bool:
+    try:
+        return await queue.address() == api.fingerprint
+    except UnreachableError:  # which is reported already
+        return False
+
+
+async def _api(api: Api, url: str, *, known: bool) -> Finding:
+    """Sends a request without events. The API answers 400, but only once it has accepted the key.
+
+    `known`: whether this address has answered 202 before, so that it is the API's.
+    """
     match await api.post(_NOBODY, []):
-        case Declined(meaning=Meaning.MALFORMED):
+        case Declined(status=400, is_object=False) if not known:
+            return Finding(
+                "api",
+                "failure",
+                f"{url} leads to something that answers 400 to everything, without the JSON object that the API sends; "
+                "is this the API? Check FORWARDER_API_URL",
+            )
+        case Declined(status=400):
             return Finding("api", "ok", f"{url} answers, and accepts the key")
         case Declined(meaning=Meaning.UNAUTHORIZED):
             return Finding(

@@ -84,7 +84,7 @@ WRONG = {
     "API_URL": (
         f"https://user:{SECRET}@host",
         (
-            "must be http:// or https:// with a host, without user, query or fragment; "
+            "must not contain a user or a password: the API key has a setting of its own; "
             "example: https://api.carnivalmobile.com"
         ),
     ),

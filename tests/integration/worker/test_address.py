@@ -1,5 +1,7 @@
 """What a worker knows of its API address, and what Redis remembers of it."""
 
+import asyncio
+
 import pytest
 
 from forwarder.api.credentials import Credentials
@@ -12,6 +14,7 @@ from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults, UserAnswer
 from forwarder.worker.address import Address
 from tests.support.faults import fault
+from tests.support.servers.raw_api import GOOD, raw
 from tests.support.service import event, eventually
 from tests.support.world import World
 
@@ -128,3 +131,48 @@ async def test_the_events_of_an_erased_user_go_together_and_one_post_decides(wor
         await world.settled()
     assert await letters(world) == {"gone": "erased" if status == 451 else "rejected"}
     assert ((await world.census()).letters, world.api.posts[status]) == (20, 1)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/a%20b/c;d=e/@:!$&'()*+,~-._%2F", "//twice/..."])
+async def test_the_path_of_the_address_is_sent_exactly_as_it_is_written(world: World, path: str) -> None:
+    await world.push(event("u/1", 1))
+    async with raw(times=0) as api, world.service(api_url=api.url + path):
+        await world.settled()
+    (request,) = api.requests
+    assert request.startswith(f"POST {path.rstrip('/')}/v6/users/u%2F1/events HTTP/1.1\r\n".encode())
+
+
+UNREADABLE = b"HTTP/1.1 202 Accepted\r\nX : 1\r\nContent-Length: 2\r\n\r\n{}"
+
+
+@pytest.mark.parametrize("events", [1, 20])
+@fault(
+    "API",
+    "its answers cannot be parsed",
+    "the POST is retried; after three users with such answers the service halts",
+    keeps=(1, 5),
+)
+async def test_answers_that_cannot_be_parsed_halt_after_three_users(world: World, events: int) -> None:
+    async def garbled(writer: asyncio.StreamWriter) -> None:
+        writer.write(UNREADABLE)
+
+    await world.push(*(event(f"u{n}", n) for n in range(events)))
+    async with raw(garbled, times=1_000) as api, world.service(api_url=api.url, retry_max=0.1, concurrency=1):
+        halt = await eventually(Queue(world.redis, world.queue, 1).halt, what="the service halts")
+        assert (halt.reason, "Invalid header token" in halt.detail) == ("misdirected", True)
+        assert len(api.requests) <= 5
+    now = await world.census()
+    assert (now.waiting + now.claimed, now.letters) == (events, 0)
+
+
+async def test_one_user_whose_answers_cannot_be_parsed_halts_nothing(world: World) -> None:
+    async def garbled(writer: asyncio.StreamWriter) -> None:
+        writer.write(UNREADABLE if b"/users/u/" in api.requests[-1] and len(api.requests) < 40 else GOOD)
+
+    await world.push(event("u", 1), *(event("well", n) for n in range(20)))
+    async with (
+        raw(garbled, times=1_000) as api,
+        world.service(api_url=api.url, retry_initial=0.01, max_events_per_post=1),
+    ):
+        await world.settled()
+    assert (await world.census()).accepted == 21
