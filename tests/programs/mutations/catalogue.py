@@ -599,7 +599,7 @@ CATALOGUE = (
         "forwarder/cli/reading.py",
         "        self.signal = number\n        self._woken.set()\n",
         "        self.signal = number\n",
-        (_PUSH,),
+        ("tests/e2e/test_push_input.py", _PUSH),
     ),
     Mutation(
         7,
