@@ -61,7 +61,7 @@ class Writer(io.TextIOBase):
     def write(self, text: str) -> int:
         """Passes `text` to the thread, or drops it if too much waits there already."""
         data = text.encode(self._encoding, "backslashreplace")
-        if self._given - self._done + len(data) > _MOST_BYTES:
+        if self._given - self._done >= _MOST_BYTES:  # so even a traceback that is longer than that is taken
             self._refused += text.count("\n")
         else:
             self._given += len(data)

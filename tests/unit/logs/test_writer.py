@@ -41,6 +41,14 @@ def test_what_fits_is_written_in_order(pipe: tuple[int, int]) -> None:
     assert (writer.dropped, writer.unreported()) == (0, 0)
 
 
+def test_a_traceback_of_any_length_is_taken_when_nothing_else_waits(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        writer = Writer(file.fileno())
+    writer.write("x" * 2 * _MOST_BYTES + "\n")
+    writer.drain(10)
+    assert ((tmp_path / "log").stat().st_size, writer.dropped) == (2 * _MOST_BYTES + 1, 0)
+
+
 def test_a_terminal_that_cannot_show_a_character_gets_an_escape(pipe: tuple[int, int]) -> None:
     reader, descriptor = pipe
     writer = Writer(descriptor, "ascii")
