@@ -31,7 +31,7 @@ def run(
     """Run the service until a signal stops it."""
     settings = config.load()
     # Whatever writes to standard error from now on never waits for its reader: the log, warnings, a traceback.
-    sys.stderr = writer = Writer(2)
+    sys.stderr = writer = Writer(2, sys.stderr.encoding)
     logging.captureWarnings(capture=True)
     logs.configure(log_format or settings.log_format, settings.log_level, writer)
     for secret in config.secrets(settings):

@@ -19,10 +19,12 @@ class Writer(io.TextIOBase):
 
     Args:
         descriptor: such as 2, standard error. It may be closed later.
+        encoding: of the terminal, if it is one. Characters that it lacks are written as escapes.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
         self._descriptor = os.dup(descriptor)
+        self._encoding = encoding
         # Its `put` may be interrupted by another one in the same thread, as when a destructor logs.
         self._lines: SimpleQueue[bytes] = SimpleQueue()
         # Bytes. Only callers change the first, and only the thread the second, so neither needs a lock.
@@ -36,8 +38,8 @@ class Writer(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """UTF-8, whatever the terminal is: a log is for programs first."""
-        return "utf-8"
+        """The name of the encoding."""
+        return self._encoding
 
     @property
     def dropped(self) -> int:
@@ -58,8 +60,8 @@ class Writer(io.TextIOBase):
 
     def write(self, text: str) -> int:
         """Passes `text` to the thread, or drops it if too much waits there already."""
-        data = text.encode(errors="backslashreplace")
-        if self._given - self._done + len(data) > _MOST_BYTES:
+        data = text.encode(self._encoding, "backslashreplace")
+        if self._given - self._done >= _MOST_BYTES:  # so even a traceback that is longer than that is taken
             self._refused += text.count("\n")
         else:
             self._given += len(data)

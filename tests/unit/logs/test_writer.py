@@ -41,6 +41,22 @@ def test_what_fits_is_written_in_order(pipe: tuple[int, int]) -> None:
     assert (writer.dropped, writer.unreported()) == (0, 0)
 
 
+def test_a_traceback_of_any_length_is_taken_when_nothing_else_waits(tmp_path: Path) -> None:
+    with (tmp_path / "log").open("wb") as file:
+        writer = Writer(file.fileno())
+    writer.write("x" * 2 * _MOST_BYTES + "\n")
+    writer.drain(10)
+    assert ((tmp_path / "log").stat().st_size, writer.dropped) == (2 * _MOST_BYTES + 1, 0)
+
+
+def test_a_terminal_that_cannot_show_a_character_gets_an_escape(pipe: tuple[int, int]) -> None:
+    reader, descriptor = pipe
+    writer = Writer(descriptor, "ascii")
+    writer.write("é ☕\n")
+    writer.drain(10)
+    assert os.read(reader, 100) == b"\\xe9 \\u2615\n"
+
+
 @pytest.mark.parametrize("blocking", [True, False])
 def test_what_does_not_fit_is_counted_and_reported_once_when_it_fits_again(
     pipe: tuple[int, int], *, blocking: bool
