@@ -15,7 +15,7 @@ from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
 from forwarder.cli.reading import Batches
-from forwarder.errors import ConfigurationError
+from forwarder.errors import ConfigurationError, OutputError
 from forwarder.producer import Producer
 
 
@@ -82,7 +82,11 @@ def _print_pushed(pushed: Pusher, queue: str) -> None:
     text = f"pushed {pushed.events:,} events onto {queue}"
     if pushed.wrong:
         text += f", skipped {pushed.wrong:,} wrong lines"
-    out.print(text, soft_wrap=True)
+    try:
+        out.print(text, soft_wrap=True)
+    except OutputError as error:
+        # The exit code stays that of the push: a script that repeats it because of a full disk would double events.
+        problem(f"{text}; {error}")
 
 
 def _print_stopped(batches: Batches, pushed: Pusher) -> None:

@@ -42,7 +42,7 @@ SILENT = "run"
 #: It needs seconds.
 SLOW = "demo --events 5"
 EVERY = [call for calls in CALLS.values() for call in calls if call != SLOW] + HELP
-FULL = "forwarder: cannot write to standard output: No space left on device"
+FULL = "cannot write to standard output: No space left on device"
 #: One for each way of writing: tables, text, JSON, bytes, and help.
 SOME = ["status", "dead list", "dead list --json", "dead export --all", "--help"]
 NAME = "Größe ☕"
@@ -119,17 +119,28 @@ def test_every_command_is_here() -> None:
 async def test_a_full_disk_is_a_failure_in_one_line_for_every_command(scene: Scene) -> None:
     with Path("/dev/full").open("wb") as full:
         found = {call: await scene.run(call, out=full.fileno()) for call in EVERY}
-    silent = found.pop(SILENT)
+    silent, push = found.pop(SILENT), found["push FILE"]
     assert (silent.code, "FORWARDER_API_KEY" in silent.err) == (78, True)
     assert {call: each for call, each in found.items() if failed(each) or each.code != 1} == {}
-    assert {call: each.err for call, each in found.items() if each.err.splitlines()[-1:] != [FULL]} == {}
+    assert {call: each.err for call, each in found.items() if not each.err.endswith(FULL + "\n")} == {}
+    # The file has a wrong line. Without one, the exit code would be 0.
+    assert f"pushed 1 events onto {scene.given['FORWARDER_QUEUE']}, skipped 1 wrong lines; {FULL}" in push.err
 
 
 @pytest.mark.long
 async def test_a_full_disk_ends_the_demo_in_one_line(scene: Scene) -> None:
     with Path("/dev/full").open("wb") as full:
         found = await scene.run(SLOW, out=full.fileno())
-    assert found == Ended(1, "", FULL + "\n")
+    assert found == Ended(1, "", f"forwarder: {FULL}\n")
+
+
+async def test_events_that_were_pushed_are_no_failure_even_if_nobody_can_be_told(scene: Scene) -> None:
+    scene.file.write_bytes(event("u", 5) + b"\n")
+    reader, out = os.pipe()
+    os.close(reader)
+    found = await scene.run("push FILE", out=out)
+    os.close(out)
+    assert (found.code, "pushed 1 events onto" in found.err) == (0, True), found
 
 
 @pytest.mark.parametrize(("call", "reason"), [*((call, "") for call in SOME), ("dead list", "Bad file descriptor")])

@@ -21,7 +21,7 @@ from tests.support.service import WorkerProcess, event, eventually, fetch, free_
 Start = Callable[..., WorkerProcess]
 
 #: POSTs whose debug lines are more than the process keeps for a reader that does not read.
-POSTS = 900
+POSTS = 700
 
 
 class Pipe:
