@@ -7,8 +7,10 @@ intake        claims, adopts and decodes events
 dispatch      starts a delivery when a user is due and a POST may start; lets POSTs in flight finish at the end
 delivery      gets a batch decided: bisects; one outcome per event
 attempts      sends a batch until there is a verdict
-stock         the claimed events: signals room and due batches, reads spilled events back
+stock         the claimed events: signals due batches, reads spilled events back
+admission     the one gate for what comes into memory: claims, adoptions, events that are read back
 settlement    ends claims: the only code that acknowledges or dead-letters
+loans         when the oldest unsettled event was claimed
 buffer        the events by user: which user is next, and which events leave memory while a user backs off
 recognition   whether this is a list of events at all
 gate          whether a POST may start, and if not, why

@@ -47,7 +47,10 @@ class Attempts:
             permit: for the first attempt, if there is one already.
         """
         tries = self._courier.first_try()
-        verdict = await self._post(batch, permit or await self.permit(), tries)
+        if permit is not None:
+            verdict = await self._post(batch, permit, tries)
+        else:
+            verdict = await self._attempt(batch, tries, again=False)
         return await self._retried(batch, tries, verdict) if self._is_retry(verdict) else verdict
 
     def stop(self, tasks: Iterable[asyncio.Task[None]]) -> None:
@@ -61,17 +64,24 @@ class Attempts:
 
     async def _retried(self, batch: Batch, tries: Tries, verdict: Verdict) -> Verdict:
         async def attempt() -> Verdict:
-            return await self._post(batch, await self._permit_again(batch), tries)
+            return await self._attempt(batch, tries, again=True)
 
         def at_least(verdict: Verdict) -> float:
             return verdict.after if isinstance(verdict, Retry) else 0.0
 
         return await self._backoff.until(verdict, attempt, again=self._is_retry, at_least=at_least)
 
-    async def _permit_again(self, batch: Batch) -> Permit:
-        """Gets the permit first and the batch's bytes second, so that only bytes that may be sent now are in memory."""
+    async def _attempt(self, batch: Batch, tries: Tries, *, again: bool) -> Verdict:
+        """Gets the room first, the permit second, and the bytes third.
+
+        So no permit is held while room is awaited, and only bytes that may be sent now are in memory.
+        """
+        async with self._stock.room_for(batch):
+            return await self._post(batch, await self._permit_for(batch, again=again), tries)
+
+    async def _permit_for(self, batch: Batch, *, again: bool) -> Permit:
         while True:
-            permit = await self.permit(again=True)
+            permit = await self.permit(again=again)
             try:
                 if batch.released:
                     await self._stock.recall(batch)

@@ -12,6 +12,7 @@ from forwarder.outcome import Accepted, Deferred, Halt, HaltReason, LetterReason
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.brake import Brake
 from forwarder.pipeline.gate import Gate, Halted
+from forwarder.pipeline.loans import Loans
 from forwarder.queue.claims import Claims, NewLetter, Settlement
 from forwarder.retry import wait_at_most
 
@@ -53,16 +54,16 @@ class Settler:
         self._full = asyncio.Event()
         self._closed = False
         self._braked = False
-        self._on_loan: dict[int, int] = {}
+        self._loans = Loans()
 
     @property
     def oldest_stamp(self) -> int | None:
         """Stamp (microseconds) of the oldest claim that has unsettled events in this worker."""
-        return next(iter(self._on_loan), None)
+        return self._loans.oldest_stamp
 
-    def expect(self, stamp: int, events: int) -> None:
-        """This many events of the claim with this stamp are now in this worker."""
-        self._on_loan[stamp] = self._on_loan.get(stamp, 0) + events
+    def expect(self, numbers: Sequence[int], stamps: Sequence[int]) -> None:
+        """These events are now in this worker. They are newer than all before them."""
+        self._loans.add(numbers, stamps)
 
     def add(self, events: Sequence[Event], outcome: Outcome) -> None:
         """The outcome of these events. Deferred ones stay claimed."""
@@ -143,12 +144,12 @@ class Settler:
         self._count(settlement)
 
     def _count(self, settlement: Settlement) -> None:
-        for stamp, numbers in settlement.accepted.items():
+        for numbers in settlement.accepted.values():
             self._metrics.events_accepted.inc(len(numbers))
-            self._leave(stamp, len(numbers))
+            self._loans.end(numbers[0], len(numbers))
         for letter in settlement.letters:
             self._metrics.events_dead_lettered.labels(letter.reason).inc()
-            self._leave(letter.stamp, 1)
+            self._loans.end(letter.number, 1)
             log.warning(
                 "event dead-lettered",
                 reason=str(letter.reason),
@@ -156,11 +157,6 @@ class Settler:
                 detail=letter.detail,
                 repeats=f"{letter.reason} {letter.status}".rstrip(),
             )
-
-    def _leave(self, stamp: int, events: int) -> None:
-        self._on_loan[stamp] -= events
-        if self._on_loan[stamp] <= 0:
-            del self._on_loan[stamp]
 
 
 def _cut(letters: list[NewLetter]) -> list[NewLetter]:

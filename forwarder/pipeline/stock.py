@@ -1,7 +1,8 @@
 """The claimed events of one list: the buffer, with two signals, room to fill and a batch to send."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 
 import structlog
 
@@ -9,9 +10,12 @@ from forwarder.api.body_limit import BodyLimit
 from forwarder.api.request import batch_size
 from forwarder.errors import RolledBackError
 from forwarder.event import Event, decode
+from forwarder.pipeline.admission import Admission
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer, Limits, Room
+from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.space import Limits, Room
+from forwarder.queue.claim_ids import ClaimId
 from forwarder.queue.claims import Claims
 from forwarder.retry import wait_at_most
 
@@ -35,6 +39,7 @@ class Stock:
         self._availability = availability
         self._body_limit = body_limit
         self._buffer = Buffer(limits, body_limit=body_limit)
+        self._admission = Admission(self._buffer.space)
         #: An element with more bytes than this is not an event.
         self.max_event_bytes = max_event_bytes
         self._clock = clock
@@ -46,7 +51,7 @@ class Stock:
     @property
     def events(self) -> int:
         """Events in memory."""
-        return self._buffer.events
+        return self._buffer.space.events
 
     @property
     def users(self) -> int:
@@ -55,23 +60,26 @@ class Stock:
 
     def bound(self, limits: Limits) -> None:
         """Other limits of events and bytes from now on; those of a POST stay."""
-        self._buffer.bound(limits)
+        self._buffer.space.bound(limits)
+        self._admission.freed()
 
-    async def room(self) -> Room:
-        """Waits until there is enough room to be worth a round trip."""
-        while self._buffer.full:
+    @asynccontextmanager
+    async def room(self, events: int, size: int) -> AsyncIterator[Room]:
+        """Waits for room to claim or adopt up to this much. It is taken until the end of the block, which adds it."""
+        space = self._buffer.space
+        while space.overdrawn:
             self._log_overdrawn()
             self._freed.clear()
             await self._freed.wait()
-        return self._buffer.room()
+        async with self._admission.room(Room(min(events, space.claimable), size)) as room:
+            yield room
 
     def _log_overdrawn(self) -> None:
-        if self._buffer.overdrawn:
-            log.warning(
-                "claiming paused: too many claimed events belong to users whose POSTs keep failing",
-                claimed=self._buffer.events + self._buffer.spilled,
-                repeats=True,
-            )
+        log.warning(
+            "claiming paused: too many claimed events belong to users whose POSTs keep failing",
+            claimed=self._buffer.space.events + self._buffer.space.spilled,
+            repeats=True,
+        )
 
     def still_waiting(self, events: int) -> None:
         """The latest claim left this many events in the list."""
@@ -107,10 +115,20 @@ class Stock:
     def back_off(self, batch: Batch) -> None:
         """This batch, in flight, will be retried. What its user holds beyond its share leaves memory."""
         self._buffer.back_off(batch)
+        self._has_freed()
+
+    def _has_freed(self) -> None:
         self._freed.set()
+        self._admission.freed()
+
+    def room_for(self, batch: Batch) -> AbstractAsyncContextManager[None]:
+        """Waits for room to recall a released batch. It is taken until the end of the block, which POSTs the batch."""
+        if not batch.released:
+            return nullcontext()
+        return self._admission.recall(Room(len(batch.events), batch.released))
 
     async def recall(self, batch: Batch) -> None:
-        """Reads the bytes of a released batch again.
+        """Reads the bytes of a released batch again, within :meth:`room_for`.
 
         Raises:
             RolledBackError: some of the claimed events are gone; the batch stays released.
@@ -125,16 +143,18 @@ class Stock:
     def decided(self, events: Sequence[Event]) -> None:
         """These events of a batch in flight are decided: their room is free again."""
         self._buffer.free(events)
-        self._freed.set()
+        self._has_freed()
 
     async def finish(self, user: str) -> None:
-        """The user's batch is done. Reads spilled events back if the user has no others, so that it is ready again."""
-        ids = self._buffer.finish(user)
-        while ids:
-            ids = self._buffer.refill(user, await self._read(ids), self._clock())
+        """The user's batch is done. If it has only spilled events, reads back what its next POST takes."""
+        self._buffer.finish(user)
+        while (need := self._buffer.wanted(user, self._clock())) is not None:
+            async with self._admission.room(need) as room:
+                events = await self._read(self._buffer.unspill(user, room))
+                self._buffer.refill(user, events, self._clock())
         self._news.set()
 
-    async def _read(self, ids: Sequence[tuple[int, int]]) -> list[Event]:
+    async def _read(self, ids: Sequence[ClaimId]) -> list[Event]:
         """The events with these IDs; they were valid before. Those that are gone are left out.
 
         Only a later owner can have ended their claims. Then the lease is lost, and the next command says so.

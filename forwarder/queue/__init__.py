@@ -5,7 +5,7 @@ sharding      which list holds a user's events
 lease         one acquisition of one list; every fenced script runs through it
 shard_count   what Redis holds as a queue's number of lists
 claims        the owner's side of a list: claim, adopt, settle, wait for events
-claim_ids     the IDs of claimed events, 16 bytes each
+claim_ids     the IDs of claimed events, 20 bytes each
 census        the counts of one list
 letters       the dead letters of one list
 address       which API address has answered 202

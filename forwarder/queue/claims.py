@@ -1,8 +1,7 @@
 """The owner's side of a list: claim, adopt, settle, wait for events."""
 
 import asyncio
-from array import array
-from collections.abc import MutableSequence, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -10,7 +9,7 @@ from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import WrongTypeError
-from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.claim_ids import ClaimId, ScannedIds
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease
 from forwarder.queue.wire import scripts
@@ -18,8 +17,10 @@ from forwarder.queue.wire.connection import translated
 
 #: Seconds between two polls of a list while Redis is full. A full Redis refuses the blocking command.
 _FULL_REDIS_POLL = 1.0
-#: Fields that are scanned for one page of the claimed events.
-_FIELDS_PAGE = 5_000
+#: Fields that are scanned for one page of the claimed events. Redis reads their events too, so there are fewer if the
+#: events of the page before were large: with 20 kB each, 209.
+_FIELDS_PAGE, _FIRST_PAGE = 2_000, 100
+_SCANNED_BYTES = 4 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +107,11 @@ class Claims:
         self._sequence = first + len(elements)
         return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
 
-    async def claimed_fields(self) -> ClaimIds:
+    async def claimed_fields(self) -> ScannedIds:
         """The ID of every claimed event, oldest first. An owner has to adopt them."""
         return await claimed_fields(self._redis, self._keys)
 
-    async def read(self, fields: Sequence[tuple[int, int]], *, most_bytes_of_one: int) -> list[bytes | int | None]:
+    async def read(self, fields: Sequence[ClaimId], *, most_bytes_of_one: int) -> list[bytes | int | None]:
         """Claimed elements in the order of `fields`: a length for one that is longer, None for one not claimed."""
         keys, names = [self._keys.claimed], (f"{number}-{stamp}" for number, stamp in fields)
         arguments: list[str | bytes | int] = [most_bytes_of_one, *names]
@@ -163,29 +164,24 @@ class Claims:
                 raise
 
 
-async def claimed_fields(redis: Redis, keys: Keys) -> ClaimIds:
+async def claimed_fields(redis: Redis, keys: Keys) -> ScannedIds:
     """The ID of every claimed event of a list, oldest first.
 
     Raises:
         UnreachableError: no answer.
     """
-    found: dict[int, MutableSequence[int]] = {}
-    cursor, foreign = b"0", 0
+    ids, cursor, page = ScannedIds(), b"0", _FIRST_PAGE
     while True:
-        cursor, strange, *fields = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, _FIELDS_PAGE])
-        foreign += strange
-        for name in fields:
-            number, _, stamp = name.partition(b"-")
-            found.setdefault(int(stamp), array("Q")).append(int(number))
+        cursor, foreign, *found = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, page])
+        names, sizes = found[::2], found[1::2]
+        ids.foreign += foreign
+        ids.add([(*_claim_id(name), size) for name, size in zip(names, sizes, strict=True)])
         if cursor == b"0":
-            ids = _in_order(found)
-            ids.foreign = foreign
             return ids
+        average = max(1, sum(sizes) // max(1, len(sizes)))
+        page = max(1, min(_FIELDS_PAGE, _SCANNED_BYTES // average))
 
 
-def _in_order(found: dict[int, MutableSequence[int]]) -> ClaimIds:
-    """Each ID once, by number. The numbers of one claim are consecutive, so sorting within each claim is enough."""
-    ids = ClaimIds()
-    for stamp in sorted(found, key=lambda stamp: min(found[stamp])):
-        ids.extend(sorted(set(found[stamp])), stamp)
-    return ids
+def _claim_id(name: bytes) -> ClaimId:
+    number, _, stamp = name.partition(b"-")
+    return int(number), int(stamp)

@@ -12,7 +12,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from forwarder.errors import LeaseLostError, UnreachableError, WrongTypeError
-from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.claim_ids import ClaimId, ScannedIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease, holder
@@ -95,7 +95,7 @@ class ListMover:
         k = self._keys
         await self._lease.run("set_aside", [k.lease, k.list, k.aside, k.move])
 
-    async def claimed_fields(self) -> ClaimIds:
+    async def claimed_fields(self) -> ScannedIds:
         """The ID of every claimed event, oldest first.
 
         Raises:
@@ -108,7 +108,7 @@ class ListMover:
             raise WrongTypeError(self._keys.claimed, what, "claimed events alone")
         return ids
 
-    async def unload_events(self, fields: Sequence[tuple[int, int]]) -> Page:
+    async def unload_events(self, fields: Sequence[ClaimId]) -> Page:
         """Takes out the claimed events with these IDs. When none are claimed any more, those that were set aside."""
         k = self._keys
         ids = [f"{number}-{stamp}" for number, stamp in fields]

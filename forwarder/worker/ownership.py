@@ -12,7 +12,7 @@ import structlog
 
 from forwarder.errors import QueueError
 from forwarder.pipeline.attempts import Attempts
-from forwarder.pipeline.buffer.buffer import Limits
+from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.delivery import Delivery
 from forwarder.pipeline.dispatch import Dispatch
 from forwarder.pipeline.gate import Gate, Lost, Stopped

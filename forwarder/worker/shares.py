@@ -19,7 +19,7 @@ import structlog
 from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.availability import Availability
-from forwarder.pipeline.buffer.buffer import Limits
+from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
 from forwarder.queue.claims import Claims
 from forwarder.queue.fleet import Fleet, Place

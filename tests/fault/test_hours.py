@@ -239,8 +239,8 @@ class _Most:
     async def watch(self) -> None:
         while True:
             if self._world.ownership is not None:
-                self.events = max(self.events, self._world.ownership._stock._buffer.events)
-                self.spilled = max(self.spilled, self._world.ownership._stock._buffer.spilled)
+                self.events = max(self.events, self._world.ownership._stock._buffer.space.events)
+                self.spilled = max(self.spilled, self._world.ownership._stock._buffer.space.spilled)
             await asyncio.sleep(1.0)
 
 

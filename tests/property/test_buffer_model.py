@@ -8,8 +8,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from forwarder.api.request import encode_batch
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.buffer import Buffer
 from forwarder.pipeline.buffer.group import TRANSITIONS, GroupState
+from forwarder.pipeline.buffer.space import Limits
 
 USERS = st.sampled_from(["a", "b", "c", "d"])
 
@@ -45,7 +46,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
 
     @rule(user=USERS, size=st.integers(2, 60), later=st.floats(0, 1), in_spite_of_room=st.booleans())
     def add(self, user: str, size: int, later: float, *, in_spite_of_room: bool) -> None:
-        events, room = self.buffer.room()
+        events, room = self.buffer.space.room
         if not in_spite_of_room and (events < 1 or room < size):
             return
         self.now += later
@@ -116,23 +117,27 @@ class BufferAgainstModel(RuleBasedStateMachine):
         self._recall(user)
         self.buffer.free(self.in_flight.pop(user))
         with self._as_in_the_table("finish", user):
-            ids = self.buffer.finish(user)
-        while ids:
+            self.buffer.finish(user)
+        while (need := self.buffer.wanted(user, self.now)) is not None:
+            assert need.events <= self.per_post, "no more than the next POST takes"
+            assert need.bytes <= self.body_bytes or need.events == 1
+            ids = self.buffer.unspill(user, need)
             for _ in range(meanwhile):
                 self._push(user, size=2)
             by_number = {event.number: event for event in self.waiting[user]}
             with self._as_in_the_table("refill", user):
-                ids = self.buffer.refill(user, [by_number[number] for number, _ in ids], self.now)
+                self.buffer.refill(user, [by_number[number] for number, _ in ids], self.now)
 
     @invariant()
     def counts_what_it_holds(self) -> None:
         held = [e for group in (*self.waiting.values(), *self.in_flight.values()) for e in group]
-        assert self.buffer.events + self.buffer.spilled == len(held)
+        space = self.buffer.space
+        assert space.events + space.spilled == len(held)
         size = sum(len(event.body) + len(event.user) for event in held)
-        assert self.buffer.bytes <= size
-        assert self.buffer.bytes == size or self.buffer.spilled
-        claimable = 400 - self.buffer.spilled - self.buffer.events
-        assert self.buffer.room() == (max(0, min(20 - self.buffer.events, claimable)), max(0, 300 - self.buffer.bytes))
+        assert space.bytes <= size
+        assert space.bytes == size or space.spilled
+        assert space.claimable == 20 * 20 - len(held)
+        assert space.room == (max(0, 20 - space.events), max(0, 300 - space.bytes))
 
     @invariant()
     def something_is_due_exactly_while_somebody_is_ready(self) -> None:
@@ -148,7 +153,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
                 self._done(user)
             self.take(deep=True)
         assert self.came_out == self.pushed, "every event exactly once"
-        assert (self.buffer.events, self.buffer.bytes, self.buffer.spilled) == (0, 0, 0)
+        assert (self.buffer.space.events, self.buffer.space.bytes, self.buffer.space.spilled) == (0, 0, 0)
         assert self.buffer.take(self.now, deep=False) is None
 
 

@@ -15,20 +15,25 @@ class Batch:
 
     user: str
     events: tuple[Event, ...]
-    released: bool = False
+    #: The newer parts of the same batch, which wait until this one is decided.
+    behind: tuple["Batch", ...] = ()
+    #: While it is released, the bytes that its events take up in memory otherwise. Zero if it is not released.
+    released: int = 0
 
     def halves(self) -> tuple["Batch", "Batch"]:
         """The older and the newer half. This batch is empty afterwards, so that it keeps nothing in memory."""
         middle = len(self.events) // 2
-        older, newer = Batch(self.user, self.events[:middle]), Batch(self.user, self.events[middle:])
+        newer = Batch(self.user, self.events[middle:], self.behind)
+        older = Batch(self.user, self.events[:middle], (newer, *self.behind))
         self.events = ()
         return older, newer
 
-    def release(self) -> None:
+    def release(self, size: int) -> None:
+        """Drops the bodies. `size`: the bytes that the events take up."""
         self.events = tuple([Event(event.number, event.stamp, self.user, b"") for event in self.events])
-        self.released = True
+        self.released = size
 
     def recall(self, events: Sequence[Event]) -> None:
         """Ends the release. `events`: the same events as before, with their bodies."""
         self.events = tuple(events)
-        self.released = False
+        self.released = 0

@@ -17,7 +17,8 @@ from rich.table import Table
 
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.space import Limits
 from tests.programs.bench import work
 
 PER_POST = 100
@@ -56,7 +57,7 @@ class _World:
             _, answered = self._in_flight.popleft()
             self._buffer.free(answered.events)
             self._buffer.finish(answered.user)
-        while self.waiting and not self._buffer.full:
+        while self.waiting and not self._buffer.space.full:
             self._claim(now)
         deep = bool(self.waiting)
         due = self._buffer.due(now, deep=deep)
@@ -66,13 +67,13 @@ class _World:
             self._in_flight.append((now + _LATENCY, batch))
 
     def _claim(self, now: float) -> None:
-        for _ in range(min(self._buffer.room()[0], _CLAIM, len(self.waiting))):
+        for _ in range(min(self._buffer.space.room[0], _CLAIM, len(self.waiting))):
             self._buffer.add([Event(self._claimed, int(now * 1e6), self.waiting.popleft(), b"")], now)
             self._claimed += 1
 
     @property
     def over(self) -> bool:
-        return not (self.waiting or self._buffer.events)
+        return not (self.waiting or self._buffer.space.events)
 
 
 def simulate(users: Iterable[str], *, buffer: int, oldest_every: int, inflow: float = 0.0) -> Run:

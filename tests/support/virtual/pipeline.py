@@ -21,7 +21,7 @@ from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.pipeline.gate import Ending
-from forwarder.queue.claim_ids import ClaimIds
+from forwarder.queue.claim_ids import ScannedIds
 from forwarder.queue.claims import Claimed, Claims, Settlement
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease, Position
@@ -170,11 +170,10 @@ class VirtualClaims(Claims):
         self._sequence += len(claimed.elements)
         return claimed
 
-    async def claimed_fields(self) -> ClaimIds:
-        def names() -> ClaimIds:
-            found = ClaimIds()
-            for field in sorted(self._list.claimed):
-                found.append(*field)
+    async def claimed_fields(self) -> ScannedIds:
+        def names() -> ScannedIds:
+            found = ScannedIds()
+            found.add([(*field, len(element)) for field, element in self._list.claimed.items()])
             return found
 
         return await self._command(names)
@@ -229,13 +228,15 @@ class World:
         self._stamp = max(self._stamp + 1, int(self.clock() * 1e6))
         return self._stamp
 
-    def push(self, users: Iterable[str]) -> list[int]:
-        """Pushes an event for each user. Returns their numbers."""
+    def push(self, users: Iterable[str], *, size: int = 0) -> list[int]:
+        """Pushes an event for each user, with this many bytes of text. Returns their numbers."""
+        text = b"x" * size
         numbers = []
         for user in users:
             number = self.list.pushed
             self.users.setdefault(user, []).append(number)
-            self.list.push([b'{"user_id":"%b","name":"n","date":"2016-09-11","n":%d}' % (user.encode(), number)])
+            event = b'{"user_id":"%b","name":"n","date":"2016-09-11","n":%d,"x":"%b"}' % (user.encode(), number, text)
+            self.list.push([event])
             numbers.append(number)
         self.pushed.set()
         return numbers

@@ -15,7 +15,7 @@ from forwarder.metrics import Metrics
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
-from forwarder.pipeline.buffer.buffer import Limits
+from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.gate import Gate
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
@@ -52,7 +52,7 @@ class Worker:
             clock=time.monotonic,
         )
         stock.add([Event(number, 1, "u", b"{}") for number in range(events)])
-        settler.expect(int((time.time() - age) * 1e6), events)
+        settler.expect(range(events), [int((time.time() - age) * 1e6)] * events)
         return OwnedList(stock, settler)
 
     def shown(self, name: str) -> float:

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.space import Limits, Space
 from forwarder.queue.fleet import Place
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.worker.shares import fair
@@ -43,9 +43,9 @@ def test_one_shard_is_the_queue_itself() -> None:
 
 
 def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
-    buffer = Buffer(Limits(100, 10_000, 10, 1_000, 0.0))
-    buffer.bound(Limits(10, 5_000, 10, 1_000, 0.0))
-    assert buffer.room() == (10, 5_000)
-    buffer.events = 50
-    assert buffer.room() == (0, 5_000)
-    assert buffer.full
+    space = Space(Limits(100, 10_000, 10, 1_000, 0.0))
+    space.bound(Limits(10, 5_000, 10, 1_000, 0.0))
+    assert space.room == (10, 5_000)
+    space.events = 50
+    assert space.room == (0, 5_000)
+    assert space.full

@@ -24,9 +24,10 @@ def test_an_event_without_a_date_is_exported_with_that_of_its_claim() -> None:
     assert found == b'{"user_id":"u","name":"x","date":"2023-11-14T22:13:20Z"}'
 
 
-def test_an_event_that_a_date_would_make_too_long_is_exported_without_one() -> None:
+def test_an_event_that_its_date_makes_too_long_is_not_exported() -> None:
     element = b'{"user_id":"u","name":"x"}'
-    assert line(letter(element), len(element)) == element
+    with pytest.raises(InvalidElementError, match="too long: 56 bytes"):
+        line(letter(element), 55)
 
 
 def test_an_event_over_several_lines_is_exported_as_one() -> None:

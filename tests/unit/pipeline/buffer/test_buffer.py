@@ -5,7 +5,8 @@ import pytest
 from forwarder.api.request import BATCH_OVERHEAD, encode_batch
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.buffer import Buffer
+from forwarder.pipeline.buffer.space import Limits
 
 #: When nobody lingers any more.
 LATER = 1_000.0
@@ -147,7 +148,7 @@ def test_nobody_lingers_for_companions_that_the_buffer_has_no_room_for() -> None
     assert held.due(10.0, deep=True) == 10.25, "there is room: what waits may be companions"
     for number in range(1, 10):
         held.add([event(f"u{number}", number)], now=10.0)
-    assert held.full
+    assert held.space.full
     assert held.due(10.0, deep=True) == 10.0
     assert held.due(10.0, deep=False) == 10.25, "nothing waits: there is no hurry"
 
@@ -161,38 +162,38 @@ def test_a_full_batch_does_not_linger() -> None:
 
 def test_room_shrinks_with_events_and_bytes_and_returns_only_when_they_are_decided() -> None:
     held = buffer()
-    assert held.room() == (10, 1000)
+    assert held.space.room == (10, 1000)
     held.add([event("a", size=99)], now=0.0)
     held.add([event("a", size=49)], now=0.0)
     batch = taken(held)
-    assert held.room() == (8, 850), "what is in flight is still in memory"
+    assert held.space.room == (8, 850), "what is in flight is still in memory"
     held.free(batch.events[:1])
-    assert held.room() == (9, 950)
+    assert held.space.room == (9, 950)
     held.free(batch.events[1:])
-    assert held.room() == (10, 1000)
+    assert held.space.room == (10, 1000)
 
 
 @pytest.mark.parametrize(("user", "size"), [("u" * 200, 200), ("é" * 50, 200), ("u" * 49 + "😀", 200)])
 def test_a_long_user_takes_room_too_as_often_as_it_is_in_memory(user: str, size: int) -> None:
     held = buffer()
     held.add([event(user, number, 10) for number in range(3)], now=0.0)
-    assert held.room() == (7, 1000 - 3 * (10 + size))
+    assert held.space.room == (7, 1000 - 3 * (10 + size))
     batch = taken(held)
     held.back_off(batch)
     assert batch.released
-    assert held.room() == (10, 1000 - size), "of a released batch only its user stays"
+    assert held.space.room == (10, 1000 - size), "of a released batch only its user stays"
     batch.recall([event(user, number, 10) for number in range(3)])
     held.recalled(batch)
-    assert held.room() == (7, 1000 - 3 * (10 + size))
+    assert held.space.room == (7, 1000 - 3 * (10 + size))
     finish(held, batch)
-    assert held.room() == (10, 1000)
+    assert held.space.room == (10, 1000)
 
 
 def test_an_overfull_buffer_has_no_room_and_not_less_than_none() -> None:
     held = buffer()
     for number in range(12):
         held.add([event("a", number, size=200)], now=0.0)
-    assert held.room() == (0, 0)
+    assert held.space.room == (0, 0)
 
 
 def test_a_user_with_nothing_left_leaves_no_trace_in_memory() -> None:
@@ -254,11 +255,14 @@ def test_a_group_with_the_bytes_of_a_post_is_full() -> None:
 def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_room() -> None:
     held = filled("aaaaab", per_post=2)
     batch = taken(held)
-    before = held.room()[0]
+    before = held.space.room[0]
     held.back_off(batch)
-    assert (held.spilled, held.room()[0]) == (3, before + 3), "the batch itself stays: it is tried again"
+    assert (held.space.spilled, held.space.room[0]) == (3, before + 3), "the batch itself stays: it is tried again"
     held.free(batch.events)
-    assert [number for number, _ in held.finish("a")] == [2, 3]
+    held.finish("a")
+    need = held.wanted("a", LATER)
+    assert need == (2, 22), "what the next POST takes, and no more"
+    assert [number for number, _ in held.unspill("a", need)] == [2, 3]
 
 
 def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_the_buffer() -> None:
@@ -267,16 +271,16 @@ def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_th
     for batch in batches[:4]:
         held.back_off(batch)
     assert not any(batch.released for batch in batches)
-    before = held.room()
+    before = held.space.room
     for batch in batches[4:]:
         held.back_off(batch)
-    assert [batch.released for batch in batches] == [False] * 4 + [True] * 2
-    assert held.room()[0] == before[0] + 4
+    assert [bool(batch.released) for batch in batches] == [False] * 4 + [True] * 2
+    assert held.space.room[0] == before[0] + 4
     assert [event.body for event in batches[4].events] == [b"", b""]
     bodies = [event("e", number, 2) for number in (8, 9)]
     batches[4].recall(bodies)
     held.recalled(batches[4])
-    assert (held.room()[0], held.spilled) == (before[0] + 2, 2)
+    assert (held.space.room[0], held.space.spilled) == (before[0] + 2, 2)
     held.back_off(batches[0])
     assert batches[0].released, "an earlier one too, when it fails again"
 
@@ -306,8 +310,8 @@ def test_whoever_backs_off_leaves_half_of_the_buffer_to_the_others(users: int) -
     for batch in [*batches, *batches]:
         if not batch.released:
             held.back_off(batch)
-    assert held.events <= 500
-    assert not held.full
+    assert held.space.events <= 500
+    assert not held.space.full
 
 
 def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
@@ -316,8 +320,8 @@ def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
         held.add([event(f"u{number}", number, 1)], now=0.0)
     batches = [taken(held) for _ in range(10_000)]
     for batch in batches:
-        assert not held.overdrawn
+        assert not held.space.overdrawn
         held.back_off(batch)
-    assert (held.full, held.overdrawn) == (True, True)
+    assert (held.space.full, held.space.overdrawn) == (True, True)
     held.finish(batches[0].user)
-    assert not held.overdrawn
+    assert not held.space.overdrawn

@@ -6,8 +6,10 @@ import pytest
 
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
-from forwarder.pipeline.buffer.buffer import Buffer, Limits
+from forwarder.pipeline.buffer.buffer import Buffer
 from forwarder.pipeline.buffer.group import TRANSITIONS, GroupState
+from forwarder.pipeline.buffer.space import Limits
+from forwarder.queue.claim_ids import ClaimId
 
 ABSENT, READY, IN_FLIGHT = None, GroupState.READY, GroupState.IN_FLIGHT
 BACKING_OFF, REFILLING = GroupState.BACKING_OFF, GroupState.REFILLING
@@ -19,7 +21,6 @@ class OneUser:
     def __init__(self) -> None:
         self.buffer = Buffer(Limits(events=100, bytes=10_000, events_per_post=2, body_bytes=10_000, linger=0.0))
         self.batch = Batch("u", ())
-        self.ids: list[tuple[int, int]] = []
         self.pushed = 0
 
     def state(self) -> GroupState | None:
@@ -39,19 +40,25 @@ class OneUser:
         self.buffer.back_off(self.batch)
 
     def recalled(self) -> None:
-        self.batch.release()
-        self.buffer.spilled += len(self.batch.events)
+        self.batch.release(3 * len(self.batch.events))
+        self.buffer.space.spilled += len(self.batch.events)
         self.buffer.recalled(self.batch)
 
     def finish(self) -> None:
-        self.ids = self.buffer.finish("u")
+        self.buffer.finish("u")
+
+    def unspill(self) -> list[ClaimId]:
+        need = self.buffer.wanted("u", 0.0)
+        assert need is not None
+        return self.buffer.unspill("u", need)
 
     def refill(self) -> None:
-        self.ids = self.buffer.refill("u", [Event(number, stamp, "u", b"{}") for number, stamp in self.ids], 0.0)
+        self.buffer.refill("u", [Event(number, stamp, "u", b"{}") for number, stamp in self.unspill()], 0.0)
 
     def refill_nothing(self) -> None:
         """Somebody else has taken the events meanwhile."""
-        self.ids = self.buffer.refill("u", [], 0.0)
+        self.unspill()
+        self.buffer.refill("u", [], 0.0)
 
 
 U = OneUser
