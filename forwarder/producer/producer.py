@@ -10,8 +10,6 @@
 repeating it may double its events, so that decision is left to the caller.
 """
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -19,17 +17,15 @@ from datetime import UTC, datetime
 from typing import Self
 
 from forwarder.errors import ConfigurationError
+from forwarder.producer.channels import BlockingChannel, Channels
 from forwarder.producer.encoding import checked
 from forwarder.producer.push import Push
 from forwarder.producer.target import Durability, Target
 from forwarder.queue.keys import Side
 from forwarder.queue.wire import url as redis_url
-from forwarder.queue.wire.connection import ANSWER_TIMEOUT, connect, connect_blocking
+from forwarder.queue.wire.connection import ANSWER_TIMEOUT
 from forwarder.queue.wire.exchange import exchange, exchange_blocking
 from forwarder.queue.wire.replies import Command, Reply
-
-#: At most this many pushes run at once, each on its own connection. Further ones wait for their turn.
-_CONNECTIONS = 16
 
 #: Seconds after which a producer asks again how many lists the queue has. Each second of this may put the events of a
 #: second into lists that nobody drains, if somebody changes the number while producers run; a question costs Redis
@@ -58,10 +54,17 @@ class _Pushes:
         self.answer_timeout = ANSWER_TIMEOUT + target.durability.within
 
     def steps(self, events: Sequence[Mapping[str, object] | bytes]) -> _Steps:
-        """The round trips of one push: yields commands, is sent their replies, and raises what went wrong."""
+        """The round trips of one push: yields commands, is sent their replies, and raises what went wrong.
+
+        What can be refused before anything is sent is refused at once.
+        """
         if self.closed:
             raise RuntimeError("the producer is closed")
-        push = Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
+        return self._steps(
+            Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
+        )
+
+    def _steps(self, push: Push) -> _Steps:
         asking = self._clock()
         if asking - self._asked >= _ASKED_EVERY:
             objection = self._target.objection((yield self._target.questions()))
@@ -82,8 +85,11 @@ class Producer:
       the next, or push them together.
     - Cancellation: if a task is cancelled during a push, for example by a timeout, nobody knows whether its events
       were pushed. The connection is closed and not used again.
-    - Fork: a producer belongs to one event loop. A child process makes its own.
-    - Closing: ``async with``, or :meth:`aclose`, while no push is running.
+    - Event loops: one producer works in any number of loops, one after the other or at once, as with several
+      ``asyncio.run``, tasks of Celery or ``async_to_sync``. Each loop has its own connections. They are closed when
+      ``asyncio.run`` ends. A child process may use it too, in a loop of its own.
+    - Closing: ``async with``, or :meth:`aclose`, while no push is running. A producer that is forgotten instead closes
+      its connections when the loop runs next.
     """
 
     def __init__(
@@ -114,8 +120,7 @@ class Producer:
         """
         target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
         self._pushes = _Pushes(url, target, max_event_bytes)
-        self._redis = connect(url, answer_timeout=self._pushes.answer_timeout)
-        self._slots = asyncio.Semaphore(_CONNECTIONS)
+        self._channels = Channels(url, self._pushes.answer_timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -148,22 +153,23 @@ class Producer:
     async def aclose(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
         self._pushes.closed = True
-        await self._redis.aclose()
+        await self._channels.aclose()
 
     async def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
         steps = self._pushes.steps(events)
-        async with self._slots:
+        channel = await self._channels.here()
+        async with channel.slots:
             with suppress(StopIteration):
                 commands = next(steps)
                 while True:
-                    commands = steps.send(await exchange(self._redis, commands))
+                    commands = steps.send(await exchange(channel.redis, commands))
 
 
 class SyncProducer:
     """Pushes events without asyncio. Any number of threads may share one producer.
 
     - Order, and interruption (here by a signal, such as Ctrl-C): as with :class:`Producer`.
-    - Fork: a child process opens its own connections automatically. Fork while no thread pushes.
+    - Fork: a child process opens its own connections automatically.
     - Closing: ``with``, or :meth:`close`, while no push is running.
     """
 
@@ -181,8 +187,7 @@ class SyncProducer:
         """Takes the same arguments as :class:`Producer`, and raises the same."""
         target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
         self._pushes = _Pushes(url, target, max_event_bytes)
-        self._redis = connect_blocking(url, answer_timeout=self._pushes.answer_timeout)
-        self._slots = threading.Semaphore(_CONNECTIONS)
+        self._channel = BlockingChannel(url, self._pushes.answer_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -201,14 +206,15 @@ class SyncProducer:
     def close(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
         self._pushes.closed = True
-        self._redis.close()
+        self._channel.close()
 
     def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
         steps = self._pushes.steps(events)
-        with self._slots, suppress(StopIteration):
+        channel = self._channel = self._channel.here()
+        with channel.slots, suppress(StopIteration):
             commands = next(steps)
             while True:
-                commands = steps.send(exchange_blocking(self._redis, commands))
+                commands = steps.send(exchange_blocking(channel.redis, commands))
 
 
 def _problems(url: str, max_event_bytes: int) -> Iterator[str]:

@@ -127,7 +127,7 @@ async def test_no_push_reads_the_reply_to_one_that_was_cancelled(server: Embedde
 def test_a_push_that_a_signal_interrupts_leaves_no_reply_behind(server: EmbeddedRedis) -> None:
     """Ctrl-C, between any two lines of the round trip: the connection may be lost by that, but not be used again."""
     with SyncProducer(server.url) as producer:
-        pool: Any = producer._redis.connection_pool
+        pool: Any = producer._channel.redis.connection_pool
         producer.push("u", "n")
         for line in range(100):
             if not interrupted_at(line, producer):

@@ -40,7 +40,7 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     lost: list[Reply] = []
     try:
         connection = await pool.get_connection()
-    except (RedisError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
         return [Refusal(said(error))] * len(commands)
     try:
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
@@ -49,12 +49,13 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
                 replies.append(await connection.read_response())
             except RedisError as error:
                 replies.append(refusal(error))
-    except (RedisError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the commands may have been executed
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
-        if len(replies) < len(commands):
-            await connection.disconnect(nowait=True)
-        await pool.release(connection)
+        with suppress(Exception):  # it says nothing about the commands
+            if len(replies) < len(commands):
+                await connection.disconnect(nowait=True)
+            await pool.release(connection)
     if cancellations() > cancelled:
         raise asyncio.CancelledError
     return replies + lost
@@ -73,8 +74,7 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     lost: list[Reply] = []
     try:
         connection = pool.get_connection()
-    # A UnicodeError: a part of the host name is longer than 63 characters. With asyncio redis-py translates it.
-    except (RedisError, OSError, UnicodeError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
         return [Refusal(said(error))] * len(commands)
     try:
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)
@@ -83,12 +83,13 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
                 replies.append(connection.read_response())
             except RedisError as error:
                 replies.append(refusal(error))
-    except (RedisError, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the commands may have been executed
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
-        if len(replies) < len(commands):
-            connection.disconnect()
-        pool.release(connection)
+        with suppress(Exception):  # it says nothing about the commands
+            if len(replies) < len(commands):
+                connection.disconnect()
+            pool.release(connection)
     return replies + lost
 
 
@@ -96,7 +97,7 @@ async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[
     """Sends the commands to the nodes that serve their keys, and follows redirections."""
     try:
         await cluster.initialize()
-    except (RedisError, RedisClusterException, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
         return [Refusal(said(error))] * len(commands)
     going = Trips(commands, partial(_serving, cluster), cluster.get_node).run()
     try:
@@ -104,7 +105,7 @@ async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[
         while True:
             replied = await asyncio.gather(*(_over(NodePool(node), part.commands) for node, part in parts.items()))
             if _astray(replied):
-                with suppress(RedisError, RedisClusterException, OSError):
+                with suppress(Exception):  # then the nodes are asked next time
                     await cluster.nodes_manager.initialize()
             parts = going.send(dict(zip(parts, replied, strict=True)))
     except StopIteration as end:
@@ -115,20 +116,27 @@ def _to_nodes_blocking(cluster: BlockingCluster, commands: Sequence[Command]) ->
     """The same, one node after the other."""
     try:
         client = cluster.client()
-    except (RedisError, RedisClusterException, OSError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
         return [Refusal(said(error))] * len(commands)
     going = Trips(commands, partial(_serving, client), client.get_node).run()
     try:
         parts = next(going)
         while True:
-            pools = [client.get_redis_connection(node).connection_pool for node in parts]
-            replied = [_over_blocking(pool, part.commands) for pool, part in zip(pools, parts.values(), strict=True)]
+            replied = [_to_node_blocking(client, node, part.commands) for node, part in parts.items()]
             if _astray(replied):
-                with suppress(RedisError, RedisClusterException, OSError):
+                with suppress(Exception):  # then the nodes are asked next time
                     client.nodes_manager.initialize()
             parts = going.send(dict(zip(parts, replied, strict=True)))
     except StopIteration as end:
         return list(end.value)
+
+
+def _to_node_blocking(client: Any, node: Any, commands: Sequence[Command]) -> list[Reply]:
+    try:
+        pool = client.get_redis_connection(node).connection_pool
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
+        return [Refusal(said(error))] * len(commands)
+    return _over_blocking(pool, commands)
 
 
 def _serving(cluster: Any, key: str | bytes | int) -> Any:

@@ -11,7 +11,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 
 HEAVY = {"aiohttp", "click", "prometheus_client", "pydantic", "rich", "structlog", "tenacity", "typer"}
 #: A producer consists of these packages and modules of ours; an error needs fewer.
-OURS = {"errors", "event", "logs", "producer", "queue", "secret"}
+OURS = {"cancellation", "errors", "event", "logs", "producer", "queue", "secret"}
 
 
 @pytest.mark.parametrize("what", ["Producer", "SyncProducer", "MaybePushedError"])
@@ -50,7 +50,7 @@ def all_of(side):
         list(threads.map(work, [f"{side}-{thread}" for thread in range(20)]))
 
 producer.push("before", "test", n=0)
-producer._redis.lpop(sys.argv[2])
+producer._channel.redis.lpop(sys.argv[2])
 child = os.fork()
 if child == 0:
     all_of("child")

@@ -661,8 +661,8 @@ CATALOGUE = (
         3,
         "a connection whose reply was not read is used for the next push",
         "forwarder/queue/wire/exchange.py",
-        "            connection.disconnect()\n",
-        "            pass\n",
+        "                connection.disconnect()\n",
+        "                pass\n",
         (_REPLIES,),
     ),
     Mutation(
@@ -842,6 +842,30 @@ CATALOGUE = (
         "if redis.call('TYPE', KEYS[5]).ok ~= 'none' then return {'moving'} end",
         "",
         (_RESHARDED_MEANWHILE,),
+    ),
+    Mutation(
+        3,
+        "a producer uses the connections of one event loop in another",
+        "forwarder/producer/channels.py",
+        "channel = self._by_loop.get(loop)",
+        "channel = next(iter(self._by_loop.values()), None)",
+        ("tests/integration/producer/test_loops.py",),
+    ),
+    Mutation(
+        3,
+        "an error after sending is not taken for a lost reply",
+        "forwarder/queue/wire/exchange.py",
+        "            except RedisError as error:\n                replies.append(refusal(error))\n"
+        "    except Exception as error:  # noqa: BLE001 - whatever it is, the commands may have been executed\n"
+        "        lost = [Lost(said(error))] * (len(commands) - len(replies))\n    finally:\n"
+        "        with suppress(Exception):  # it says nothing about the commands\n"
+        "            if len(replies) < len(commands):\n                await",
+        "            except RedisError as error:\n                replies.append(refusal(error))\n"
+        "    except RedisError as error:\n"
+        "        lost = [Lost(said(error))] * (len(commands) - len(replies))\n    finally:\n"
+        "        with suppress(Exception):  # it says nothing about the commands\n"
+        "            if len(replies) < len(commands):\n                await",
+        ("tests/integration/producer/test_loops.py",),
     ),
     Mutation(
         2,
