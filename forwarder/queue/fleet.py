@@ -1,7 +1,8 @@
 """What the workers of a queue know of each other: which are running, and how many lists there are."""
 
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
@@ -9,15 +10,34 @@ from forwarder.errors import RolledBackError, WrongTypeError
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A worker's place among the running ones: `rank` counts from 0, in the order in which they came."""
+    """A worker's place among the running ones: `rank` counts from 0, in the order in which they came.
+
+    Attributes:
+        grant: POSTs per second that it may use; without a limit it needs none.
+        remembered: seconds after which the others forget it, counted from the report.
+    """
 
     rank: int
     workers: int
+    grant: float = 0.0
+    remembered: float = field(default=0.0, compare=False)
+
+    @property
+    def lasts(self) -> float:
+        """Seconds for which the grant may be used, counted from before the report was sent.
+
+        Another worker may get it as soon as this one is forgotten. The POSTs of the second before that still count.
+        """
+        return self.remembered - 1.0
+
+    @property
+    def period(self) -> float:
+        """Seconds until the next report: Redis gets at most a hundred a second from a fleet of any size."""
+        return max(1.0, self.workers / 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +56,7 @@ class Fleet:
         queue: its name.
         shards: how many lists this worker takes the queue to have.
         name: of this worker, as people see it.
-        remembered: seconds after which a silent worker is forgotten.
+        remembered: seconds after which a silent worker is forgotten; more in a fleet of hundreds.
     """
 
     def __init__(self, redis: Redis, queue: str, shards: int, *, name: str, remembered: float) -> None:
@@ -45,42 +65,58 @@ class Fleet:
         self._shards = shards
         self._name = name
         self._remembered = int(remembered * 1000)
-        self._came = ""
+        self._came = 0
+        self._calls = 0
         self.id = secrets.token_hex(6)
 
-    async def attend(self) -> Place:
-        """Reports that this worker is running. Call it again before the worker is forgotten.
+    async def attend(self, limit: float = 0.0, held: float = 0.0, use: float = 0.0, eager: int = 0) -> Place:
+        """Reports that this worker is running. Call it again after `period` seconds.
+
+        Args:
+            limit: POSTs per second of the whole fleet, as this worker is configured; 0 means no limit.
+            held: the largest grant that it has used within the last second, in POSTs per second, as is `use`.
+            use: what it uses.
+            eager: in how many reports in a row it could have used more than it was granted.
 
         Raises:
             ShardsDisagreeError: the queue has another number of lists than `shards`.
             WrongTypeError: a key of the fleet holds another type.
             UnreachableError: Redis gave no answer.
         """
-        arguments: list[str | bytes | int] = [self.id, self._remembered, self._shards, self._came, self._name]
+        self._calls += 1
+        arguments: list[str | bytes | int] = [self.id, self._calls, self._remembered, self._shards, self._came]
+        arguments += [json.dumps({"name": self._name}), str(limit), str(held), str(use), eager]
         keys = [self._keys.workers, self._keys.shards]
         try:
-            verdict, detail, *workers = await scripts.run(self._redis, "attend", keys, arguments)
+            verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
             raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
         if verdict == b"shards":
             raise disagreement(self._keys.queue, detail.decode(errors="replace"), self._shards)
-        self._came = detail.decode()
-        ids = workers[::2]
-        return Place(ids.index(self.id.encode()), len(ids))
+        self._came = int(detail)
+        rank, workers, milliseconds, grant = place
+        return Place(rank, workers, float(grant), milliseconds / 1000)
 
     def forget_place(self) -> None:
         """Gives up this worker's place: it comes last the next time, unless the others still remember it."""
-        self._came = ""
+        self._came = 0
 
     async def leave(self) -> None:
         """Reports that this worker has stopped. If it comes again, it comes last."""
-        self._came = ""
-        with translated():
-            await self._redis.hdel(self._keys.workers, self.id)
+        self._came = 0
+        await scripts.run(self._redis, "leave", [self._keys.workers], [self.id])
 
 
 async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
     """The running workers, in the order in which they came."""
     found = await scripts.run(redis, "workers", [keys.workers], [])
-    texts = [text.decode(errors="replace") for text in found]
-    return [Colleague(*each) for each in zip(texts[::2], texts[1::2], strict=True)]
+    workers = [(id_.decode(errors="replace"), _name(about)) for id_, about in zip(found[::2], found[1::2], strict=True)]
+    return [Colleague(id_, name) for id_, name in workers if name is not None]
+
+
+def _name(about: bytes) -> str | None:
+    """The name of a worker; None if somebody else has written this."""
+    try:
+        return str(json.loads(about)["name"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None

@@ -1,10 +1,10 @@
 """Which lists this worker owns: its fair share of them, and one ownership of each.
 
-Workers agree without a leader. Each sends a heartbeat every second, and learns from the reply how many workers there
-are and in which order they came. That alone decides how many lists each of them owns. A worker with too few lists takes
-free ones; a worker with too many gives some back. A place in the order does not change while a worker lives, so lists
-move only when a worker comes or goes, and as few as possible. The leases alone decide who owns a list, so a wrong count
-costs time, and never an event.
+Workers agree without a leader. Each sends a heartbeat every second. From the reply it learns how many workers there
+are, in which order they came, and its part of the fleet's rate. The order alone decides how many lists each of them
+owns. A worker with too few lists takes free ones; a worker with too many gives some back. A place in the order does not
+change while a worker lives, so lists move only when a worker comes or goes, and as few as possible. The leases alone
+decide who owns a list, so a wrong count costs time, and never an event.
 
 Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third: 3, 3 and 2.
 """
@@ -12,7 +12,6 @@ Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from math import inf
 
 import structlog
 
@@ -32,7 +31,8 @@ from forwarder.worker.halts import Halts, record
 from forwarder.worker.ownership import Ownership
 from forwarder.worker.process import Process
 
-#: Seconds between two heartbeats. Each also looks for free lists and for a halt.
+#: Seconds between two heartbeats. Each looks for a halt. In a fleet of more than a hundred workers not each of them
+#: reports to the fleet and looks for free lists.
 _HEARTBEAT = 1.0
 #: Seconds that deregistering may take.
 _LEAVE_TIMEOUT = 2.0
@@ -121,20 +121,30 @@ class Shares:
             self._news.set()
 
     async def _beat(self, tasks: asyncio.TaskGroup) -> None:
-        availability = self._process.availabilities.of(self._process.settings.queue)
+        process, report_at = self._process, 0.0
+        availability = process.availabilities.of(process.settings.queue)
         while not self._over.done():
             self._news.clear()
             try:
                 if await self._halts.present() is not None:
                     self._end(Halted(None))
                     return
-                place = await self._fleet.attend()
-                await self._process.address.attend()
+                await process.address.attend()
+                if process.clock() >= report_at:
+                    report_at = process.clock() + await self._report(tasks)
                 availability.served()
-                self._adjust(tasks, place)
             except UnreachableError as error:
                 availability.failed(error)
-            await wait_at_most(self._news, _HEARTBEAT)
+            if await wait_at_most(self._news, _HEARTBEAT):
+                report_at = 0.0
+
+    async def _report(self, tasks: asyncio.TaskGroup) -> float:
+        """Tells the fleet what this worker needs, and takes what it gets. Returns the seconds until the next report."""
+        sent, pacer = self._process.clock(), self._process.courier.pacer
+        place = await self._fleet.attend(*pacer.demand())
+        pacer.granted(place.grant, until=sent + place.lasts)
+        self._adjust(tasks, place)
+        return place.period - (self._process.clock() - sent)
 
     def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
         self._target = fair(self._lists, place)
@@ -248,16 +258,15 @@ class Shares:
                 self._end(halted)
 
     def _divide(self) -> None:
-        """Divides the process's memory among its lists, and claims its part of the fleet's rate."""
+        """Divides the process's memory among its lists."""
         share = limits(self._process.settings, max(1, self._target, len(self._ownerships)))
         for ownership in self._ownerships.values():
             ownership.bound(share)
-        part = max(1, len(self._ownerships)) / self._lists
-        self._process.courier.pacer.granted(part * self._process.settings.rate_limit, inf)
         if not self._over.done():
             self._condition.work()
 
     async def _leave(self) -> None:
+        self._process.courier.pacer.granted(0.0, until=self._process.clock())
         try:
             async with asyncio.timeout(_LEAVE_TIMEOUT):
                 await self._fleet.leave()

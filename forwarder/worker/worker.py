@@ -32,7 +32,7 @@ class Worker:
         self._halts = halts
         self._stopping = stopping
         lease_ttl = process.settings.lease_ttl
-        remembered = min(lease_ttl, max(_REMEMBERED, lease_ttl / 3))
+        remembered = max(_REMEMBERED, lease_ttl / 3)
         self._fleet: Fleet = process.queue.fleet(name=process.name, remembered=remembered)
         for shard in range(len(process.queue.lists)):
             process.metrics.lease_held.labels(str(shard)).set(0)

@@ -25,7 +25,7 @@ class Demand(NamedTuple):
     Attributes:
         limit: of the whole fleet, as this worker is configured; 0 means no limit.
         held: the largest grant that it has used within the last second.
-        use: what it used lately, as a part of its grant.
+        use: what it uses, seen over a few seconds; all that is granted while it is eager.
         eager: in how many reports in a row it could have used more than it was granted.
     """
 
@@ -98,4 +98,4 @@ class Grant:
         held = max((value for value, _ in self._before), default=0.0)
         if self._value is not None and now < self._until + _WINDOW:
             held = max(held, self._value)
-        return Demand(self._limit, held, self._use, self._eager)
+        return Demand(self._limit, held, max(self._use, granted) if self._eager else self._use, self._eager)

@@ -1,18 +1,19 @@
 -- Returns the running workers of a queue.
 --
--- KEYS  workers (as attend.lua writes it)
+-- KEYS  workers (hash: id -> row, see include/row.lua)
 -- ARGV  none
--- reply {id, name, id, name, ...}  in the order they came, without those that are overdue
+-- reply {id, about, id, about, ...}  in the order they came, without those that are overdue or have left
 --
 -- Safe to repeat: it only reads.
 
+--#include row
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local found = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local since, last, name = string.match(all[i + 1], '^(%d+) (%d+) (.*)$')
-  if last and tonumber(last) >= now then found[#found + 1] = {tonumber(since), all[i], name} end
+  local came, last, _, _, _, _, _, about = row(all[i + 1])
+  if came and came > 0 and last >= now then found[#found + 1] = {came, all[i], about} end
 end
 table.sort(found, function(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end)
 local reply = {}

@@ -6,6 +6,7 @@ from redis.asyncio import Redis
 from forwarder.errors import ShardsDisagreeError, WrongTypeError
 from forwarder.queue.fleet import Fleet, Place, colleagues
 from forwarder.queue.keys import QueueKeys
+from tests.support.rows import packed
 from tests.support.service import eventually
 
 
@@ -74,13 +75,56 @@ async def test_all_is_gone_when_nobody_comes_any_more(redis_client: Redis, queue
     await eventually(gone)
 
 
-@pytest.mark.parametrize("text", [b"", b"x", b"1 2", b"9 9 \xff", b"a b c"])
+def row(*, came: float = 1, last: float = 9e15, limit: float = 40, grant: float = 40, about: object = "{}") -> bytes:
+    """As `attend.lua` writes it, or nearly so."""
+    return packed([came, last, 1, limit, grant, 0, 0, about])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(b"", b"x", b"1 2", b"9 9 \xff", b"a b c", b"\x00" * 8, b"{}", b"\xdd\xff\xff\xff\xff"),
+        *(row(grant=float("nan")), row(grant=-1), row(grant=1e12), row(limit=float("inf")), row(last=1e300)),
+        *(row(about=1), row(grant=1)[:-3], row(grant=40)[1:]),
+    ],
+)
 async def test_what_somebody_else_wrote_among_the_workers_disturbs_nobody(
     redis_client: Redis, queue_name: str, text: bytes
 ) -> None:
     await redis_client.hset(QueueKeys(queue_name).workers, "strange", text)
     assert await colleagues(redis_client, QueueKeys(queue_name)) == []
-    assert await fleet(redis_client, queue_name, "one").attend() == Place(0, 1)
+    assert await fleet(redis_client, queue_name, "one").attend(40.0) == Place(0, 1, 40.0)
+
+
+@pytest.mark.parametrize("about", ["{}", "[]", "x", "[" * 100_000, '{"name"', "\u2028"])
+async def test_a_worker_without_a_name_is_not_shown(redis_client: Redis, queue_name: str, about: str) -> None:
+    await redis_client.hset(QueueKeys(queue_name).workers, "strange", row(about=about))
+    assert await colleagues(redis_client, QueueKeys(queue_name)) == []
+
+
+async def test_a_large_fleet_reports_less_often_and_is_remembered_for_longer(
+    redis_client: Redis, queue_name: str
+) -> None:
+    places = [await fleet(redis_client, queue_name, "", remembered=3.0).attend() for _ in range(150)]
+    assert (places[0].period, places[0].remembered) == (1.0, 3.0)
+    assert (places[-1].period, places[-1].remembered) == (1.5, 4.5)
+
+
+async def test_a_grant_ends_a_second_before_the_others_may_have_it(redis_client: Redis, queue_name: str) -> None:
+    worker = fleet(redis_client, queue_name, "one", remembered=10.0)
+    place = await worker.attend(40.0)
+    assert (place.grant, place.lasts) == (40.0, 9.0)
+
+
+async def test_a_worker_that_leaves_has_no_place_and_keeps_its_grant_for_a_second(
+    redis_client: Redis, queue_name: str
+) -> None:
+    first, second = fleet(redis_client, queue_name, "first"), fleet(redis_client, queue_name, "second")
+    assert (await first.attend(40.0)).grant == 40
+    await first.leave()
+    await first.leave()
+    assert await second.attend(40.0) == Place(0, 1, 0.0)
+    assert await first.attend(40.0, held=40.0) == Place(1, 2, 20.0), "what it still holds counts"
 
 
 async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, queue_name: str) -> None:

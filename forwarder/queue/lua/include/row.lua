@@ -1,0 +1,24 @@
+-- row(text): what a worker has written of itself, as msgpack; nothing if the text is anything else.
+--   came    microsecond at which it came; 0 once it has left: then only its grant counts
+--   last    microsecond at which it is forgotten
+--   call    number of its last call
+--   limit   POSTs/s of the whole fleet, as it is configured; 0: no limit
+--   grant   POSTs/s that it may be using: the larger one while a lower one is not confirmed
+--   use     POSTs/s that it uses
+--   eager   in how many calls in a row it could have used more
+--   about   JSON for those who show it; no script reads it
+-- Somebody else may have written a row, so each number is checked before anything is computed from it. A comparison
+-- with anything but a number is an error, and false if it is not a finite one.
+local function checked(text)
+  local came, last, call, limit, grant, use, eager, about = cmsgpack.unpack(text)
+  if came >= 0 and came < 1e16 and last >= 0 and last < 1e16 and call >= 0 and call < 1e15 and limit >= 0
+    and limit < 1e9 and grant >= 0 and grant < 1e9 and use >= 0 and use < 1e9 and eager >= 0 and eager < 1e9
+    and type(about) == 'string' then
+    return came, last, call, limit, grant, use, eager, about
+  end
+end
+
+local function row(text)
+  local ok, came, last, call, limit, grant, use, eager, about = pcall(checked, text)
+  if ok then return came, last, call, limit, grant, use, eager, about end
+end

@@ -1,0 +1,23 @@
+-- Reports that a worker has stopped. The others take its place at once, and its part of the rate after a second: the
+-- POSTs that it started within the last one still count.
+--
+-- KEYS  workers (hash: id -> row, see include/row.lua)
+-- ARGV  id
+-- reply {'left'}
+--
+-- Safe to repeat: the row has no place any more, or is gone.
+-- Works on a full Redis: the first write is a PEXPIRE or an HDEL.
+
+--#include row
+local workers, id = KEYS[1], ARGV[1]
+local came, last, call, limit, grant, use, eager, about = row(redis.call('HGET', workers, id) or '')
+if came == 0 then return {'left'} end
+if not came or grant == 0 then
+  redis.call('HDEL', workers, id)
+  return {'left'}
+end
+local time = redis.call('TIME')
+last = time[1] * 1000000 + time[2] + 1000000
+redis.call('PEXPIRE', workers, math.max(1000, redis.call('PTTL', workers)))
+redis.call('HSET', workers, id, cmsgpack.pack(0, last, call, limit, grant, use, eager, about))
+return {'left'}

@@ -1,0 +1,29 @@
+"""The rows in which workers describe themselves, as `attend.lua` writes them."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from forwarder.queue.keys import QueueKeys
+
+#: Where in a row the microsecond is at which the worker is forgotten, and its grant.
+LAST, GRANT = 1, 4
+
+
+def unpacked(row: bytes) -> list[float]:
+    """The values of a row: msgpack, one after the other. An array of eight of them is the same after its first byte."""
+    found: list[float] = msgspec.msgpack.decode(b"\x98" + row)
+    return found
+
+
+def packed(parts: Sequence[object]) -> bytes:
+    """The opposite."""
+    return msgspec.msgpack.encode(parts)[1:]
+
+
+async def rows(redis: Redis, queue: str) -> dict[str, list[float]]:
+    """By the worker's ID."""
+    everything: Any = await redis.hgetall(QueueKeys(queue).workers)
+    return {id_.decode(): unpacked(row) for id_, row in everything.items()}
