@@ -6,6 +6,7 @@ be wrong (`doubts`). A 503 counts against a batch only while the batches of othe
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import assert_never
 
 from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
@@ -119,7 +120,8 @@ class Judge:
             case Meaning.SUSPECT:
                 return self._suspect(user, answer, users) or self._again(status, after, tries)
             case Meaning.MALFORMED if self.doubts.known or answer.is_object:
-                self.doubts.reached()
+                if answer.status == HTTPStatus.BAD_REQUEST:
+                    self.doubts.reached()
                 return Bisect(self._refused(LetterReason.REJECTED, status, tries))
             case Meaning.TOO_LARGE:
                 return Bisect(self._refused(LetterReason.TOO_LARGE, status, tries))

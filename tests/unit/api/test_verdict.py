@@ -286,7 +286,7 @@ def test_a_400_that_is_not_the_apis_does_not(court: Court) -> None:
     assert court.halted("c", 302) is HaltReason.MISDIRECTED
 
 
-@pytest.mark.parametrize("what", [404, 410, 413, 429, 503, Unanswered("reset", ambiguous=True)])
+@pytest.mark.parametrize("what", [404, 406, 410, 413, 418, 429, 503, Unanswered("reset", ambiguous=True)])
 def test_what_others_are_answered_neither_confirms_nor_ends_the_suspicion(court: Court, what: int | Answer) -> None:
     court.answers("ab", 302)
     court.answer("c", what)
