@@ -60,18 +60,8 @@ class Courier:
     def first_try(self) -> Tries:
         return self._judge.first_try()
 
-    async def post(
-        self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries, *, users: int = 0
-    ) -> Verdict:
-        """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived.
-
-        Args:
-            user: who the events are about.
-            bodies: of the events.
-            permit: the right to send now.
-            tries: of the batch.
-            users: how many users have events here; 0 if that is not known.
-        """
+    async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
+        """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived."""
         started = self._clock()
         try:
             answer = await self._client.post(user, bodies)
@@ -83,7 +73,7 @@ class Courier:
         retry_after = answer.retry_after if isinstance(answer, Declined) else None
         self.pacer.returned(permit, user, _signal(answer), retry_after)
         self._learn(user, bodies, answer)
-        verdict = self._judge.judge(user, answer, tries, users)
+        verdict = self._judge.judge(user, answer, tries)
         self._record(len(bodies), answer, verdict, self._clock() - started)
         return verdict
 

@@ -7,6 +7,7 @@ means that the address is wrong.
 """
 
 from collections import defaultdict
+from collections.abc import Callable
 
 from forwarder.api.answer import Meaning
 from forwarder.api.credentials import Credentials
@@ -34,15 +35,17 @@ class Doubts:
     Args:
         credentials: the key that is sent.
         address: fingerprint of the API's address.
+        users: how many users have events in this process now.
 
     Attributes:
         known: whether this address is known to be the API's: it has answered 202, or a person says so.
         answered: whether it has answered 202 since the owner last reset this.
     """
 
-    def __init__(self, credentials: Credentials, address: str) -> None:
+    def __init__(self, credentials: Credentials, address: str, users: Callable[[], int]) -> None:
         self._credentials = credentials
         self.address = address
+        self._users = users
         self.known = self.answered = False
         #: Answers that are believed only from an address that is known, by their meaning.
         self._unproved: defaultdict[Meaning, Evidence[None]] = defaultdict(Evidence)
@@ -66,15 +69,10 @@ class Doubts:
         """An answer that only the API gives, such as a 400: suspect answers are counted anew."""
         self._suspects.clear()
 
-    def suspect(self, user: str, status: int, users: int) -> Halt | None:
+    def suspect(self, user: str, status: int) -> Halt | None:
         """An answer that the API gives nobody, or only to a key without rights. Returns a halt if it gave it to many.
 
         A user who got one before the last 202 does not count: something between here and the API dislikes this user.
-
-        Args:
-            user: who was answered so.
-            status: of the answer.
-            users: how many users have events here; 0 if that is not known.
         """
         if mark(user) in self._old:
             self._remember({mark(user): None})
@@ -83,7 +81,7 @@ class Doubts:
         if len(self._new) > _MOST_REMEMBERED:
             del self._new[next(iter(self._new))]
         self._suspects.add(user, status)
-        if not self._suffices(self._suspects, users):
+        if not self._suffices(self._suspects):
             return None
         statuses = sorted(set(self._suspects.latest))
         whom = self._whom(self._suspects)
@@ -94,11 +92,11 @@ class Doubts:
         detail = f"{whom} were answered {shown}, which the API never sends: is FORWARDER_API_URL right?"
         return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
-    def unproved(self, user: str, meaning: Meaning, status: str, users: int) -> Halt | None:
+    def unproved(self, user: str, meaning: Meaning, status: str) -> Halt | None:
         """An answer that cannot be believed, because this address is not known. Returns a halt if many got it."""
         evidence = self._unproved[meaning]
         evidence.add(user, None)
-        if not self._suffices(evidence, users):
+        if not self._suffices(evidence):
             return None
         whom = self._whom(evidence)
         evidence.clear()
@@ -106,10 +104,10 @@ class Doubts:
         detail = f"{whom} were answered {status}, and no POST was ever accepted at this address: {why}"
         return Halt(HaltReason.MISDIRECTED, detail, self.address)
 
-    def unreadable(self, user: str, reason: str, users: int) -> Halt | None:
+    def unreadable(self, user: str, reason: str) -> Halt | None:
         """An answer that cannot be parsed, and why. Returns a halt if many got one since the last 202."""
         self._unreadable.add(user, None)
-        if not self._suffices(self._unreadable, users):
+        if not self._suffices(self._unreadable):
             return None
         whom = self._whom(self._unreadable)
         self._unreadable.clear()
@@ -125,8 +123,8 @@ class Doubts:
         detail = f"{whom} were answered 403: the API key lacks the permission"
         return Halt(HaltReason.CREDENTIALS, detail, self._credentials.fingerprint)
 
-    def _suffices(self, evidence: Evidence[None] | Evidence[int], users: int) -> bool:
-        return evidence.enough or (not self.known and evidence.is_of_all(users))
+    def _suffices(self, evidence: Evidence[None] | Evidence[int]) -> bool:
+        return evidence.enough or (not self.known and evidence.is_of_all(self._users()))
 
     @staticmethod
     def _whom(evidence: Evidence[None] | Evidence[int]) -> str:

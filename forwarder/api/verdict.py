@@ -6,6 +6,7 @@ be wrong (`doubts`). A 503 counts against a batch only while the batches of othe
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import assert_never
 
 from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
@@ -86,15 +87,8 @@ class Judge:
         """The record of a batch that is about to be sent for the first time."""
         return Tries(self.clock(), self._posts, self._accepted)
 
-    def judge(self, user: str, answer: Answer, tries: Tries, users: int = 0) -> Verdict:
-        """The verdict on one POST of `user`; counts the attempt in `tries`.
-
-        Args:
-            user: who the POST was for.
-            answer: to the POST.
-            tries: of the batch.
-            users: how many users have events here; 0 if that is not known.
-        """
+    def judge(self, user: str, answer: Answer, tries: Tries) -> Verdict:
+        """The verdict on one POST of `user`; counts the attempt in `tries`."""
         self._posts += 1
         tries.made += 1
         match answer:
@@ -103,13 +97,13 @@ class Judge:
                 self.doubts.accepted()
                 return Accept()
             case Unanswered(cause, reason=reason):
-                halt = self.doubts.unreadable(user, reason, users) if cause == "unreadable" else None
+                halt = self.doubts.unreadable(user, reason) if cause == "unreadable" else None
                 return halt or self._again(cause, 0.0, tries)
             case Declined():
-                return self._declined(user, answer, tries, users)
+                return self._declined(user, answer, tries)
         assert_never(answer)
 
-    def _declined(self, user: str, answer: Declined, tries: Tries, users: int) -> Verdict:
+    def _declined(self, user: str, answer: Declined, tries: Tries) -> Verdict:
         status, after = str(answer.status), answer.retry_after or 0.0
         match answer.meaning:
             case Meaning.TRANSIENT:
@@ -117,9 +111,10 @@ class Judge:
             case Meaning.UNAUTHORIZED:
                 return self._unauthorized(answer)
             case Meaning.SUSPECT:
-                return self._suspect(user, answer, users) or self._again(status, after, tries)
+                return self._suspect(user, answer) or self._again(status, after, tries)
             case Meaning.MALFORMED if self.doubts.known or answer.is_object:
-                self.doubts.reached()
+                if answer.status == HTTPStatus.BAD_REQUEST:
+                    self.doubts.reached()
                 return Bisect(self._refused(LetterReason.REJECTED, status, tries))
             case Meaning.TOO_LARGE:
                 return Bisect(self._refused(LetterReason.TOO_LARGE, status, tries))
@@ -128,7 +123,7 @@ class Judge:
             case Meaning.ERASED if self.doubts.known:
                 return Refuse(self._refused(LetterReason.ERASED, status, tries))
             case Meaning.MALFORMED | Meaning.NO_SUCH_ADDRESS | Meaning.ERASED:
-                halt = self.doubts.unproved(user, answer.meaning, status, users)
+                halt = self.doubts.unproved(user, answer.meaning, status)
                 return halt or self._again(status, after, tries)
         assert_never(answer.meaning)
 
@@ -136,10 +131,10 @@ class Judge:
     def _refused(reason: LetterReason, status: str, tries: Tries) -> Refused:
         return Refused(reason, status, f"the API answered {status}", tries.made)
 
-    def _suspect(self, user: str, answer: Declined, users: int) -> Halt | None:
+    def _suspect(self, user: str, answer: Declined) -> Halt | None:
         if answer.status == 403 and answer.fingerprint != self.credentials.fingerprint:
             return None  # it says nothing about the key of now
-        return self.doubts.suspect(user, answer.status, users)
+        return self.doubts.suspect(user, answer.status)
 
     def _unauthorized(self, answer: Declined) -> Verdict:
         """Halts, unless there is another key to try: the key has changed meanwhile, or its file holds a new one."""

@@ -96,8 +96,7 @@ class Attempts:
         task = asyncio.current_task()
         self._posting.add(task)
         try:
-            bodies, users = [event.body for event in batch.events], self._stock.users
-            verdict = await self._courier.post(batch.user, bodies, permit, tries, users=users)
+            verdict = await self._courier.post(batch.user, [event.body for event in batch.events], permit, tries)
         finally:
             self._posting.discard(task)
         if isinstance(verdict, Retry):

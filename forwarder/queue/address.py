@@ -3,6 +3,7 @@
 from typing import Any
 
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.wire import scripts
@@ -13,9 +14,17 @@ KEPT = 7 * 24 * 3600
 
 
 async def read(redis: Redis, keys: QueueKeys) -> str:
-    """Fingerprint of the address that has answered 202, or that a person has vouched for; empty if there is none."""
+    """Fingerprint of the address that has answered 202, or that a person has vouched for; empty if there is none.
+
+    A key of another type is not ours, and says nothing. The next note replaces it.
+    """
     with translated():
-        found: Any = await redis.get(keys.address)
+        try:
+            found: Any = await redis.get(keys.address)
+        except ResponseError as error:
+            if "WRONGTYPE" not in str(error):
+                raise
+            found = None
     return found.decode(errors="replace") if found else ""
 
 

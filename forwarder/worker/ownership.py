@@ -60,6 +60,7 @@ class Ownership:
             max_event_bytes=longest,
             clock=process.clock,
         )
+        process.stocks.add(stock)
         recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
         backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max)
         attempts = Attempts(process.courier, backoff, gate, stock)

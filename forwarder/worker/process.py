@@ -5,6 +5,7 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from weakref import WeakSet
 
 from forwarder.api.body_limit import BodyLimit
 from forwarder.api.client import Api
@@ -17,6 +18,7 @@ from forwarder.config import Settings
 from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
+from forwarder.pipeline.stock import Stock
 from forwarder.queue.queue import Queue
 from forwarder.worker.address import Address
 
@@ -33,6 +35,8 @@ class Process:
     availabilities: Availabilities
     metrics: Metrics
     clock: Callable[[], float]
+    #: The events of each list that is owned now.
+    stocks: WeakSet[Stock]
     #: The worker's name, for people: host name and process ID.
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
@@ -56,7 +60,8 @@ def build(
     )
     metrics.concurrency_limit.set_function(lambda: int(pacer.limit))
     metrics.rate_limit.set_function(lambda: pacer.rate)
-    doubts = Doubts(credentials, api.fingerprint)
+    stocks: WeakSet[Stock] = WeakSet()
+    doubts = Doubts(credentials, api.fingerprint, lambda: sum(stock.users for stock in stocks))
     judge = Judge(credentials, doubts, settings.max_attempts, settings.max_retry_age, clock)
     body_limit = BodyLimit(int(settings.max_body_bytes))
     return Process(
@@ -68,4 +73,5 @@ def build(
         availabilities=Availabilities(metrics, clock=clock),
         metrics=metrics,
         clock=clock,
+        stocks=stocks,
     )

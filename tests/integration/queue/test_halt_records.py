@@ -93,7 +93,9 @@ async def test_a_person_who_ends_misdirected_vouches_for_the_address_for_a_week(
     assert await end_halt(queue) == misdirected
     assert await queue.address() == "the-address"
     assert 604_000 < await redis.ttl(keys.address) <= 604_800
-    await redis.expire(keys.address, 60)
+    await redis.delete(keys.address)
+    await redis.hset(keys.address, "of", "another program")
+    assert await queue.address() == "", "a key of another type says nothing"
     await queue.note_address("another")
     assert (await queue.address(), await redis.ttl(keys.address)) == ("another", 604_800)
 

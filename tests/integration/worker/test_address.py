@@ -11,6 +11,7 @@ from forwarder.dead_letters.selection import Filter
 from forwarder.operations.resume import end_halt
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.queue.sharding import shard_of
 from forwarder.simulator import Answer, Faults, UserAnswer
 from forwarder.worker.address import Address
 from tests.support.faults import fault
@@ -57,7 +58,7 @@ async def test_with_each_heartbeat_a_worker_learns_from_the_others_and_notes_its
     world: World,
 ) -> None:
     queue, key, now = Queue(world.redis, world.queue, 1), QueueKeys(world.queue).address, 0.0
-    doubts = Doubts(Credentials("a-key", None), "mine")
+    doubts = Doubts(Credentials("a-key", None), "mine", lambda: 0)
     address = Address(queue, doubts, lambda: now)
     await queue.note_address("another")
     await address.attend()
@@ -113,6 +114,17 @@ async def test_a_single_user_at_a_wrong_address_suffices_where_it_is_the_only_on
         halt = await eventually(Queue(world.redis, world.queue, 1).halt, what="the service halts")
     assert "all users with events here" in halt.detail
     assert world.api.posts[404] == 3
+
+
+async def test_a_user_of_another_list_counts_among_those_with_events_here(world: World) -> None:
+    unknown, failing = (next(f"u{n}" for n in range(100) if shard_of(f"u{n}", 2) == shard) for shard in range(2))
+    world.api.faults = Faults(users={unknown: UserAnswer(status=404), failing: UserAnswer(status=503)})
+    await world.redis.rpush(f"{world.queue}:1", event(failing, 1))
+    async with world.service(shards=2):
+        await eventually(lambda: world.api.posts[503])
+        await world.redis.rpush(f"{world.queue}:0", event(unknown, 1))
+        await eventually(lambda: world.api.posts[404] >= 5)
+        assert await Queue(world.redis, world.queue, 2).halt() is None
 
 
 @pytest.mark.parametrize("status", [451, 404])

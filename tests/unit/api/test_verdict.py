@@ -23,14 +23,17 @@ class Court:
     tries: dict[str, Tries] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.doubts = Doubts(self.credentials, "the-address")
+        self.users = 0
+        self.doubts = Doubts(self.credentials, "the-address", lambda: self.users)
         self.judge = Judge(self.credentials, self.doubts, MAX_ATTEMPTS, MAX_RETRY_AGE, lambda: self.now)
 
-    def answer(self, user: str, what: int | Answer, users: int = 0) -> Verdict:
+    def answer(self, user: str, what: int | Answer, users: int = 100) -> Verdict:
+        """The verdict, where so many users have events."""
+        self.users = users
         if user not in self.tries:
             self.tries[user] = self.judge.first_try()
         answer = self.said(what) if isinstance(what, int) else what
-        return self.judge.judge(user, answer, self.tries[user], users)
+        return self.judge.judge(user, answer, self.tries[user])
 
     def answers(self, users: str, what: int | Answer) -> list[Verdict]:
         """The same answer to one user after the other."""
@@ -42,7 +45,7 @@ class Court:
             return Registered(status)
         return Declined(status, what, retry_after, self.credentials.fingerprint, is_object)
 
-    def halted(self, user: str, what: int | Answer, users: int = 0) -> HaltReason:
+    def halted(self, user: str, what: int | Answer, users: int = 100) -> HaltReason:
         verdict = self.answer(user, what, users)
         assert isinstance(verdict, Halt), verdict
         return verdict.reason
@@ -286,7 +289,7 @@ def test_a_400_that_is_not_the_apis_does_not(court: Court) -> None:
     assert court.halted("c", 302) is HaltReason.MISDIRECTED
 
 
-@pytest.mark.parametrize("what", [404, 410, 413, 429, 503, Unanswered("reset", ambiguous=True)])
+@pytest.mark.parametrize("what", [404, 406, 410, 413, 418, 429, 503, Unanswered("reset", ambiguous=True)])
 def test_what_others_are_answered_neither_confirms_nor_ends_the_suspicion(court: Court, what: int | Answer) -> None:
     court.answers("ab", 302)
     court.answer("c", what)
