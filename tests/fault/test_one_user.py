@@ -25,6 +25,9 @@ ANSWERS: dict[str, Answer | Reply] = {
     "404": Declined(404, Meaning.NO_SUCH_ADDRESS),
     "400": Declined(400, Meaning.MALFORMED),
     "413": Declined(413, Meaning.TOO_LARGE),
+    "451": Declined(451, Meaning.ERASED),
+    "400 in HTML": Declined(400, Meaning.MALFORMED, is_object=False),
+    "what cannot be parsed": Unanswered("unreadable", ambiguous=True),
 }
 
 
