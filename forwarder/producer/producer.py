@@ -48,7 +48,9 @@ class _Pushes:
         self._target = target
         self._max_event_bytes = max_event_bytes
         self._clock = clock
-        self._asked = float("-inf")
+        self._asked = 0.0
+        #: Whether the latest answer was that events can be pushed here.
+        self._agreed = False
         self.closed = False
         #: Seconds after which a reply counts as lost. Redis may wait for replicas before it replies.
         self.answer_timeout = ANSWER_TIMEOUT + target.durability.within
@@ -65,17 +67,29 @@ class _Pushes:
         )
 
     def _steps(self, push: Push) -> _Steps:
-        asking = self._clock()
-        if asking - self._asked >= _ASKED_EVERY:
-            objection = self._target.objection((yield self._target.questions()))
-            if objection is not None:
-                push.refuse(objection)
-            else:
-                self._asked = asking
+        if not self._agreed or self._clock() - self._asked >= _ASKED_EVERY:
+            yield from self._ask(push)
         for portions in push.rounds():
             replies = yield self._target.commands([(portion.shard, portion.elements) for portion in portions])
             push.record(portions, *self._target.fates([len(portion.events) for portion in portions], replies))
         push.finish()
+
+    def _ask(self, push: Push) -> _Steps:
+        """Asks whether events can be pushed here, and refuses the push if not.
+
+        Only the first question must be answered. In a cluster, the node of the key that is asked for may be down while
+        those of the lists are not.
+        """
+        self._asked = self._clock()
+        replies = yield self._target.questions(first=not self._agreed)
+        try:
+            objection = self._target.objection(replies)
+        except ConfigurationError:
+            self._agreed = False
+            raise
+        self._agreed |= objection is None
+        if objection is not None and not self._agreed:
+            push.refuse(objection)
 
 
 class Producer:

@@ -82,11 +82,11 @@ class Target(NamedTuple):
         if self.durability.replicas < 0 or not 0.001 <= self.durability.within <= 60:
             yield "durability: replicas must not be negative, and within must be 0.001 to 60 seconds"
 
-    def questions(self) -> list[Command]:
-        """The commands that must be answered before the first push."""
+    def questions(self, *, first: bool) -> list[Command]:
+        """The commands that must be answered before the first push, or those that are repeated later."""
         asked: list[Command] = [("GET", QueueKeys(self.queue).shards)]
         # Before any write, WAITAOF returns at once; it fails if this Redis cannot do it.
-        return [*asked, ("WAITAOF", 1, 0, 1)] if self.durability.aof else asked
+        return [*asked, ("WAITAOF", 1, 0, 1)] if first and self.durability.aof else asked
 
     def objection(self, replies: Sequence[Reply]) -> str | None:
         """Why nothing can be pushed now, from the replies to the questions; None if events can be pushed.

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from redis.asyncio import Redis
 
-from forwarder import ConfigurationError, Producer, SyncProducer
+from forwarder import ConfigurationError, NotPushedError, Producer, SyncProducer
 from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.dead_letters.selection import Filter
@@ -17,6 +17,7 @@ from forwarder.producer import producer as producers
 from forwarder.queue import queue as lists
 from forwarder.queue.queue import Queue
 from tests.support.faults import fault
+from tests.support.producers import KINDS, Kind
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
 from tests.support.service import event, port_of
@@ -137,3 +138,21 @@ async def test_a_producer_soon_notices_another_number_of_lists(
                 with pytest.raises(ConfigurationError, match="set shards=3"):
                     await push()
     assert await crowd.redis.exists(crowd.queue) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_a_later_question_without_an_answer_keeps_nobody_from_pushing(
+    redis_url: str, redis_client: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch, kind: Kind
+) -> None:
+    """In a cluster, the node that knows the number of lists may be down while those of the lists are not."""
+    monkeypatch.setattr(producers, "_ASKED_EVERY", 0.0)
+    async with Proxy(port_of(redis_url)) as proxy, kind(proxy.url, queue=queue_name) as producer:
+        proxy.loses_reply_to = lambda data: b"GET" in data
+        with pytest.raises(NotPushedError, match="cannot read"):
+            await producer.push("u", "n")
+        proxy.loses_reply_to = lambda _: False
+        await producer.push("u", "n")
+        proxy.loses_reply_to = lambda data: b"GET" in data
+        await producer.push("u", "n")
+        assert proxy.lost == 2
+    assert await redis_client.llen(queue_name) == 2

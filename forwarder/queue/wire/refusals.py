@@ -35,6 +35,12 @@ def refusal(error: RedisError) -> Refusal:
 
 def said(error: Exception) -> str:
     """An error in one line, without passwords and without events."""
-    # A Redis that does not know a command quotes its first arguments: the password of AUTH, an event of RPUSH.
-    text, _, _ = f"{type(error).__name__}: {error}".partition(", with args beginning with")
-    return hidden(text)
+    return hidden(unquoted(f"{type(error).__name__}: {error}"))
+
+
+def unquoted(text: str) -> str:
+    """The text of one error reply, without the arguments that a Redis quotes when it does not know the command.
+
+    They may be the password of AUTH, or an event of RPUSH.
+    """
+    return text.partition(", with args beginning with")[0]

@@ -9,7 +9,8 @@ from redis.asyncio import Redis
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.sentinel import MasterNotFoundError
 
-from forwarder.queue.wire.login import Login, Source
+from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
+from forwarder.queue.wire.refusals import unquoted
 from forwarder.queue.wire.url import Sentinels
 
 #: Seconds within which a Sentinel must name the master before the next Sentinel is asked.
@@ -67,19 +68,21 @@ class _Asked(Sentinel):
     """
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
-        answers = []
+        answers, refused = [], None
         for sentinel in tuple(self.sentinels):
             try:
                 masters: Any = await sentinel.sentinel_masters()
                 state = masters.get(service_name)
             except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the next one may know the master
                 answers.append(_answer(sentinel, error))
+                refused = error if isinstance(error, PasswordRefusedError) else refused
                 continue
             if state and self.check_master_state(state, service_name):
                 _to_the_front(self.sentinels, sentinel)
                 return state["ip"], state["port"]
             answers.append(_answer(sentinel, _unfit(state)))
-        raise MasterNotFoundError(_nobody(service_name, answers))
+        nobody = _nobody(service_name, answers)
+        raise MasterNotFoundError(nobody) if refused is None else PasswordRefusedError(nobody, refused.remedy)
 
 
 class _BlockingAsked(redis.sentinel.Sentinel):
@@ -114,7 +117,7 @@ def _answer(sentinel: Any, said: object) -> str:
     """What one Sentinel answered, in one line: some errors quote whatever a port sent that is no Sentinel's."""
     where = sentinel.connection_pool.connection_kwargs
     address = f"{where['host']}:{where['port']}"
-    text = " ".join(str(said).split())[:_SHOWN] or type(said).__name__
+    text = " ".join(unquoted(str(said)).split())[:_SHOWN] or type(said).__name__
     return text.removesuffix(".") if address in text else f"{address}: {text}"
 
 

@@ -100,3 +100,4 @@ async def test_sentinels_may_want_a_user_of_their_own(redis_url: str, queue_name
                 with pytest.raises(UnreachableError, match=rf"127.0.0.1:{sentinel.port}: .*(Auth|password)") as caught:
                     await Queue(redis, queue_name, 1).halt()
             assert "s3cret" not in str(caught.value)
+        assert "restart the service" in caught.value.remedy, "the last password was refused"

@@ -895,8 +895,8 @@ CATALOGUE = (
         2,
         "a producer asks only once how many lists there are",
         "forwarder/producer/producer.py",
-        "if asking - self._asked >= _ASKED_EVERY:",
-        "if self._asked < 0:",
+        "if not self._agreed or self._clock() - self._asked >= _ASKED_EVERY:",
+        "if not self._agreed:",
         (_RESHARDED_MEANWHILE,),
     ),
     Mutation(
