@@ -90,7 +90,7 @@ class StatusPage:
         pacer, settings = self._pacer, self._settings
         return {
             "concurrency": {"used": pacer.in_flight, "now": int(pacer.limit), "most": settings.concurrency},
-            "rate": {"now": round(pacer.rate, 1), "most": settings.rate_limit},
+            "rate": {"now": round(pacer.rate, 1), "most": round(pacer.part, 1)},
         }
 
     def _shards(self, seen: Seen | None) -> list[dict[str, object]]:

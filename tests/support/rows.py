@@ -8,8 +8,8 @@ from redis.asyncio import Redis
 
 from forwarder.queue.keys import QueueKeys
 
-#: Where in a row the microsecond is at which the worker is forgotten, and its grant.
-LAST, GRANT = 1, 4
+#: Where in a row these are: the microsecond at which the worker is forgotten, the number of its call, its grant.
+LAST, CALL, GRANT = 1, 2, 4
 
 
 def unpacked(row: bytes) -> list[float]:

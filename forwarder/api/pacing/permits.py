@@ -94,6 +94,11 @@ class Pacer:
         """Most POSTs that may start in a second now; 0 means no limit."""
         return self._rate.value
 
+    @property
+    def part(self) -> float:
+        """This process's part of the fleet's rate: the rate, if the API refuses nothing; 0 means no limit."""
+        return self._rate.ceiling
+
     def granted(self, value: float, until: float) -> None:
         """From now on this process may use this many of the fleet's POSTs per second, and none from `until` on."""
         now = self._clock()

@@ -47,7 +47,8 @@ class Rate:
     """
 
     def __init__(self, ceiling: float, now: float) -> None:
-        self._ceiling = ceiling
+        #: What this process may use of the configured rate. Only what the API refuses lowers the value below it.
+        self.ceiling = ceiling
         self.value = ceiling
         self._guess = 0.0
         self._lowered = self._weighed = float("-inf")
@@ -61,17 +62,17 @@ class Rate:
         Example: of 40 POSTs/s that it may use, the API takes 30. If it may use 20, the API takes 15 of it.
         Without a limit nothing changes, and so does 0: nothing may be sent then.
         """
-        if ceiling and self._ceiling:
-            factor = ceiling / self._ceiling
-            self.value = ceiling if self.value == self._ceiling else self.value * factor
+        if ceiling and self.ceiling:
+            factor = ceiling / self.ceiling
+            self.value = ceiling if self.value == self.ceiling else self.value * factor
             self._guess *= factor
-            self._ceiling = ceiling
+            self.ceiling = ceiling
 
     def accepted(self, now: float) -> None:
         """A POST was answered in time and was not pushed back, whether or not its events were accepted."""
         self._accepted.append(now)
         self._recent(now)
-        if self.value != self._ceiling:
+        if self.value != self.ceiling:
             self._raise(now)
 
     def pushed_back(self, now: float, started: float) -> None:
@@ -98,7 +99,7 @@ class Rate:
     def _lower(self, now: float, guess: float, value: float) -> None:
         self._lowered = self._raised = now
         self._guess = guess
-        self.value = max(min(1.0, self._ceiling or 1.0), value)
+        self.value = max(min(1.0, self.ceiling or 1.0), value)
 
     def _raise(self, now: float) -> None:
         seconds, self._raised = min(now - self._raised, 1.0), now
@@ -108,8 +109,8 @@ class Rate:
             self.value = min(near, self.value * (1 + seconds))
         else:
             self.value *= 1 + seconds * (_CREEP if above < _BEYOND else min(_HURRY, above - 1))
-        if self._ceiling:
-            self.value = min(self.value, self._ceiling)
+        if self.ceiling:
+            self.value = min(self.value, self.ceiling)
         elif self.value > _FREE * max(self._recent(now), 1.0) and above > _FREE:
             self.value = 0.0
 

@@ -1,20 +1,31 @@
 """The rate of a fleet of real workers."""
 
+import json
+import time
 from contextlib import AsyncExitStack
 
 import pytest
 
+from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import list_name, shard_of
 from tests.support.owners import owners, shared_fairly
-from tests.support.rows import GRANT, rows
-from tests.support.service import event, eventually, running
+from tests.support.rows import CALL, GRANT, packed, rows
+from tests.support.service import Running, event, eventually, running
 from tests.support.world import World
 
 WORKERS = 4
 LIMIT = 40
 #: POSTs in a row that are timed.
 POSTS = 60
+
+
+async def halted(service: Running, *, within: float) -> None:
+    async def is_halted() -> bool:
+        return '"halted"' in (await service.get("/readyz"))[1]
+
+    await eventually(is_halted, within=within)
 
 
 @pytest.mark.parametrize("backlog", ["waits already", pytest.param("comes when all are idle", marks=pytest.mark.long)])
@@ -31,8 +42,7 @@ async def test_four_workers_with_one_busy_list_use_the_whole_rate(world: World, 
         return grants == [LIMIT / WORKERS] * WORKERS
 
     async with AsyncExitStack() as stack:
-        for _ in range(WORKERS):
-            await stack.enter_async_context(running(given))
+        services = [await stack.enter_async_context(running(given)) for _ in range(WORKERS)]
 
         async def shared() -> bool:
             return shared_fairly(await owners(lists), WORKERS)
@@ -51,3 +61,26 @@ async def test_four_workers_with_one_busy_list_use_the_whole_rate(world: World, 
         seconds = requests[-POSTS].at - requests[before].at
         print(f"{rate():.1f} POSTs/s, {seconds:.1f} s after the backlog came")
         assert sum(row[GRANT] for row in (await rows(world.redis, world.queue)).values()) <= LIMIT + 1e-6
+        for service in services:
+            found = json.loads((await service.get("/status.json"))[1])["limits"]["rate"]
+            assert found["now"] == found["most"] <= LIMIT, "the page must not say that 429s have lowered it"
+
+
+@pytest.mark.long
+async def test_a_worker_of_a_large_fleet_reports_less_often_and_still_notices_a_halt(world: World) -> None:
+    """300 others, of which only the rows exist."""
+    others = {f"w{n}" for n in range(300)}
+    row = packed([1, 9_000_000_000_000_000, 1, 0, 0, 0, 0, "{}"])
+    await world.redis.hset(QueueKeys(world.queue).workers, mapping=dict.fromkeys(others, row))
+    async with world.service(lease_ttl=30.0) as service:
+
+        async def reported(times: int) -> bool:
+            found = await rows(world.redis, world.queue)
+            return any(row[CALL] == times for name, row in found.items() if name not in others)
+
+        await eventually(lambda: reported(1))
+        first = time.monotonic()
+        await eventually(lambda: reported(2))
+        assert time.monotonic() - first > 2.5, "301 workers, so every three seconds"
+        await Queue(world.redis, world.queue, 1).write_halt(HaltRecord("misdirected", "", "", ""))
+        await halted(service, within=2.0)
