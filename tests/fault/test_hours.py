@@ -195,8 +195,7 @@ def test_many_failing_users_do_not_stop_the_others() -> None:
         verdict = check(world.history())
         assert not verdict.faults, verdict.faults
         assert world.list.letters == []
-        in_flight = world.settings.concurrency * per_post
-        assert most.events <= buffer + in_flight, "what is read again for its next POST comes on top"
+        assert most.events <= buffer * 9 / 8 + per_post, "batches that are sent again have a reserve"
 
     virtually(story(), seed=SEED)
 

@@ -69,6 +69,37 @@ async def test_memory_does_not_grow_with_the_backlog(
             assert process.peak <= usual * 1.3
 
 
+@pytest.mark.long
+@fault(
+    "API",
+    "it fails for a moment for ten users with ten buffers' worth of large events, and recovers",
+    "what is read again for them waits for room",
+    keeps=(1, 2, 7),
+)
+async def test_users_who_recover_together_do_not_fill_memory(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, worker: Start
+) -> None:
+    limit, users, each = 16 * 1024 * 1024, 10, 800
+    server = own_redis(port=None)
+    async with Redis.from_url(server.url) as redis, Simulator(KEY, keep_requests=False) as api:
+        idle = worker(settings(server.url, queue_name + "-idle", api), fresh=True)
+        await idle.admin()
+        text = "x" * 20_000
+        for n in range(0, users * each, 100):
+            await redis.rpush(queue_name, *[event(f"u{i % users}", i, text=text) for i in range(n, n + 100)])
+        api.faults = Faults(status_all=Answer(status=503))
+        process = worker(settings(server.url, queue_name, api, max_buffered_bytes=limit, lease_ttl=30.0), fresh=True)
+        await eventually(lambda: api.ledger.arrived > 20, within=20)
+        api.faults = Faults()
+        await settled(redis, queue_name, within=60)
+        assert api.ledger.accepted_events == users * each
+        grown = process.peak - idle.peak
+        print(f"peak of an idle worker {idle.peak:,} bytes, {grown:,} more with a buffer of {limit:,}")
+        assert grown < 1.5 * limit, "it is 1.05; the rest is what is in flight"
+    await process.stopped()
+    await idle.stopped()
+
+
 async def test_a_worker_with_nothing_to_do_does_next_to_nothing(
     redis_url: str, queue_name: str, api: Simulator, worker: Start
 ) -> None:

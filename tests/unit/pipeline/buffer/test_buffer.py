@@ -285,6 +285,23 @@ def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_th
     assert batches[0].released, "an earlier one too, when it fails again"
 
 
+def test_the_newer_parts_of_a_batch_leave_memory_with_the_oldest() -> None:
+    held = filled("aaaaaaaa", max_events=8)
+    oldest, newest = taken(held).halves()
+    oldest, middle = oldest.halves()
+    held.back_off(oldest)
+    assert [(part.released, numbers(part)) for part in (oldest, middle, newest)] == [
+        (22, [0, 1]),
+        (22, [2, 3]),
+        (44, [4, 5, 6, 7]),
+    ]
+    assert (held.space.events, held.space.spilled) == (0, 8)
+    oldest.recall([event("a", number) for number in (0, 1)])
+    held.recalled(oldest)
+    held.back_off(oldest)
+    assert (held.space.events, held.space.spilled) == (0, 8), "what is released already stays so"
+
+
 def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
     held = filled("aabb", per_post=2, max_events=8)
     first, second = taken(held), taken(held)
