@@ -131,6 +131,11 @@ async def test_with_the_file_changed_first_nothing_is_noticed(
         await now.accepts(now.new)
         await asyncio.gather(*(queue.shards() for _ in range(8)), return_exceptions=True)
         await asyncio.gather(*(queue.shards() for _ in range(8)))
+        now.file.write_text(now.url(new_password()))
+        await now.accepts(new_password())
+        await eventually(lambda: _refuses(redis, "too"), what="neither of the two passwords is taken")
+        await now.accepts(now.new)
+        await eventually(lambda: _serves(redis), what="the one that Redis takes again is tried again")
 
 
 async def test_without_a_file_readyz_says_that_a_restart_is_needed(
@@ -172,10 +177,10 @@ async def _serves(redis: Redis) -> bool:
     return False
 
 
-async def _refuses(redis: Redis) -> bool:
+async def _refuses(redis: Redis, said: str = "was read again") -> bool:
     with pytest.raises(UnreachableError) as caught:
         await Queue(redis, "events", 1).shards()
-    return isinstance(caught.value, DeniedError) and "was read again" in str(caught.value)
+    return isinstance(caught.value, DeniedError) and said in str(caught.value)
 
 
 async def test_sentinels_and_the_master_are_logged_in_to_anew(own_redis: Servers, tmp_path: Path) -> None:
