@@ -60,16 +60,23 @@ class _Pushes:
 
         What can be refused before anything is sent is refused at once.
         """
-        if self.closed:
-            raise RuntimeError("the producer is closed")
+        self._refuse_if_closed()
         return self._steps(
             Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
         )
 
+    def _refuse_if_closed(self) -> None:
+        if self.closed:
+            raise RuntimeError("the producer is closed")
+
     def _steps(self, push: Push) -> _Steps:
+        self._refuse_if_closed()  # it may have been, while this push waited for its turn
         if not self._agreed or self._clock() - self._asked >= _ASKED_EVERY:
             yield from self._ask(push)
         for portions in push.rounds():
+            if self.closed:
+                push.refuse("the producer was closed")
+                break
             replies = yield self._target.commands([(portion.shard, portion.elements) for portion in portions])
             push.record(portions, *self._target.fates([len(portion.events) for portion in portions], replies))
         push.finish()

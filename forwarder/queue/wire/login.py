@@ -102,7 +102,7 @@ class Login(CredentialProvider):
         Raises:
             PasswordRefusedError: Redis refused it again.
         """
-        used = self._user
+        before, used = self._source.address, self._user
         try:
             await connection.on_connect()
         except AuthenticationError as error:
@@ -112,7 +112,9 @@ class Login(CredentialProvider):
         try:
             await connection.on_connect()
         except AuthenticationError as error:
-            raise self._refusal(error, "; its file was read again") from error
+            # Redis may take the old password again before it takes the new one.
+            self._source.address = before
+            raise self._refusal(error, "; its file was read again, and the password in it is refused, too") from error
 
     def _change(self, used: User, error: AuthenticationError) -> None:
         """Makes sure that there is something else to log in with. Raises PasswordRefusedError if there is not."""

@@ -140,7 +140,7 @@ async def _hold_back(proxy: Proxy, redis: Redis, queue: str) -> AsyncIterator[Se
     """Yields the milliseconds that each lease has left, again and again for much longer than a lease lasts."""
     every = [*lists_of_a_queue(queue, 1), *lists_of_a_queue(queue, 3)]
     await proxy.reached.wait()
-    for _ in range(20):
+    for _ in range(14):
         await asyncio.sleep(0.05)
         yield [await redis.pttl(keys.lease) for keys in every]
 
@@ -159,7 +159,7 @@ async def test_leases_are_held_while_one_step_takes_longer_than_a_lease(
     await crowd.push(1, 20)
     await crowd.work(1, claim=20, settle=20)
     await crowd.push(1, 20)
-    monkeypatch.setattr(mover, "MOVER_LEASE", 0.6)
+    monkeypatch.setattr(mover, "MOVER_LEASE", 0.5)
     async with Proxy(port_of(redis_server.url)) as proxy:
         await reshard(proxy.url, queue_name[::-1], 2)  # the scripts are known
         proxy.stop_at(script, "after")

@@ -159,19 +159,42 @@ async def test_a_push_in_flight_when_its_loop_ends_disturbs_no_other_loop(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_closing_while_a_push_is_in_flight_says_what_may_have_been_pushed(
-    redis_server: EmbeddedRedis, queue_name: str, kind: Kind
+async def test_closing_while_pushes_are_in_flight_says_of_each_what_is_known(
+    redis_server: EmbeddedRedis, redis: Redis, queue_name: str, kind: Kind
 ) -> None:
     async with Proxy(port_of(redis_server.url)) as proxy:
         producer = kind(proxy.url, queue=queue_name)
         await producer.push("u", "first")
         proxy.black_hole = True
-        push = asyncio.create_task(producer.push("u", "lost"))
-        await asyncio.sleep(0.05)
+        pushes = [asyncio.create_task(producer.push("u", "lost")) for _ in range(20)]
+        await eventually(lambda: connections(redis) >= 1)
+        await asyncio.sleep(0.1)
         await producer.__aexit__(None, None, None)
-        with pytest.raises(MaybePushedError) as caught:
-            await push
-        assert caught.value.uncertain == (0,)
+        endings = await asyncio.gather(*pushes, return_exceptions=True)
+        proxy.black_hole = False
+    maybe = [ending for ending in endings if isinstance(ending, MaybePushedError)]
+    assert maybe
+    assert all(ending.uncertain == (0,) for ending in maybe)
+    others = [ending for ending in endings if not isinstance(ending, MaybePushedError)]
+    assert all(isinstance(ending, NotPushedError) or "is closed" in str(ending) for ending in others), others
+    assert all_closed(redis)
+
+
+async def test_closing_between_two_round_trips_of_a_push_says_how_far_it_came(
+    redis_server: EmbeddedRedis, queue_name: str
+) -> None:
+    async with Proxy(port_of(redis_server.url)) as proxy:
+        producer = Producer(proxy.url, queue=queue_name)
+
+        def close(data: bytes) -> bool:
+            producer._pushes.closed |= b"RPUSH" in data
+            return False
+
+        proxy.loses_reply_to = close
+        with pytest.raises(NotPushedError, match="1,000 pushed, 500 not pushed: the producer was closed") as caught:
+            await producer.push_many([{"user_id": "u", "name": "n"}] * 1_500)
+        await producer.aclose()
+    assert caught.value.not_pushed == tuple(range(1_000, 1_500))
 
 
 class Broken:
