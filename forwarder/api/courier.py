@@ -27,6 +27,8 @@ def _signal(answer: Answer) -> Signal:
             return Signal.TROUBLE
         case Unanswered():
             return Signal.TROUBLE
+        case Declined():
+            return Signal.REFUSED
     return Signal.GOOD
 
 

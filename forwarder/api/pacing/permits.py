@@ -29,7 +29,10 @@ _PLACES_AGAIN = 4
 class Signal(Enum):
     """What one POST says about the health of the API."""
 
+    #: Accepted.
     GOOD = auto()
+    #: Not accepted, but answered in time: the API is well, and the events may not be.
+    REFUSED = auto()
     PUSHBACK = auto()
     TROUBLE = auto()
 
@@ -133,6 +136,8 @@ class Pacer:
     def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
         """Gives a permit back and reports the answer. `retry_after`: seconds that it asks to wait, if it does."""
         if signal is Signal.GOOD:
+            self._pushback.accepted()
+        if signal in (Signal.GOOD, Signal.REFUSED):
             self._good()
         else:
             self._bad(permit, user, signal, retry_after or 0.0)
@@ -142,7 +147,6 @@ class Pacer:
         now = self._clock()
         self._outage.accepted(now)
         self._concurrency.accepted()
-        self._pushback.accepted()
         self._rate.accepted(now)
 
     def _bad(self, permit: Permit, user: str, signal: Signal, retry_after: float) -> None:

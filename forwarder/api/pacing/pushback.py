@@ -1,7 +1,7 @@
 """Whether 429s mean everybody, and until when nobody may POST. Pure.
 
 A 429 with `Retry-After: 600` to one user holds that user alone, by its own backoff. When three different users were
-pushed back and nobody was answered well in between, everybody waits.
+pushed back and nobody was accepted in between, everybody waits.
 Example: u-1 is asked to wait 600 s, u-2 30 s and u-3 45 s: nobody POSTs for 30 s.
 """
 
@@ -20,11 +20,11 @@ class Pushback:
     def __init__(self) -> None:
         self._asked: Evidence[float] = Evidence()
         self._moments: Evidence[float] = Evidence()
-        #: No POST starts before this moment. Good answers to earlier POSTs do not shorten it.
+        #: No POST starts before this moment. Earlier POSTs that are accepted do not shorten it.
         self.held_until = 0.0
 
     def accepted(self) -> None:
-        """A POST was answered well."""
+        """A POST was accepted."""
         self._asked.clear()
 
     def pushed_back(self, user: str, retry_after: float, now: float) -> bool:

@@ -62,6 +62,15 @@ async def test_three_users_between_whom_one_is_served_hold_nobody() -> None:
     assert await granted(asked(paced), within=0.1)
 
 
+async def test_a_refusal_of_somebody_elses_events_does_not_mean_that_the_others_are_served() -> None:
+    paced = pacer()
+    permits = [await paced.permit() for _ in range(4)]
+    push_back(paced, permits[:2], "ab", (30.0, 30.0))
+    paced.returned(permits[2], "malformed", Signal.REFUSED)
+    push_back(paced, permits[3:], "c", (30.0,))
+    assert not await granted(asked(paced), within=29.9)
+
+
 async def test_a_shorter_retry_after_does_not_shorten_a_longer_one() -> None:
     paced = pacer()
     permits = [await paced.permit() for _ in range(4)]
