@@ -299,7 +299,7 @@ def test_the_newer_parts_of_a_batch_leave_memory_with_the_oldest() -> None:
     oldest.recall([event("a", number) for number in (0, 1)])
     held.recalled(oldest)
     held.back_off(oldest)
-    assert (held.space.events, held.space.spilled) == (0, 8), "what is released already stays so"
+    assert (held.space.events, held.space.spilled) == (2, 6), "what is here is no more than a share now"
 
 
 def test_a_user_who_recovers_leaves_its_share_to_the_others() -> None:
