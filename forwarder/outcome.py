@@ -70,7 +70,7 @@ REMEDIES = {
     HaltReason.MISDIRECTED: "correct FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE and start again; "
     "then run `forwarder resume`; if they were right, just run `forwarder resume`",
     HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; fix the producer, then run `forwarder resume`, "
-    "or `forwarder resume --allow-refusals N` to let N refusals through",
+    "or `forwarder resume --allow-refusals N` to let N bad events become dead letters",
 }
 
 

@@ -139,7 +139,9 @@ class Settings(BaseModel):
         "one that was answered 413 always is.",
     )
     dead_letter_brake: int = Field(
-        100, ge=0, description="Halt when 80 % of this many decided events were refused; 0 turns this off."
+        100,
+        ge=0,
+        description="Halt when 80 % of this many decisions were refusals, or of this many elements invalid; 0: never.",
     )
     lease_ttl: float = Field(
         30, ge=1, description="Seconds that a lease lasts unless it is renewed. Must be more than the request timeout."

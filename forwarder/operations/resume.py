@@ -18,9 +18,8 @@ async def end_halt(queue: Queue, *, allow_refusals: int = 0) -> HaltRecord | Non
     halt = await patiently(queue.halt)
     if halt is None:
         return None
-    if allow_refusals:
-        # Before the halt ends: a worker takes its allowance as soon as it owns a list again.
-        await patiently(lambda: queue.allow(allow_refusals))
+    # Before the halt ends: a worker reads what is allowed as soon as it owns a list again.
+    await patiently(lambda: queue.allow(allow_refusals))
 
     async def end() -> None:
         # This halt and no other: one that was written meanwhile stays. Only the text of a halt that was written by hand

@@ -1,14 +1,11 @@
 """Gets a batch decided. Every event ends in exactly one outcome."""
 
-import time
-from collections.abc import Sequence
 from typing import assert_never
 
 from forwarder.api.pacing.permits import Permit
 from forwarder.api.verdict import Accept, Bisect, Refuse, Retry
-from forwarder.event import Event
 from forwarder.metrics import Metrics
-from forwarder.outcome import Accepted, Deferred, Halt, LetterReason, Outcome, Refused
+from forwarder.outcome import Accepted, Deferred, Halt, LetterReason, Refused
 from forwarder.pipeline.attempts import Attempts
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.gate import Gate, Halted
@@ -53,12 +50,12 @@ class Delivery:
                 first = None
                 match verdict:
                     case Accept():
-                        self._decide(undecided.pop().events, Accepted())
+                        self._settler.add(undecided.pop().events, Accepted())
                     case Bisect(refusal) if len(part.events) > 1 and self._divisible(refusal):
                         self._metrics.bisections.inc()
                         undecided[-1:] = reversed(part.halves())
                     case Bisect(refusal) | Refuse(refusal):
-                        self._decide(undecided.pop().events, refusal)
+                        self._settler.add(undecided.pop().events, refusal)
                     case Halt():
                         self._gate.close(Halted(verdict))
                     case Retry():  # only after the gate was closed
@@ -67,22 +64,7 @@ class Delivery:
                         assert_never(verdict)
         finally:
             for part in undecided:
-                self._decide(part.events, Deferred())
+                self._settler.add(part.events, Deferred())
 
     def _divisible(self, refusal: Refused) -> bool:
         return self._bisect or refusal.reason is LetterReason.TOO_LARGE
-
-    def _decide(self, events: Sequence[Event], outcome: Outcome) -> None:
-        """Passes the outcome to settlement, and frees the room of events that are decided."""
-        self._settler.add(events, outcome)
-        match outcome:
-            case Accepted():
-                # The stamp is Redis' time, which may be ahead of this machine's.
-                self._metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
-                self._stock.decided(events)
-            case Refused():
-                self._stock.decided(events)
-            case Deferred():
-                pass
-            case _:
-                assert_never(outcome)

@@ -68,6 +68,11 @@ class Gate:
         if not self.closed.done():
             self.closed.set_result(why)
 
+    @property
+    def halted(self) -> bool:
+        """Whether the gate was closed because of a halt."""
+        return self.closed.done() and isinstance(self.closed.result(), Halted)
+
     def is_open(self) -> bool:
         """Whether a POST that starts now can be answered and settled by this owner."""
         return (

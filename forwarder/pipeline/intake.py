@@ -118,8 +118,7 @@ class Intake:
                 await asyncio.sleep(0)
                 since = loop.time()
             events, invalid = decode_page(elements[page], numbers[page], stamps[page], longest)
-            for each in invalid:
-                self._settler.invalid(each)
+            self._settler.decoded(events, invalid)
             self._stock.add(events)
 
 

@@ -1,18 +1,21 @@
 """Ends claims: the only code that acknowledges an event or makes it a dead letter."""
 
 import asyncio
+import time
 from collections.abc import Sequence
-from typing import assert_never
+from dataclasses import replace
+from typing import NamedTuple, assert_never
 
 import structlog
 
 from forwarder.event import Event, Invalid
 from forwarder.metrics import Metrics
-from forwarder.outcome import Accepted, Deferred, Halt, HaltReason, LetterReason, Outcome, Refused
+from forwarder.outcome import Accepted, Deferred, LetterReason, Outcome, Refused
 from forwarder.pipeline.availability import Availability
-from forwarder.pipeline.brake import Brake
-from forwarder.pipeline.gate import Gate, Halted
+from forwarder.pipeline.brake import Brake, Window
+from forwarder.pipeline.gate import Gate
 from forwarder.pipeline.loans import Loans
+from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims, NewLetter, Settlement
 from forwarder.retry import wait_at_most
 
@@ -21,18 +24,25 @@ from forwarder.retry import wait_at_most
 _LONGEST_WAIT = 0.05
 #: This many outcomes are settled without waiting for others.
 _MOST_OUTCOMES = 1_000
-#: Letters of one settlement may have this many bytes together, or there is only one: Redis copies them at once, and
-#: does nothing else meanwhile. 4 MiB take it about 10 ms; a thousand elements of 64 KiB would take 150 ms.
+#: Letters of one settlement are at most a thousand, with this many bytes together, or there is only one: Redis copies
+#: them at once, and does nothing else meanwhile. 4 MiB take it about 10 ms; a thousand elements of 64 KiB, 150 ms.
 _LETTER_BYTES = 4 * 1024 * 1024
 
 log = structlog.get_logger()
 
 
+class _Refusal(NamedTuple):
+    """One decision against events of one user, or against one element, and the letters that these become."""
+
+    events: Sequence[Event]
+    letters: list[NewLetter]
+
+
 class Settler:
     """Collects outcomes and settles them in order, one settlement at a time.
 
-    When the dead-letter brake trips, the gate is closed; the refusal that tripped it, and every later one, stays
-    claimed.
+    A refusal may wait for a verdict of the dead-letter brake. It stays claimed until :meth:`release`, and if the list
+    goes to another owner before, that one sends it again. After a halt every refusal stays claimed.
     """
 
     def __init__(
@@ -40,12 +50,14 @@ class Settler:
         claims: Claims,
         gate: Gate,
         brake: Brake,
+        stock: Stock,
         availability: Availability,
         metrics: Metrics,
     ) -> None:
         self._claims = claims
         self._gate = gate
         self._brake = brake
+        self._stock = stock
         self._availability = availability
         self._metrics = metrics
         self._pending = Settlement()
@@ -53,7 +65,10 @@ class Settler:
         self._some = asyncio.Event()
         self._full = asyncio.Event()
         self._closed = False
-        self._braked = False
+        #: Refusals that wait for a verdict, in the order in which they came. Their events still take up room.
+        self._waiting: dict[Window, list[_Refusal]] = {window: [] for window in brake.windows}
+        #: Refusals that an operator lets through, and that no window counts.
+        self._allowed = 0
         self._loans = Loans()
 
     @property
@@ -69,20 +84,32 @@ class Settler:
         """The outcome of these events. Deferred ones stay claimed."""
         match outcome:
             case Accepted():
-                self._brake.accepted(len(events))
+                self._brake.answers.passed()
+                # The stamp is Redis' time, which may be ahead of this machine's.
+                self._metrics.claim_to_accept.observe(max(0.0, time.time() - events[0].stamp / 1e6))
                 self._accept(events)
-                self._added(len(events))
+                self._added(events)
             case Refused():
-                for event in events:
-                    self._refuse(event, outcome)
+                why = (outcome.reason, outcome.status, outcome.detail)
+                letters = [NewLetter(e.number, e.stamp, *why, e.user, outcome.attempts, len(e.body)) for e in events]
+                self._refuse(self._brake.answers, _Refusal(events, letters))
             case Deferred():
                 self._metrics.events_deferred.inc(len(events))
             case _:
                 assert_never(outcome)
 
-    def invalid(self, found: Invalid) -> None:
-        """This element is not an event: it becomes a dead letter. It was never sent, so the brake does not count it."""
-        self._bury(NewLetter(found.number, found.stamp, LetterReason.INVALID, "", found.why, "", 0, found.size))
+    def allow(self, refusals: int) -> None:
+        """Lets this many refusals through. They become dead letters at once, and no window counts them."""
+        self._allowed = refusals
+
+    def decoded(self, valid: Sequence[Event], invalid: Sequence[Invalid]) -> None:
+        """These elements were decoded. The invalid ones become dead letters."""
+        self._brake.elements.passed(len(valid))
+        for each in invalid:
+            element = [Event(each.number, each.stamp, "", b"")]
+            self._stock.hold(element)
+            letter = NewLetter(each.number, each.stamp, LetterReason.INVALID, "", each.why, "", 0, each.size)
+            self._refuse(self._brake.elements, _Refusal(element, [letter]))
 
     def _accept(self, events: Sequence[Event]) -> None:
         accepted = self._pending.accepted
@@ -92,30 +119,49 @@ class Settler:
         for event in events:
             accepted.setdefault(event.stamp, []).append(event.number)
 
-    def _refuse(self, event: Event, refused: Refused) -> None:
-        if self._braked or self._brake.refused():
-            if not self._braked:
-                self._braked = True
-                detail = f"most of the last decided events were refused, the last with: {refused.detail}"
-                self._gate.close(Halted(Halt(HaltReason.DEAD_LETTER_BRAKE, detail)))
-            self._metrics.events_deferred.inc()
+    def _refuse(self, window: Window, refusal: _Refusal) -> None:
+        halted = self._gate.halted
+        if self._allowed and not halted:
+            refusal = self._let_through(refusal)
+        if not refusal.letters:
             return
-        answer = (refused.reason, refused.status, refused.detail)
-        self._bury(NewLetter(event.number, event.stamp, *answer, event.user, refused.attempts, len(event.body)))
+        first = refusal.letters[0]
+        must_wait = window.refused(first.user, first.detail, whole=len(refusal.letters) > 1)
+        if must_wait or halted:
+            self._waiting[window].append(refusal)
+        else:
+            self._bury(refusal)
 
-    def _bury(self, letter: NewLetter) -> None:
-        self._pending.letters.append(letter)
-        self._added(1)
+    def _let_through(self, refusal: _Refusal) -> _Refusal:
+        """Buries as much of it as a person has allowed. Returns the rest."""
+        events, letters, most = refusal.events, refusal.letters, self._allowed
+        self._allowed -= min(most, len(letters))
+        self._bury(_Refusal(events[:most], [replace(letter, allowed=True) for letter in letters[:most]]))
+        return _Refusal(events[most:], letters[most:])
 
-    def _added(self, outcomes: int) -> None:
-        self._outcomes += outcomes
+    def release(self, window: Window) -> None:
+        """What waits for a verdict about this window becomes dead letters."""
+        waiting, self._waiting[window] = self._waiting[window], []
+        for refusal in waiting:
+            self._bury(refusal)
+
+    def _bury(self, refusal: _Refusal) -> None:
+        self._pending.letters.extend(refusal.letters)
+        self._added(refusal.events)
+
+    def _added(self, decided: Sequence[Event]) -> None:
+        self._stock.decided(decided)
+        self._outcomes += len(decided)
         self._some.set()
         if self._outcomes >= _MOST_OUTCOMES:
             self._full.set()
 
     def close(self) -> None:
-        """No more outcomes will come. :meth:`run` settles those that it has, and returns."""
+        """No more outcomes will come. :meth:`run` settles those that it has, and returns. What waits stays claimed."""
         self._closed = True
+        for waiting in self._waiting.values():
+            self._metrics.events_deferred.inc(sum(len(refusal.letters) for refusal in waiting))
+            waiting.clear()
         self._some.set()
         self._full.set()
 
@@ -164,7 +210,7 @@ def _cut(letters: list[NewLetter]) -> list[NewLetter]:
     size = 0
     for count, letter in enumerate(letters):
         size += letter.size
-        if size > _LETTER_BYTES and count:
+        if (size > _LETTER_BYTES and count) or count == _MOST_OUTCOMES:
             later = letters[count:]
             del letters[count:]
             return later

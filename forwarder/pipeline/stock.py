@@ -140,8 +140,12 @@ class Stock:
         batch.recall(events)
         self._buffer.recalled(batch)
 
+    def hold(self, invalid: Sequence[Event]) -> None:
+        """These stand for claimed elements that are not events. They take up room too, until they are decided."""
+        self._buffer.space.hold(invalid)
+
     def decided(self, events: Sequence[Event]) -> None:
-        """These events of a batch in flight are decided: their room is free again."""
+        """These events are decided: their room is free again."""
         self._buffer.free(events)
         self._has_freed()
 

@@ -40,7 +40,12 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class NewLetter:
-    """The claimed event `number`-`stamp` that becomes a dead letter, and why. `size`: about its bytes."""
+    """The claimed event `number`-`stamp` that becomes a dead letter, and why.
+
+    Attributes:
+        size: about its bytes.
+        allowed: whether a person lets it through the dead-letter brake.
+    """
 
     number: int
     stamp: int
@@ -50,6 +55,7 @@ class NewLetter:
     user: str
     attempts: int
     size: int = 0
+    allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +139,11 @@ class Claims:
         number = self._settlement + 1
         await self.lease.run(
             "settle",
-            [k.claimed, k.lease, k.settlement, k.accepted, k.dead_lettered, k.dead],
+            [k.claimed, k.lease, k.settlement, k.accepted, k.dead_lettered, k.dead, k.allowance],
             number,
             msgspec.msgpack.encode(accepted),
             msgspec.msgpack.encode(letters),
+            sum([letter.allowed for letter in settlement.letters]),
         )
         self._settlement = number
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from redis.asyncio import Redis
 
 from forwarder.errors import RolledBackError, WrongTypeError
+from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
@@ -68,6 +69,9 @@ class Fleet:
         self._came = 0
         self._calls = 0
         self.id = secrets.token_hex(6)
+        #: What the fleet has decided lately about what was sent, and about the elements that were decoded.
+        self.answers = Decisions(redis, self._keys.decisions, self.id)
+        self.elements = Decisions(redis, self._keys.decoded, self.id)
 
     async def attend(self, limit: float = 0.0, held: float = 0.0, use: float = 0.0, eager: int = 0) -> Place:
         """Reports that this worker is running. Call it again after `period` seconds.

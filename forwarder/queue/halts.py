@@ -10,6 +10,11 @@ from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
 
+#: Seconds after which an allowance lapses: a week. What is left of it would let the next broken deploy through.
+_ALLOWED = 7 * 24 * 3_600
+#: More digits than this are not an allowance of ours.
+_DIGITS = 15
+
 
 class HaltRecord(msgspec.Struct, frozen=True):
     """Why and since when the service is halted. `fingerprint` is that of the refused key or URL, or empty."""
@@ -44,10 +49,11 @@ async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None, *, looked:
         keys: of the queue.
         halt: which halt to end.
         looked: whether a person ends it, who has looked at the cause. Later owners then take the lists, or the address
-            that a `misdirected` names, for the right ones.
+            that a `misdirected` names, for the right ones, and what the fleet had decided no longer counts.
     """
     arguments: list[str | bytes | int] = [msgspec.json.encode(halt) if halt else "", int(looked), address.KEPT]
-    ended = await scripts.run(redis, "end_halt", [keys.halt, keys.recognized, keys.address], arguments)
+    on = [keys.halt, keys.recognized, keys.address, keys.decisions, keys.decoded]
+    ended = await scripts.run(redis, "end_halt", on, arguments)
     return _halt_record(ended) if ended else None
 
 
@@ -58,15 +64,19 @@ async def recognized(redis: Redis, keys: QueueKeys) -> bool:
 
 
 async def allow(redis: Redis, keys: Keys, refusals: int) -> None:
-    """Lets the next owner of the list pass this many refusals through the dead-letter brake."""
+    """Lets this many refusals of the list through the dead-letter brake, instead of what was allowed before."""
     with translated():
-        await redis.set(keys.allowance, refusals)
+        if refusals:
+            await redis.set(keys.allowance, refusals, ex=_ALLOWED)
+        else:
+            await redis.delete(keys.allowance)
 
 
-async def take_allowance(redis: Redis, keys: Keys) -> int:
-    """The refusals that an operator has allowed since the last call."""
+async def allowed(redis: Redis, keys: Keys) -> int:
+    """The refusals of the list that an operator has allowed and that have not come yet. ``settle.lua`` counts down."""
     with translated():
-        return int(await redis.getdel(keys.allowance) or 0)
+        text: Any = await redis.get(keys.allowance) or b""
+    return int(text) if text.isdigit() and len(text) <= _DIGITS else 0
 
 
 def _halt_record(text: bytes) -> HaltRecord:

@@ -24,7 +24,7 @@ _OF_THE_LIST = (
     "move",
     "moved",
 )
-_OF_THE_QUEUE = ("halt", "recognized", "address", "shards", "workers")
+_OF_THE_QUEUE = ("decisions", "decoded", "halt", "recognized", "address", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,8 @@ class QueueKeys:
     """
 
     queue: str
+    decisions: str = field(init=False)
+    decoded: str = field(init=False)
     halt: str = field(init=False)
     recognized: str = field(init=False)
     address: str = field(init=False)

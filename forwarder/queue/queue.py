@@ -55,12 +55,12 @@ class QueueList:
         return await census.server(self._redis, self._keys)
 
     async def allow(self, refusals: int) -> None:
-        """Lets the next owner of the list pass this many refusals through the dead-letter brake."""
+        """Lets this many refusals of the list through the dead-letter brake, instead of what was allowed before."""
         await halts.allow(self._redis, self._keys, refusals)
 
-    async def take_allowance(self) -> int:
-        """The refusals that an operator has allowed since the last call."""
-        return await halts.take_allowance(self._redis, self._keys)
+    async def allowed_refusals(self) -> int:
+        """The refusals of the list that an operator has allowed and that have not come yet."""
+        return await halts.allowed(self._redis, self._keys)
 
 
 class Queue:
@@ -121,7 +121,7 @@ class Queue:
         await address.note(self._redis, self._keys, fingerprint)
 
     async def allow(self, refusals: int) -> None:
-        """Lets the next owners of the lists pass this many refusals, in all, through the dead-letter brake."""
+        """Lets this many refusals, in all lists, through the dead-letter brake, instead of what was allowed before."""
         each, rest = divmod(refusals, len(self.lists))
         for shard, one in enumerate(self.lists):
             await one.allow(each + (shard < rest))

@@ -50,7 +50,6 @@ class Ownership:
         self._availability = availability = process.availabilities.of(claims.lease.keys.list)
         #: Closing it ends the ownership; :meth:`run` then winds it down.
         self.gate = gate = Gate(claims.lease, margin=settings.request_timeout, clock=process.clock)
-        self._settler = settler = Settler(claims, gate, process.brake, availability, metrics)
         longest = int(settings.max_event_bytes)
         self._stock = stock = Stock(
             claims,
@@ -61,6 +60,7 @@ class Ownership:
             clock=process.clock,
         )
         process.stocks.add(stock)
+        self.settler = settler = Settler(claims, gate, process.brake, stock, availability, metrics)
         recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
         backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max)
         attempts = Attempts(process.courier, backoff, gate, stock)
@@ -81,7 +81,7 @@ class Ownership:
         """
         async with asyncio.TaskGroup() as tasks:
             renewal = tasks.create_task(self._guarded(self._renew))
-            settling = tasks.create_task(self._guarded(self._settler.run))
+            settling = tasks.create_task(self._guarded(self.settler.run))
             others = [
                 tasks.create_task(self._guarded(work))
                 for work in (self._intake.run, partial(self._dispatch.run, tasks), partial(self._watch, stopping))
@@ -120,7 +120,7 @@ class Ownership:
         """Lets POSTs in flight finish, for `drain_timeout` at most, and settles every outcome there is."""
         deadline = self._clock() + self._settings.drain_timeout
         await self._dispatch.drain(seconds=self._left(deadline), at_once=stopping.at_once)
-        self._settler.close()
+        self.settler.close()
         await first_of(asyncio.wait({settling}, timeout=self._left(deadline)), stopping.at_once)
 
     def _left(self, deadline: float) -> float:

@@ -20,6 +20,7 @@ from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
+from forwarder.pipeline.settlement import Settler
 from forwarder.queue.claims import Claims
 from forwarder.queue.fleet import Fleet, Place
 from forwarder.queue.halts import HaltRecord
@@ -28,6 +29,7 @@ from forwarder.queue.wire.connection import Redis, connect
 from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts, record
+from forwarder.worker.jury import Jury
 from forwarder.worker.ownership import Ownership
 from forwarder.worker.process import Process
 
@@ -68,6 +70,7 @@ class Shares:
     def __init__(self, process: Process, fleet: Fleet, condition: Condition, halts: Halts, stopping: Stopping) -> None:
         self._process = process
         self._fleet = fleet
+        self._jury = Jury(process.brake, fleet)
         self._condition = condition
         self._halts = halts
         self._stopping = stopping
@@ -139,11 +142,13 @@ class Shares:
                 report_at = 0.0
 
     async def _report(self, tasks: asyncio.TaskGroup) -> float:
-        """Tells the fleet what this worker needs, and takes what it gets. Returns the seconds until the next report."""
+        """Tells the fleet what this worker needs and has decided. Returns the seconds until the next report."""
         sent, pacer = self._process.clock(), self._process.courier.pacer
         place = await self._fleet.attend(*pacer.demand())
         pacer.granted(place.grant, until=sent + place.lasts)
         self._adjust(tasks, place)
+        if halt := await self._jury.meet(min(place.workers, self._lists), self._settlers()):
+            self._end(Halted(halt))
         return place.period - (self._process.clock() - sent)
 
     def _adjust(self, tasks: asyncio.TaskGroup, place: Place) -> None:
@@ -158,6 +163,9 @@ class Shares:
             first = place.rank * self._lists // place.workers
             self._taking = tasks.create_task(self._take(tasks, (*range(first, self._lists), *range(first))))
         self._divide()
+
+    def _settlers(self) -> list[Settler]:
+        return [ownership.settler for ownership in self._ownerships.values()]
 
     @property
     def _kept(self) -> list[int]:
@@ -236,8 +244,8 @@ class Shares:
     async def _prepare(self, ownership: Ownership, shard: int, availability: Availability) -> None:
         """Reads what must be known before the first event of the list can be sent or refused."""
         process, closed = self._process, ownership.gate.closed
-        allowance = await first_of(availability.until(process.queue.lists[shard].take_allowance), closed)
-        process.brake.allow(allowance or 0)
+        allowed = await first_of(availability.until(process.queue.lists[shard].allowed_refusals), closed)
+        ownership.settler.allow(allowed or 0)
         # The owner before may have written a halt and released the list since the last heartbeat.
         if await first_of(self._halts.present_once_available(), closed) is not None:
             ownership.gate.close(Halted(None))

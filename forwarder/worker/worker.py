@@ -1,7 +1,6 @@
 """Owns a share of the lists or stands by; waits while halted; starts over, until it is asked to stop."""
 
 from forwarder.errors import ExitOnHaltError
-from forwarder.outcome import HaltReason
 from forwarder.queue.fleet import Fleet
 from forwarder.queue.halts import HaltRecord
 from forwarder.retry import first_of, wait_at_most
@@ -68,6 +67,5 @@ class Worker:
 
     def _resumed(self) -> None:
         """If a halt is over, what led to it no longer counts: the person who ended it has looked at it."""
-        match self._condition.halt:
-            case HaltRecord(reason=HaltReason.DEAD_LETTER_BRAKE):
-                self._process.brake.forget()
+        if self._condition.halt is not None:
+            self._process.brake.forget()

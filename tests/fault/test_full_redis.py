@@ -14,11 +14,13 @@ from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
 from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.decisions import Decisions
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import Position
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.queue import Queue
+from forwarder.queue.tally import Report, Tally
 from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.faults import fault
@@ -103,7 +105,13 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     assert await queue.end_halt(HALT)
     await queue.write_halt(HALT)
     assert await queue.end_halt() == HALT
-    assert await queue.lists[0].take_allowance() == 0
+    assert await queue.lists[0].allowed_refusals() == 0
+
+
+async def test_the_fleet_decides_about_dead_letters(redis: Redis) -> None:
+    await fill(redis)
+    decisions = Decisions(redis, QueueKeys(KEYS.queue).decisions, "w")
+    assert await decisions.tally(Report(1, 6, 4, (("aa", 4),), "400", 4), window=20) == Tally(6, 4, 1, "400")
 
 
 @fault("producer", "it pushes to a full Redis", "the push is refused as a whole, with an error", keeps=(1,))

@@ -263,8 +263,7 @@ def test_a_bad_deploy() -> None:
         assert ending.halt.reason is HaltReason.DEAD_LETTER_BRAKE
         print(f"halted after {len(world.list.letters)} dead letters")
         assert 0 < len(world.list.letters) <= world.settings.dead_letter_brake
-        world.process.brake.forget()
-        world.process.brake.allow(10_000)
+        world.resume(allow_refusals=10_000)
         await world.run_until(lambda: world.idle, within=HOUR)
         verdict = check(world.history(bad=dict.fromkeys(range(deployed, deployed + 10_000), "rejected")))
         assert not verdict.faults, verdict.faults

@@ -1,9 +1,10 @@
 -- Ends claims: accepted events are deleted, refused events become dead letters.
 --
--- KEYS  claimed, lease, settlement, accepted, dead_lettered, dead
+-- KEYS  claimed, lease, settlement, accepted, dead_lettered, dead, allowance
 -- ARGV  token, milliseconds by which the lease is extended, number of this settlement,
 --       accepted events, msgpack: {{stamp, {number, number, ...}}, ...}
 --       dead letters, msgpack: {{field, reason, status, detail, user, attempts}, ...}
+--       how many of the dead letters an operator has allowed: the allowance is less by so many afterwards
 -- reply {'settled'}
 --       {'lost'}  the token does not hold the lease
 --       {'rolled_back'}  this is not the next settlement, an event is not claimed, or a count is not a number:
@@ -15,7 +16,7 @@
 -- means that the lease was extended. The arguments are packed because a client spends about 1 us on each.
 --#include count
 
-local claimed, lease, settlement, accepted, dead_lettered, dead = unpack(KEYS)
+local claimed, lease, settlement, accepted, dead_lettered, dead, allowance = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
 redis.call('PEXPIRE', lease, ARGV[2])
 
@@ -46,6 +47,12 @@ for i, letter in ipairs(letters) do
 end
 if accepted_count > 0 then redis.call('INCRBY', accepted, accepted_count) end
 if #letters > 0 then redis.call('INCRBY', dead_lettered, #letters) end
+local allowed, left = tonumber(ARGV[6]), count(allowance) or 0
+if allowed > 0 and left > allowed then
+  redis.call('INCRBY', allowance, -allowed)
+elseif allowed > 0 then
+  redis.call('DEL', allowance)
+end
 redis.call('SET', settlement, ARGV[3])
 -- unpack accepts at most 7,999 values
 for from = 1, #fields, 4000 do

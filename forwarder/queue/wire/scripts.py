@@ -43,9 +43,10 @@ async def run(
     """
     with translated():
         try:
-            return await redis.evalsha(_digest(name), len(keys), *keys, *arguments)
-        except NoScriptError:
-            return await redis.eval(source(name), len(keys), *keys, *arguments)
+            try:
+                return await redis.evalsha(_digest(name), len(keys), *keys, *arguments)
+            except NoScriptError:
+                return await redis.eval(source(name), len(keys), *keys, *arguments)
         except ResponseError as error:
             if "WRONGTYPE" in str(error):
                 raise RolledBackError("a key of the list holds another type than before") from error

@@ -16,6 +16,7 @@ from forwarder.queue.fleet import Fleet, Place
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys
 from forwarder.queue.queue import Queue
+from forwarder.queue.tally import Report, Tally
 from forwarder.queue.wire.connection import Redis, connect
 from forwarder.simulator import Simulator
 from tests.support.claims import owner
@@ -98,8 +99,9 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert not await queue.recognized()
     found = [
         NewLetter(3, claimed.stamp, "invalid", "", "", "", 0),
-        NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1),
+        NewLetter(2, claimed.stamp, "rejected", "400", "", "b", 1, allowed=True),
     ]
+    await one.allow(3)
     await claims.settle(Settlement({claimed.stamp: [1]}, found))
     await claims.lease.renew()
     letters = [each async for each in one.letters.all()]
@@ -114,12 +116,12 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await one.letters.delete(letters[0].id)
     await queue.write_halt(HaltRecord("credentials", "", "", ""))
     assert await queue.halt()
-    await one.allow(3)
-    assert await queue.end_halt()
-    assert await one.take_allowance() == 3
+    assert await queue.end_halt(looked=True)
+    assert await one.allowed_refusals() == 2
     fleet = Fleet(redis, keys.queue, 1, name="one", remembered=5.0)
     assert await fleet.attend() == Place(0, 1)
     assert list((await queue.workers()).values()) == ["one"]
+    assert await fleet.answers.tally(Report(1, 2, 1), window=10) == Tally(2, 1, 0, "")
     await fleet.leave()
     assert await queue.shards() == "1"
     assert not any((await one.census()).imbalances.values())

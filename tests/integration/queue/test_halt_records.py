@@ -9,9 +9,11 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.operations.resume import end_halt
+from forwarder.queue.decisions import Decisions
 from forwarder.queue.halts import HaltRecord
-from forwarder.queue.keys import QueueKeys
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.queue.tally import Report
 from forwarder.queue.wire.connection import connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
@@ -61,21 +63,48 @@ async def test_ending_a_halt_ends_that_one_alone(queue: Queue) -> None:
     assert await queue.end_halt(HALT)
     assert await queue.halt() is None
     assert not await queue.end_halt(HALT)
-    assert await queue.lists[0].take_allowance() == 0
+    assert await queue.lists[0].allowed_refusals() == 0
 
 
-async def test_a_resume_ends_any_halt_and_lets_refusals_through_once(redis: Redis, queue_name: str) -> None:
+async def test_a_resume_ends_any_halt_and_lets_refusals_through(redis: Redis, queue_name: str) -> None:
     queue = Queue(redis, queue_name, 3)
     assert await end_halt(queue, allow_refusals=7) is None
-    assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0], (
+    assert [await each.allowed_refusals() for each in queue.lists] == [0, 0, 0], (
         "where nothing was halted nothing is allowed"
     )
     await queue.write_halt(HALT)
     assert await Queue(redis, queue_name, 1).halt() == HALT, "a halt is the whole queue's"
     assert await end_halt(queue, allow_refusals=7) == HALT
     assert await queue.halt() is None
-    assert [await each.take_allowance() for each in queue.lists] == [3, 2, 2]
-    assert [await each.take_allowance() for each in queue.lists] == [0, 0, 0]
+    for _ in range(2):
+        assert [await each.allowed_refusals() for each in queue.lists] == [3, 2, 2], "a lost reply loses nothing"
+    await queue.write_halt(HALT)
+    await end_halt(queue, allow_refusals=1)
+    assert [await each.allowed_refusals() for each in queue.lists] == [1, 0, 0], "instead of what is left"
+
+
+async def test_an_allowance_lapses(redis: Redis, queue: Queue, queue_name: str) -> None:
+    await queue.allow(7)
+    assert 0 < await redis.ttl(Keys(queue_name).allowance) <= 7 * 24 * 3_600
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "1" * 16, "1.5", b"\xff"])
+async def test_what_somebody_else_wrote_allows_nothing(
+    redis: Redis, queue: Queue, queue_name: str, text: str | bytes
+) -> None:
+    await redis.set(Keys(queue_name).allowance, text)
+    assert await queue.lists[0].allowed_refusals() == 0
+
+
+async def test_a_resume_lets_the_fleet_decide_anew(redis: Redis, keys: QueueKeys, queue: Queue) -> None:
+    for key in (keys.decisions, keys.decoded):
+        await Decisions(redis, key, "w").tally(Report(1, 5, 5), window=10)
+    await queue.write_halt(HALT)
+    await queue.end_halt(HALT)
+    assert await redis.exists(keys.decisions, keys.decoded) == 2, "a new key is no reason: nobody has looked"
+    await queue.write_halt(HALT)
+    await end_halt(queue)
+    assert await redis.exists(keys.decisions, keys.decoded) == 0
 
 
 async def test_a_person_who_ends_misdirected_vouches_for_the_address_for_a_week(

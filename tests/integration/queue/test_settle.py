@@ -43,8 +43,8 @@ async def holder(redis: Redis, queue: str, *elements: bytes) -> tuple[Claims, in
     return claims, (await claims.claim(**LIMITS)).stamp
 
 
-def letter(number: int, stamp: int) -> NewLetter:
-    return NewLetter(number, stamp, "rejected", "400", "no name", "u-é", attempts=3)
+def letter(number: int, stamp: int, *, allowed: bool = False) -> NewLetter:
+    return NewLetter(number, stamp, "rejected", "400", "no name", "u-é", attempts=3, allowed=allowed)
 
 
 async def test_exactly_the_accepted_events_are_deleted(redis: Redis, queue_name: str) -> None:
@@ -285,3 +285,20 @@ async def test_a_killed_connection_is_survived_or_said_and_called_again(
         claimed = await claims.claim(**LIMITS)
     assert (claimed.first, claimed.elements) == (2, [b"2", b"3"])
     assert (await census(redis, queue_name)).sequence == 3
+
+
+async def test_what_a_person_has_allowed_is_counted_down_once(redis: Redis, queue_name: str) -> None:
+    queue = Queue(redis, queue_name, 1)
+    await queue.allow(5)
+    claims, stamp = await holder(redis, queue_name, *(b"%d" % number for number in range(9)))
+    settlement = Settlement(letters=[letter(number, stamp, allowed=number < 4) for number in (1, 2, 3, 4)])
+    await claims.settle(settlement)
+    claims._settlement -= 1
+    await claims.settle(settlement)
+    assert await queue.lists[0].allowed_refusals() == 2, "three of the four, and a repeated call counts once"
+    assert await redis.ttl(Keys(queue_name).allowance) > 0
+    await claims.settle(Settlement(letters=[letter(5, stamp)]))
+    assert await queue.lists[0].allowed_refusals() == 2
+    await claims.settle(Settlement(letters=[letter(number, stamp, allowed=True) for number in (6, 7, 8)]))
+    assert not await redis.exists(Keys(queue_name).allowance), "never below nothing"
+    await claims.lease.release()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 _CLAIMS = "tests/integration/queue/test_claims.py"
 _SETTLE = "tests/integration/queue/test_settle.py"
+_DECISIONS = "tests/integration/queue/test_decisions.py"
 _MODEL = "tests/property/test_queue_model.py"
 _FULL = "tests/fault/test_full_redis.py"
 _DELIVERY = "tests/integration/pipeline/test_delivery.py"
@@ -363,9 +364,41 @@ CATALOGUE = (
         5,
         "the dead-letter brake is off",
         "forwarder/pipeline/brake.py",
-        "        if not self._window:\n            return False",
+        "        if not self.size:\n            return False",
         "        return False",
         ("tests/unit/pipeline/test_brake.py",),
+    ),
+    Mutation(
+        5,
+        "a worker believes that the fleet is well however much it refuses itself",
+        "forwarder/pipeline/brake.py",
+        "return 2 * self._own_refusals >= (self._own.maxlen or 0)",
+        "return False",
+        ("tests/unit/pipeline/test_brake.py", "tests/property/test_brake_model.py"),
+    ),
+    Mutation(
+        5,
+        "a report that is sent again counts again",
+        "forwarder/queue/lua/tally.lua",
+        "if ARGV[1] ~= '' and not redis.call('LPOS', decisions, ARGV[1], 'RANK', -1) then",
+        "if ARGV[1] ~= '' then",
+        (_DECISIONS,),
+    ),
+    Mutation(
+        2,
+        "one user's refusals halt the whole fleet",
+        "forwarder/queue/lua/tally.lua",
+        "local beyond = math.max(0, users[user] + count - most_of_one)",
+        "local beyond = 0",
+        (_DECISIONS,),
+    ),
+    Mutation(
+        5,
+        "what a person has allowed is never used up",
+        "forwarder/queue/lua/settle.lua",
+        "if allowed > 0 and left > allowed then",
+        "if left > allowed then\n  allowed = 0",
+        (_SETTLE,),
     ),
     Mutation(
         5,

@@ -20,18 +20,21 @@ from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswer
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
-from forwarder.pipeline.gate import Ending
+from forwarder.pipeline.gate import Ending, Halted
 from forwarder.queue.claim_ids import ScannedIds
 from forwarder.queue.claims import Claimed, Claims, Settlement
+from forwarder.queue.fleet import Fleet
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease, Position
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Stopping
+from forwarder.worker.jury import Jury
 from forwarder.worker.ownership import Ownership
 from forwarder.worker.process import build
 from forwarder.worker.shares import limits
 from tests.support.promises import History, Post
 from tests.support.service import KEY
+from tests.support.virtual.fleet_model import DecisionsModel, SequenceModel
 from tests.support.virtual.list_model import Field, ListModel
 from tests.support.virtual.loop import VirtualLoop
 
@@ -43,6 +46,8 @@ REFUSED = Unanswered("refused", ambiguous=False)
 
 #: Seconds that a POST takes.
 LATENCY = 0.1
+#: Seconds between two heartbeats.
+_HEARTBEAT = 1.0
 #: Seconds that Redis takes for a command.
 _TRIP = 0.001
 
@@ -217,6 +222,15 @@ class World:
         credentials = Credentials.from_settings(self.settings)
         self.process = build(self.settings, queue, credentials, self.api, clock=self.clock)
         self.ownership: Ownership | None = None
+        self._fleet = Fleet(_NO_REDIS, "virtual", 1, name="w", remembered=1.0)
+        self.resume()
+
+    def resume(self, *, allow_refusals: int = 0) -> None:
+        """As `forwarder resume`."""
+        self.process.brake.forget()
+        self._allowed = allow_refusals
+        self._fleet.answers, self._fleet.elements = DecisionsModel(SequenceModel()), DecisionsModel(SequenceModel())
+        self._jury = Jury(self.process.brake, self._fleet)
 
     def clock(self) -> float:
         """Virtual seconds. They pass a little with each call, or rounding could make a moment last for ever."""
@@ -246,9 +260,20 @@ class World:
         lease = VirtualLease(self, self.settings.lease_ttl)
         await self.process.availabilities.of("virtual").until(lease.acquire)
         share = limits(self.settings, lists=1)
-        self.ownership = Ownership(self.process, 0, VirtualClaims(self, lease), _NO_REDIS, share)
-        await self.ownership.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
-        return self.ownership.gate.closed.result()
+        self.ownership = ownership = Ownership(self.process, 0, VirtualClaims(self, lease), _NO_REDIS, share)
+        ownership.settler.allow(self._allowed)
+        beating = asyncio.create_task(self._beat(ownership))
+        try:
+            await ownership.run(stopping or Stopping(asyncio.Event(), asyncio.Event()))
+        finally:
+            beating.cancel()
+        return ownership.gate.closed.result()
+
+    async def _beat(self, ownership: Ownership) -> None:
+        while True:
+            await asyncio.sleep(_HEARTBEAT)
+            if halt := await self._jury.meet(1, [ownership.settler]):
+                ownership.gate.close(Halted(halt))
 
     async def run_until(self, holds: Callable[[], object], *, within: float) -> float:
         """Owns the list until `holds()` is true. Then ends as after SIGKILL, without a settlement. Returns when."""

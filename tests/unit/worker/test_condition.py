@@ -41,7 +41,6 @@ class Worker:
         claims = Claims(Lease(Redis(), Keys("events"), ttl=30.0), side="left")
         availability = self.availabilities.of("events")
         gate = Gate(claims.lease, margin=1.0, clock=time.monotonic)
-        settler = Settler(claims, gate, Brake(100), availability, self.metrics)
         limits = Limits(events=1_000, bytes=1_000_000, events_per_post=100, body_bytes=500_000, linger=0.25)
         stock = Stock(
             claims,
@@ -51,6 +50,7 @@ class Worker:
             max_event_bytes=65_536,
             clock=time.monotonic,
         )
+        settler = Settler(claims, gate, Brake(100), stock, availability, self.metrics)
         stock.add([Event(number, 1, "u", b"{}") for number in range(events)])
         settler.expect(range(events), [int((time.time() - age) * 1e6)] * events)
         return OwnedList(stock, settler)
