@@ -141,39 +141,6 @@ async def test_never_more_than_the_limit_is_granted(redis_client: Redis, queue_n
             await fleet.check(max(limits))
 
 
-LOADS: dict[str, list[float | None]] = {
-    "one is busy": [None, 0.0, 0.0, 0.0],
-    "two are busy": [None, None, 0.0, 0.0],
-    "all are busy": [None, None, None, None],
-    "one is busy, the others are used": [None, 9.0, 3.0, 0.5],
-    "all are used": [16.0, 12.0, 8.0, 6.0],
-}
-
-
-@pytest.mark.parametrize("load", list(LOADS))
-async def test_what_one_does_not_use_the_others_get(redis_client: Redis, queue_name: str, load: str) -> None:
-    """`None` uses whatever it gets. One round of reports is a second."""
-    fleet = Fleet(redis_client, queue_name, random.Random(1))
-    wants = {fleet.join().id: want for want in LOADS[load]}
-    most = [LIMIT if want is None else want for want in LOADS[load]]
-    used: list[float] = []
-    for _ in range(25):
-        for member in fleet.alive:
-            want = wants[member.id]
-            member.use = member.grant if want is None else min(want, member.grant)
-            member.eager = member.eager + 1 if want is None or want > member.grant else 0
-            member.held = member.grant
-            member.learns(await fleet.call(member.arguments()))
-            await fleet.check(LIMIT)
-        used.append(sum(min(want, each.grant) for want, each in zip(most, fleet.alive, strict=True)))
-    possible = min(LIMIT, sum(most))
-    reached = next(second for second, each in enumerate(used) if each >= 0.95 * possible)
-    print(f"{used[-1]:.1f} of {possible} POSTs/s; 95 % after {reached} s")
-    assert min(used[-5:]) >= 0.97 * possible
-    busy = [each.grant for each in fleet.alive if wants[each.id] is None]
-    assert max(busy, default=0) - min(busy, default=0) <= 0.1 * LIMIT
-
-
 async def test_a_grant_is_lowered_before_another_one_is_raised(redis_client: Redis, queue_name: str) -> None:
     fleet = Fleet(redis_client, queue_name, random.Random(1))
     first, second = fleet.join(), fleet.join()

@@ -5,7 +5,7 @@ once this one has confirmed that it was lowered. It confirms a second later, bec
 still see POSTs of the larger grant. So in any second the POSTs of W workers are at most the rate plus W.
 """
 
-from math import inf
+from math import inf, sqrt
 from typing import NamedTuple
 
 #: Seconds for which a lowered grant still counts: the length of the window.
@@ -13,6 +13,9 @@ _WINDOW = 1.0
 #: The use is a mean in which the last second counts this much. 1 would follow each random gap between events; each
 #: change of a grant costs the fleet what was lowered here and is not yet raised elsewhere, for about two heartbeats.
 _LATEST = 0.2
+#: A use that falls by more than this many standard deviations of a random load has ended, and the mean begins anew: if
+#: fewer than 21 of 40 POSTs in a second are left, or none of 10.
+_CHANCE = 3.0
 #: Shorter periods say little: a heartbeat that comes early repeats the last figures.
 _SHORTEST = 0.5
 #: Eager means that at least this part of the POSTs had to wait for the rate. Not all: one may find a gap by chance.
@@ -90,7 +93,9 @@ class Grant:
         granted = self.value(now)
         if (seconds := now - self._measured) >= _SHORTEST:
             used = self._started / seconds * (granted / rate if rate else 1.0)
-            self._use += min(1.0, _LATEST * seconds) * (used - self._use)
+            expected = self._use * seconds
+            by_chance = used * seconds >= expected - _CHANCE * sqrt(expected)
+            self._use += (min(1.0, _LATEST * seconds) if by_chance else 1.0) * (used - self._use)
             eager = self._waited >= _EAGER * self._started if self._started else waiting
             self._eager = self._eager + 1 if eager else 0
             self._measured, self._started, self._waited = now, 0, 0

@@ -70,6 +70,17 @@ def test_the_use_is_a_mean_and_does_not_depend_on_what_the_api_refuses() -> None
     assert found.use == pytest.approx(10.0, rel=0.01), "half of what the API takes from this process"
 
 
+@pytest.mark.parametrize(("before", "after", "found"), [(39, 0, 0.0), (39, 20, 20.0), (39, 30, 37.2), (5, 0, 4.0)])
+def test_a_use_that_falls_more_than_by_chance_counts_at_once(before: int, after: int, found: float) -> None:
+    grant = Grant(LIMIT, 0.0)
+    grant.receive(LIMIT, inf, 0.0)
+    for second in range(1, 61):
+        for _ in range(before if second < 60 else after):
+            grant.started(waited=False)
+        use = demand(grant, float(second)).use
+    assert use == pytest.approx(found, abs=0.01)
+
+
 @given(st.integers(0, 2**32), st.integers(1, 6))
 def test_no_second_sees_more_posts_of_a_fleet_than_the_limit_plus_one_for_each_worker(seed: int, workers: int) -> None:
     """Workers start as many POSTs as they may, some of them late. Grants change within what the other rows leave."""
