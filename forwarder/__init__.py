@@ -28,9 +28,7 @@ outcome       an event's outcome, the reasons for dead letters and halts
 metrics       every metric
 retry         when to retry: tenacity
 logs          the log, and no secret in it
-signals       the signals that end a process
-cancellation  whether a CancelledError is meant for this task
-loop          runs a command, and waits for no look-up of a name at its end
+runtime       the process and its event loop: signals, cancellation, look-ups of names
 secret        a secret from a variable or a file, without what is around it by accident
 
 Backend services import :class:`Producer`, :class:`SyncProducer` and their errors. That is light: it loads neither

@@ -2,7 +2,7 @@
 
 import sys
 
-from forwarder import signals
+from forwarder.runtime import signals
 
 
 def main() -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import structlog
 
-from forwarder import signals
 from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
@@ -19,6 +18,7 @@ from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
+from forwarder.runtime import signals
 from forwarder.worker.condition import Condition, Stopping
 from forwarder.worker.halts import Halts
 from forwarder.worker.process import build

@@ -15,8 +15,8 @@ from forwarder.api.credentials import Credentials
 from forwarder.api.failure import unanswered
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
-from forwarder.cancellation import raise_if_cancelled
 from forwarder.config import Settings
+from forwarder.runtime.cancellation import raise_if_cancelled
 
 #: At most this many bytes of an answer's body are read, so that its connection can be used again.
 _MOST_BODY = 64 * 1024

@@ -7,12 +7,13 @@ from functools import reduce
 import typer
 from rich.text import Text
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, out
 from forwarder.queue.census import Census
 from forwarder.retry import patiently
+from forwarder.runtime import loop
 
 
 def audit(*, as_json: Json = False) -> None:

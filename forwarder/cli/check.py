@@ -6,7 +6,7 @@ from dataclasses import asdict
 import typer
 from rich.text import Text
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.cli.connection import queue_of
@@ -14,6 +14,7 @@ from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, out
 from forwarder.logs.printable import visible
 from forwarder.operations.check import Finding, examine
+from forwarder.runtime import loop
 
 
 def check(*, as_json: Json = False) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.ndjson import Pusher
 from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import out, problem
@@ -17,6 +17,7 @@ from forwarder.cli.progress import bar
 from forwarder.cli.reading import Batches
 from forwarder.errors import ConfigurationError, OutputError
 from forwarder.producer import Producer
+from forwarder.runtime import loop
 
 
 def push(

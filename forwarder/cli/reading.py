@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Self
 
-from forwarder import signals
 from forwarder.cli.lines import DamagedError, Splitter, Unpacker
+from forwarder.runtime import signals
 
 #: Seconds without input after which the lines read so far are a batch: those of ``tail -F`` are pushed soon.
 _PAUSE = 0.2

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.options import EXIT_FAILURE, DryRun
 from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
@@ -18,6 +18,7 @@ from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.queue.wire.connection import connect
 from forwarder.retry import patiently
+from forwarder.runtime import loop
 
 Shards = Annotated[int, typer.Argument(metavar="N", min=1, max=MOST_SHARDS, help="The new number of lists.")]
 Move = Annotated[bool, typer.Option("--move", help="Move waiting and claimed events. All workers must be stopped.")]

@@ -4,12 +4,13 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.connection import queue_of
 from forwarder.cli.output import out
 from forwarder.logs.printable import visible
 from forwarder.operations.resume import end_halt
 from forwarder.queue.halts import HaltRecord
+from forwarder.runtime import loop
 
 
 def resume(

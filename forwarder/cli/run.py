@@ -9,12 +9,13 @@ from typing import Annotated
 import structlog
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.logs import Format
 from forwarder.logs import setup as logs
 from forwarder.logs.redaction import hide
 from forwarder.logs.writer import Writer
 from forwarder.monitor.systemd import Systemd
+from forwarder.runtime import loop
 from forwarder.service import Service
 
 #: This many new objects start a garbage collection. With Python's 700, a worker would spend a fifth of its time on it.

@@ -8,8 +8,8 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 
-from forwarder import signals
 from forwarder.errors import ConfigurationError, PortInUseError
+from forwarder.runtime import signals
 from forwarder.simulator import Faults, Simulator
 
 

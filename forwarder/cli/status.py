@@ -7,12 +7,13 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
 from forwarder.logs.printable import visible
 from forwarder.operations.status import ListStatus, Owner, Status, survey
+from forwarder.runtime import loop
 
 #: The counts shown for the whole queue.
 _OF_QUEUE = ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")

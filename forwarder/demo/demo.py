@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from forwarder import config, signals
+from forwarder import config
 from forwarder.config import Settings
 from forwarder.demo import check as demo_check
 from forwarder.demo import view as demo_view
@@ -25,6 +25,7 @@ from forwarder.queue.census import Census
 from forwarder.queue.keys import Keys
 from forwarder.queue.queue import QueueList
 from forwarder.queue.wire.connection import Redis, connect
+from forwarder.runtime import signals
 from forwarder.service import Service
 from forwarder.simulator import Faults, RandomAnswer, Refusal
 

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from forwarder.cancellation import raise_if_cancelled
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.outcome import Halt
 from forwarder.queue.lease import Lease
+from forwarder.runtime.cancellation import raise_if_cancelled
 
 #: Once a settlement has been unanswered for this many seconds, no POST starts. If Redis is gone, events that are
 #: accepted from now on cannot be settled, and the next owner sends them again.

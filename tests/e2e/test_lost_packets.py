@@ -37,8 +37,8 @@ class EachOnce:
     [
         (["status"], 77, 4),
         (["audit"], 0, 2),
-        (["check"], 1, 5),
-        (["resume"], 0, 3),
+        (["check"], 1, 6),
+        (["resume"], 0, 4),
         (["reshard", "2", "--move", "--dry-run"], 0, 9),
         (["dead", "list"], 0, 2),
     ],

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.dead.filters import (
     Every,
     Ids,
@@ -29,6 +29,7 @@ from forwarder.dead_letters.letter import count_of, line
 from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import InvalidElementError
+from forwarder.runtime import loop
 
 
 @with_filter

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from forwarder import config, loop
+from forwarder import config
 from forwarder.cli.dead.filters import Every, Ids, Yes, agreed, letters_of, must_be_clear, with_filter
 from forwarder.cli.dead.output import question
 from forwarder.cli.dead.report import print_json, print_report, print_unfinished, state_of
@@ -22,6 +22,7 @@ from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import ForwarderError
 from forwarder.logs.printable import visible
 from forwarder.queue.census import Undecided
+from forwarder.runtime import loop
 
 #: Seconds to wait for the canary.
 _CANARY_TIMEOUT = 300.0

@@ -15,11 +15,11 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder.cancellation import cancellations
 from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
 from forwarder.queue.wire.refusals import refusal, said
 from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+from forwarder.runtime.cancellation import cancellations
 
 
 async def exchange(redis: Redis, commands: Sequence[Command]) -> list[Reply]:

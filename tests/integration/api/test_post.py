@@ -13,10 +13,10 @@ from typing import Any, cast
 import pytest
 import trustme
 
-from forwarder import loop
 from forwarder.api.answer import Answer, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
+from forwarder.runtime import loop
 from tests.support.faults import fault
 from tests.support.servers.raw_api import GOOD, RawApi, Says, raw
 from tests.support.service import free_port

@@ -789,7 +789,7 @@ CATALOGUE = (
     Mutation(
         6,
         "a process that has finished waits for a look-up of a name",
-        "forwarder/loop.py",
+        "forwarder/runtime/loop.py",
         "daemon=True",
         "daemon=False",
         (_RESOURCES,),

@@ -9,7 +9,7 @@ from threading import Event, Thread
 
 import pytest
 
-from forwarder import loop
+from forwarder.runtime import loop
 
 NAME = "silent.example"
 
