@@ -100,5 +100,5 @@ class Attempts:
         finally:
             self._posting.discard(task)
         if isinstance(verdict, Retry):
-            self._stock.back_off(batch)
+            await self._stock.back_off(batch)
         return verdict

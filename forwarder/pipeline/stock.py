@@ -112,10 +112,13 @@ class Stock:
         size = batch_size([event.body for event in batch.events])
         return size > self._body_limit.most(batch.user, self._clock())
 
-    def back_off(self, batch: Batch) -> None:
+    async def back_off(self, batch: Batch) -> None:
         """This batch, in flight, will be retried. What its user holds beyond its share leaves memory."""
         self._buffer.back_off(batch)
         self._has_freed()
+        while self._buffer.spill(batch.user):
+            await asyncio.sleep(0)
+            self._has_freed()
 
     def _has_freed(self) -> None:
         self._freed.set()

@@ -30,6 +30,9 @@ _SHARE = 100
 #: With 50 users backing off each may hold 1/200 behind its batch: 500 events.
 _SHARE_OF_ALL = 4
 
+#: This many events are spilled in one step, which takes 5 ms. One user may have a million in a large buffer.
+_SPILLED_AT_ONCE = 10_000
+
 # Looked up once: an attribute of an Enum class costs more than a name, and these are compared for every event.
 _READY, _IN_FLIGHT, _BACKING_OFF = GroupState.READY, GroupState.IN_FLIGHT, GroupState.BACKING_OFF
 _REFILLING = GroupState.REFILLING
@@ -116,7 +119,8 @@ class Buffer:
     def _large(self, group: Group) -> bool:
         """Whether a user who is backing off holds more than its share of the room."""
         shares = max(_SHARE, _SHARE_OF_ALL * self.space.backing_off)
-        return self._more_than_a_share(len(group.events), size_of(group.events), shares)
+        users = len(group.events) * mention(group.events[0].user) if group.events else 0
+        return self._more_than_a_share(len(group.events), group.bytes + users, shares)
 
     def _more_than_a_share(self, events: int, size: int, shares: int) -> bool:
         return events * shares > self.space.most.events or size * shares > self.space.most.bytes
@@ -124,25 +128,30 @@ class Buffer:
     def back_off(self, batch: Batch) -> None:
         """This batch, in flight, will be retried: what its user holds in memory beyond its share makes room.
 
-        What collects behind it is spilled. The batch itself is released if it is more than a share of what all users
-        who back off may hold; call :meth:`recalled` when its bytes are here again.
+        What collects behind it is spilled; if it is very much, :meth:`spill` goes on with it. The batch itself is
+        released if it is more than a share of what all users who back off may hold; call :meth:`recalled` when its
+        bytes are here again.
         """
         group = self._groups[batch.user]
         self.space.backing_off += group.state is not _BACKING_OFF
         group.state = _BACKING_OFF
-        if self._large(group):
-            self._spill_all(group)
+        self.spill(batch.user)
         here = [part for part in (batch, *batch.behind) if not part.released]
         events, size = sum(len(part.events) for part in here), sum(size_of(part.events) for part in here)
         if self._more_than_a_share(events, size, _SHARE_OF_ALL * self.space.backing_off):
             for part in here:
                 self._release(part)
 
-    def _spill_all(self, group: Group) -> None:
-        self._spill(group, group.events, older=True)
-        self.free(group.events)
-        group.events.clear()
-        group.bytes = 0
+    def spill(self, user: str) -> bool:
+        """Spills newest events of a user who is backing off and holds too much. Returns whether there are more."""
+        group = self._groups[user]
+        if not self._large(group):
+            return False
+        newest = [group.events.pop() for _ in range(min(_SPILLED_AT_ONCE, len(group.events)))][::-1]
+        self._spill(group, newest, older=True)
+        self.free(newest)
+        group.bytes -= bodies(newest)
+        return self._large(group)
 
     def _release(self, batch: Batch) -> None:
         self.free(batch.events)

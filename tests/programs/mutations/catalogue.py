@@ -638,8 +638,8 @@ CATALOGUE = (
         7,
         "what had collected when a user began to fail is not spilled",
         "forwarder/pipeline/buffer/buffer.py",
-        "            self._spill_all(group)\n",
-        "            pass\n",
+        "        self.spill(batch.user)\n",
+        "",
         ("tests/unit/pipeline/buffer/test_buffer.py", "tests/property/test_buffer_model.py", _DELIVERY),
     ),
     Mutation(

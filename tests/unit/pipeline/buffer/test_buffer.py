@@ -285,6 +285,27 @@ def test_batches_that_back_off_are_released_when_all_of_them_are_a_quarter_of_th
     assert batches[0].released, "an earlier one too, when it fails again"
 
 
+def test_very_many_events_are_spilled_step_by_step_newest_first() -> None:
+    held = Buffer(Limits(100_000, 10_000_000, 10, 1_000, 0.0))
+    held.add([event("a", number) for number in range(25_010)], now=0.0)
+    batch = taken(held)
+    held.back_off(batch)
+    assert held.space.spilled == 10_000
+    held.add([event("a", 25_010)], now=0.0)
+    assert held.space.spilled == 10_001, "what comes now is newer than all of them"
+    assert held.spill("a")
+    assert not held.spill("a")
+    assert (held.space.spilled, held.space.events, held.space.bytes) == (25_001, 10, 110), "only the batch is left"
+    finish(held, batch)
+    out: list[int] = []
+    while (need := held.wanted("a", LATER)) is not None:
+        held.refill("a", [event("a", number) for number, _ in held.unspill("a", need)], now=0.0)
+        batch = taken(held)
+        out += numbers(batch)
+        finish(held, batch)
+    assert out == list(range(10, 25_011))
+
+
 def test_the_newer_parts_of_a_batch_leave_memory_with_the_oldest() -> None:
     held = filled("aaaaaaaa", max_events=8)
     oldest, newest = taken(held).halves()
