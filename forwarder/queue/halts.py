@@ -70,9 +70,8 @@ async def allow(redis: Redis, keys: Keys, refusals: int) -> None:
 
 async def allowed(redis: Redis, keys: Keys) -> int:
     """The refusals of the list that an operator has allowed and that have not come yet. ``settle.lua`` counts down."""
-    with translated():
-        text: Any = await redis.get(keys.allowance) or b""
-    return int(text) if text.isdigit() and len(text) <= _DIGITS else 0
+    written = await text(redis, keys.allowance) or b""
+    return int(written) if written.isdigit() and len(written) <= _DIGITS else 0
 
 
 def _halt_record(written: bytes) -> HaltRecord:
