@@ -87,7 +87,7 @@ async def take(redis: Redis, keys: Keys) -> Census:
     if verdict == b"wrongtype":
         raise wrong_type(found)
     waiting, claimed, lease, pttl, *rest = found
-    return Census(waiting, claimed, lease.decode() if lease else None, pttl, *rest)
+    return Census(waiting, claimed, lease.decode(errors="replace") if lease else None, pttl, *rest)
 
 
 async def still_claimed(redis: Redis, keys: Keys, numbers: Collection[int]) -> Undecided:

@@ -11,6 +11,7 @@ from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
+from forwarder.queue.wire.connection import text
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,7 @@ class Fleet:
         try:
             verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
+            await text(self._redis, self._keys.shards)  # if that is the wrong one, this names it
             raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
         if verdict == b"shards":
             raise disagreement(self._keys.queue, detail.decode(errors="replace"), self._shards)
@@ -113,7 +115,10 @@ class Fleet:
 
 async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
     """The running workers, in the order in which they came."""
-    found = await scripts.run(redis, "workers", [keys.workers], [])
+    try:
+        found = await scripts.run(redis, "workers", [keys.workers], [])
+    except RolledBackError as error:
+        raise WrongTypeError(keys.workers, "another type", "a hash") from error
     workers = [(id_.decode(errors="replace"), _name(about)) for id_, about in zip(found[::2], found[1::2], strict=True)]
     return [Colleague(id_, name) for id_, name in workers if name is not None]
 

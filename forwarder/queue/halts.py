@@ -1,14 +1,12 @@
 """A queue's halt, and the refusals that an operator lets through the dead-letter brake."""
 
-from typing import Any
-
 import msgspec
 from redis.asyncio import Redis
 
 from forwarder.queue import address
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
+from forwarder.queue.wire.connection import text, translated
 
 #: Seconds after which an allowance lapses: a week. What is left of it would let the next broken deploy through.
 _ALLOWED = 7 * 24 * 3_600
@@ -27,8 +25,7 @@ class HaltRecord(msgspec.Struct, frozen=True):
 
 async def read(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
     """The halt in force."""
-    with translated():
-        present: Any = await redis.get(keys.halt)
+    present = await text(redis, keys.halt)
     return _halt_record(present) if present else None
 
 
@@ -59,8 +56,7 @@ async def end(redis: Redis, keys: QueueKeys, halt: HaltRecord | None, *, looked:
 
 async def recognized(redis: Redis, keys: QueueKeys) -> bool:
     """Whether a person has said that the queue's lists are lists of events, by ending the halt that doubted it."""
-    with translated():
-        return await redis.get(keys.recognized) is not None
+    return await text(redis, keys.recognized) is not None
 
 
 async def allow(redis: Redis, keys: Keys, refusals: int) -> None:
@@ -74,14 +70,13 @@ async def allow(redis: Redis, keys: Keys, refusals: int) -> None:
 
 async def allowed(redis: Redis, keys: Keys) -> int:
     """The refusals of the list that an operator has allowed and that have not come yet. ``settle.lua`` counts down."""
-    with translated():
-        text: Any = await redis.get(keys.allowance) or b""
-    return int(text) if text.isdigit() and len(text) <= _DIGITS else 0
+    written = await text(redis, keys.allowance) or b""
+    return int(written) if written.isdigit() and len(written) <= _DIGITS else 0
 
 
-def _halt_record(text: bytes) -> HaltRecord:
+def _halt_record(written: bytes) -> HaltRecord:
     try:
-        return msgspec.json.decode(text, type=HaltRecord)
+        return msgspec.json.decode(written, type=HaltRecord)
     except msgspec.DecodeError:
         # Written by hand, it still means "stop". `forwarder resume` ends it like any other halt.
         return HaltRecord("unknown", "the halt key holds text that forwarder did not write", "", "")

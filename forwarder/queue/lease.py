@@ -4,14 +4,13 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from redis.asyncio import Redis
 
 from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue.keys import Keys
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
+from forwarder.queue.wire.connection import text, translated
 from forwarder.queue.wire.replies import wrong_type
 
 
@@ -126,7 +125,7 @@ class Lease:
 
 async def holder(redis: Redis, keys: Keys) -> tuple[str, float] | None:
     """The token that holds a list's lease, and for how many more seconds."""
+    token = await text(redis, keys.lease)
     with translated():
-        token: Any = await redis.get(keys.lease)
         milliseconds = await redis.pttl(keys.lease)
-    return token and (token.decode(errors="replace"), max(0, milliseconds) / 1000)
+    return None if token is None else (token.decode(errors="replace"), max(0, milliseconds) / 1000)

@@ -1,7 +1,6 @@
 """One queue: its lists, and what belongs to all of them."""
 
 from collections.abc import Callable, Collection, Sequence
-from typing import Any
 
 from redis.asyncio import Redis
 
@@ -16,7 +15,7 @@ from forwarder.queue.letters import ListLetters
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
+from forwarder.queue.wire.connection import text, translated
 
 
 def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
@@ -132,8 +131,7 @@ class Queue:
 
     async def shards(self) -> str | None:
         """What Redis holds as the number of lists: None before the first worker came, other text while it changes."""
-        with translated():
-            agreed: Any = await self._redis.get(self._keys.shards)
+        agreed = await text(self._redis, self._keys.shards)
         return agreed.decode(errors="replace") if agreed is not None else None
 
     async def write_shards(self, present: str | None, text: str) -> bool:

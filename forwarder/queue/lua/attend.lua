@@ -45,7 +45,7 @@ local now = time[1] * 1000000 + time[2]
 redis.call('PEXPIRE', workers, least)
 if not agreed then redis.call('SET', shards, expected) end
 
-local own_came, own_last, own_call, _, own_grant = row(redis.call('HGET', workers, id) or '')
+local own_came, own_last, own_call, _, own_grant = row(redis.call('HGET', workers, id) or '', now)
 local repeated = own_call and call <= own_call
 if came == 0 then came = own_came or 0 end
 if came == 0 then came = now end
@@ -58,7 +58,7 @@ local all = redis.call('HGETALL', workers)
 for i = 1, #all, 2 do
   local other = all[i]
   if other ~= id then
-    local its_came, its_last, _, its_limit, its_grant, its_use, its_eager = row(all[i + 1])
+    local its_came, its_last, _, its_limit, its_grant, its_use, its_eager = row(all[i + 1], now)
     if not its_came or its_last < now then
       redis.call('HDEL', workers, other)
     else

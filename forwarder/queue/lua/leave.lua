@@ -10,14 +10,14 @@
 
 --#include row
 local workers, id = KEYS[1], ARGV[1]
-local came, last, call, limit, grant, use, eager, about = row(redis.call('HGET', workers, id) or '')
+local time = redis.call('TIME')
+local now = time[1] * 1000000 + time[2]
+local came, _, call, limit, grant, use, eager, about = row(redis.call('HGET', workers, id) or '', now)
 if came == 0 then return {'left'} end
 if not came or grant == 0 then
   redis.call('HDEL', workers, id)
   return {'left'}
 end
-local time = redis.call('TIME')
-last = time[1] * 1000000 + time[2] + 1000000
 redis.call('PEXPIRE', workers, math.max(1000, redis.call('PTTL', workers)))
-redis.call('HSET', workers, id, cmsgpack.pack(0, last, call, limit, grant, use, eager, about))
+redis.call('HSET', workers, id, cmsgpack.pack(0, now + 1000000, call, limit, grant, use, eager, about))
 return {'left'}

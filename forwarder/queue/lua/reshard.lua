@@ -18,7 +18,7 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local all = redis.call('HGETALL', workers)
 for i = 2, #all, 2 do
-  local came, last = row(all[i])
+  local came, last = row(all[i], now)
   if came and came > 0 and last > now then return {'workers'} end
 end
 

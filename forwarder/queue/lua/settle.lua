@@ -24,6 +24,7 @@ local number, last = tonumber(ARGV[3]), count(settlement)
 if number == last then return {'settled'} end
 if not last or number ~= last + 1 then return {'rolled_back'} end
 if not count(accepted) or not count(dead_lettered) then return {'rolled_back'} end
+local allowed, left = tonumber(ARGV[6]), count(allowance) or 0
 
 local fields, elements = {}, {}
 for _, group in ipairs(cmsgpack.unpack(ARGV[4])) do
@@ -47,7 +48,6 @@ for i, letter in ipairs(letters) do
 end
 if accepted_count > 0 then redis.call('INCRBY', accepted, accepted_count) end
 if #letters > 0 then redis.call('INCRBY', dead_lettered, #letters) end
-local allowed, left = tonumber(ARGV[6]), count(allowance) or 0
 if allowed > 0 and left > allowed then
   redis.call('INCRBY', allowance, -allowed)
 elseif allowed > 0 then

@@ -12,7 +12,7 @@ local now = time[1] * 1000000 + time[2]
 local found = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
-  local came, last, _, _, _, _, _, about = row(all[i + 1])
+  local came, last, _, _, _, _, _, about = row(all[i + 1], now)
   if came and came > 0 and last >= now then found[#found + 1] = {came, all[i], about} end
 end
 table.sort(found, function(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end)

@@ -16,9 +16,10 @@ from redis.exceptions import (
     AuthorizationError,
     NoPermissionError,
     RedisError,
+    ResponseError,
 )
 
-from forwarder.errors import ConfigurationError, DeniedError, UnreachableError
+from forwarder.errors import ConfigurationError, DeniedError, UnreachableError, WrongTypeError
 from forwarder.queue.wire import cluster as clusters
 from forwarder.queue.wire import sentinels
 from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
@@ -26,7 +27,7 @@ from forwarder.queue.wire.refusals import said
 from forwarder.queue.wire.url import EXAMPLE, Cluster, Sentinels, Server
 from forwarder.runtime.cancellation import raise_if_cancelled
 
-__all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "translated"]
+__all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "text", "translated"]
 
 #: Seconds without an answer after which a command fails. Every blocking command must be shorter.
 ANSWER_TIMEOUT = 5.0
@@ -121,6 +122,22 @@ def translated() -> Iterator[None]:
         raise_if_cancelled()
         raise UnreachableError("the connection was being closed") from error
     raise_if_cancelled()
+
+
+async def text(redis: Redis, key: str) -> bytes | None:
+    """What a key holds; None if there is no such key.
+
+    Raises:
+        WrongTypeError: it holds something else than text. Waiting for Redis would not change that.
+        UnreachableError: no answer.
+    """
+    with translated():
+        try:
+            return cast("bytes | None", await redis.get(key))
+        except ResponseError as error:
+            if "WRONGTYPE" in str(error):
+                raise WrongTypeError(key, "another type", "text") from error
+            raise
 
 
 def _unavailable(error: Exception) -> UnreachableError:

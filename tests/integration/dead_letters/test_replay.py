@@ -207,10 +207,13 @@ async def test_replies_that_are_lost_double_nothing_and_are_counted(
     assert (await census(redis_client, queue_name)).replayed == 60
 
 
-async def test_a_letter_stays_when_its_replay_cannot_be_counted(redis_client: Redis, queue_name: str) -> None:
+@pytest.mark.parametrize("written", ["text", "007"])
+async def test_a_letter_stays_when_its_replay_cannot_be_counted(
+    redis_client: Redis, queue_name: str, written: str
+) -> None:
     await many(redis_client, queue_name, 1)
     keys = Keys(queue_name)
-    await redis_client.set(keys.replayed, "text")
+    await redis_client.set(keys.replayed, written)
     (letter,) = await letters_of(redis_client, queue_name)
     with pytest.raises(Exception, match="another type"):
         await ListLetters(redis_client, keys).replay(letter.id, letter.element, side="left")

@@ -177,7 +177,10 @@ async def test_a_foreign_sequence_number_bounds_nothing(redis: Redis, queue_name
         assert (await heir.claim(**LIMITS)).first == int(written) + 1
 
 
-FOREIGN = (b"abc", b"1", b"1-2", b"-5-1700000000000000", b"5-17000000000000000", b"5" * 5_000 + b"-1700000000000000")
+FOREIGN = (
+    *(b"abc", b"1", b"1-2", b"-5-1700000000000000", b"5-17000000000000000", b"5" * 5_000 + b"-1700000000000000"),
+    *(b"05-1700000000000000", b"0-1700000000000000", b"5-0700000000000000"),
+)
 
 
 async def test_fields_that_no_claim_has_written_are_left_alone(redis: Redis, queue_name: str) -> None:
@@ -328,7 +331,7 @@ async def test_a_key_of_another_type_is_named(redis: Redis, queue_name: str) -> 
         assert "set" in str(caught.value)
         await redis.delete(key)
     for key in Keys(queue_name).of_the_list[3:9]:
-        for value in ("-1", "many", "1" * 16):
+        for value in ("-1", "many", "1" * 16, "007", "00"):
             await redis.set(key, value)
             lease = contender(redis, queue_name)
             with pytest.raises(WrongTypeError, match=key):

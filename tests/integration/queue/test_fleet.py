@@ -6,7 +6,8 @@ from redis.asyncio import Redis
 from forwarder.errors import ShardsDisagreeError, WrongTypeError
 from forwarder.queue.fleet import Fleet, Place, colleagues
 from forwarder.queue.keys import QueueKeys
-from tests.support.rows import packed
+from forwarder.queue.queue import Queue
+from tests.support.rows import GRANT, LAST, packed, rows
 from tests.support.service import eventually
 
 
@@ -127,7 +128,23 @@ async def test_a_worker_that_leaves_has_no_place_and_keeps_its_grant_for_a_secon
     assert await first.attend(40.0, held=40.0) == Place(1, 2, 20.0), "what it still holds counts"
 
 
-async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, queue_name: str) -> None:
-    await redis_client.rpush(QueueKeys(queue_name).workers, "x")
-    with pytest.raises(WrongTypeError, match="workers"):
+@pytest.mark.parametrize("key", ["workers", "shards"])
+async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, queue_name: str, key: str) -> None:
+    await redis_client.rpush(getattr(QueueKeys(queue_name), key), "x")
+    with pytest.raises(WrongTypeError, match=f":{key}"):
         await fleet(redis_client, queue_name, "one").attend()
+    queue = Queue(redis_client, queue_name, 4)
+    with pytest.raises(WrongTypeError, match=f":{key}"):
+        await (queue.workers() if key == "workers" else queue.shards())
+
+
+async def test_a_row_that_would_never_be_forgotten_keeps_neither_a_place_nor_the_rate(
+    redis_client: Redis, queue_name: str
+) -> None:
+    await fleet(redis_client, queue_name, "one").attend(40.0)
+    ((id_, row),) = (await rows(redis_client, queue_name)).items()
+    row[LAST], row[GRANT] = 9e15, 40.0  # the year 2255
+    await redis_client.hset(QueueKeys(queue_name).workers, id_, packed(row))
+    assert await Queue(redis_client, queue_name, 1).workers() == {}
+    assert await Queue(redis_client, queue_name, 1).write_shards("4", "4")
+    assert await fleet(redis_client, queue_name, "another").attend(40.0) == Place(0, 1, 40.0)

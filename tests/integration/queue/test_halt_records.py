@@ -8,6 +8,7 @@ import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.errors import WrongTypeError
 from forwarder.operations.resume import end_halt
 from forwarder.queue.decisions import Decisions
 from forwarder.queue.halts import HaltRecord
@@ -169,3 +170,10 @@ async def test_resume_ends_a_halt_that_was_written_by_hand(redis_client: Redis, 
     queue = Queue(redis_client, queue_name, 1)
     assert (await end_halt(queue)) == HaltRecord("credentials", "by hand", "", "")
     assert await queue.halt() is None
+
+
+async def test_a_halt_of_another_type_is_named(redis: Redis, keys: QueueKeys, queue: Queue) -> None:
+    for key, read in ((keys.halt, queue.halt), (keys.recognized, queue.recognized), (keys.shards, queue.shards)):
+        await redis.rpush(key, "x")
+        with pytest.raises(WrongTypeError, match=key):
+            await read()

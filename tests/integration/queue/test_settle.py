@@ -121,6 +121,27 @@ async def test_what_is_not_claimed_spoils_its_whole_settlement(redis: Redis, que
     await claims.settle(Settlement({stamp: [1, 2]}, [letter(3, stamp)]))
 
 
+@pytest.mark.parametrize("counter", ["accepted", "dead_lettered"])
+async def test_a_count_that_redis_cannot_add_to_doubles_no_letter(redis: Redis, queue_name: str, counter: str) -> None:
+    claims, stamp = await holder(redis, queue_name, b"1", b"2")
+    await redis.set(getattr(Keys(queue_name), counter), "007")
+    before = await snapshot(redis, queue_name)
+    with pytest.raises(RolledBackError):
+        await claims.settle(Settlement({stamp: [1]}, [letter(2, stamp)]))
+    assert await snapshot(redis, queue_name) == before
+
+
+async def test_an_allowance_of_another_type_doubles_no_letter(redis: Redis, queue_name: str) -> None:
+    claims, stamp = await holder(redis, queue_name, b"1", b"2")
+    await redis.rpush(Keys(queue_name).allowance, "x")
+    before = await snapshot(redis, queue_name)
+    with pytest.raises(RolledBackError):
+        await claims.settle(Settlement({stamp: [1]}, [letter(2, stamp, allowed=True)]))
+    assert await snapshot(redis, queue_name) == before
+    with pytest.raises(WrongTypeError, match=Keys(queue_name).allowance):  # before the next owner sends anything
+        await Queue(redis, queue_name, 1).lists[0].allowed_refusals()
+
+
 @pytest.mark.parametrize("somebody_else", [False, True])
 async def test_whoever_lost_the_lease_settles_nothing(redis: Redis, queue_name: str, *, somebody_else: bool) -> None:
     claims, stamp = await holder(redis, queue_name, b"1", b"2")
