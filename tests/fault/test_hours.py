@@ -272,6 +272,38 @@ def test_a_bad_deploy() -> None:
     virtually(story(), seed=SEED)
 
 
+@fault(
+    "producer",
+    "six of ten elements are invalid and six of ten events are refused, too few for a halt",
+    "what waits for the fleet's verdict takes up room like any other event; everything is decided",
+    keeps=(1, 5, 7),
+)
+def test_refusals_that_wait_take_up_room() -> None:
+    async def story() -> None:
+        world = World(
+            lambda attempt: MALFORMED if attempt.numbers[0] % 10 < 6 else ACCEPTED,
+            max_events_per_post=1,
+            max_buffered_events=400,
+        )
+        most = 0
+
+        def idle() -> bool:
+            nonlocal most
+            most = max(most, len(world.list.claimed))
+            return world.idle
+
+        for _ in range(60):
+            world.push(crowd(users=500, events=40))
+            world.list.push([b"{}"] * 60)
+        await world.run_until(idle, within=HOUR)
+        print(f"at most {most} claimed, everything decided after {world.clock():.0f} s")
+        assert most <= 500, "some are decided, and not settled yet"
+        refused = sum(number % 10 < 6 for numbers in world.users.values() for number in numbers)
+        assert Counter(reason for _, reason in world.list.letters) == {"invalid": 3_600, "rejected": refused}
+
+    virtually(story(), seed=SEED)
+
+
 def test_an_ownership_that_ends_while_a_post_is_sent_again_takes_no_place_from_the_next() -> None:
     async def story() -> None:
         world = World(outage(100, [Reply(UNAVAILABLE, 5.0)]), concurrency=2, retry_initial=0.01, retry_max=0.01)
