@@ -8,7 +8,9 @@ from itertools import islice
 from typing import Any
 
 from forwarder.dead_letters.anomalies import Label, Members, Number, anomalies, parsed, unnamed
+from forwarder.errors import InvalidElementError
 from forwarder.event.flaws import RULES, Flaw, Problem
+from forwarder.event.members import members_of
 from forwarder.outcome import LetterReason
 
 #: An explanation lists at most this many anomalies.
@@ -99,11 +101,14 @@ def _rejected(status: str, odd: list[str]) -> str:
 
 def _too_large(status: str, element: bytes, label: Label) -> str:
     size = f"The API answered {status or '413'} to this event alone, which is {len(element):,} bytes long."
-    members = parsed(element)
-    if not isinstance(members, Members) or not members:
+    try:
+        members = members_of(element)
+    except InvalidElementError:  # only a letter that somebody wrote by hand
         return size
-    largest = max(members, key=lambda member: len(repr(member[1])))
-    return f"{size} The API names no limit. Most of it is {label(largest[0])}: send less of that."
+    if not members:
+        return size
+    largest = max(members, key=lambda name: len(members[name]))
+    return f"{size} The API names no limit. Most of it is {label(largest)}: send less of that."
 
 
 def _exhausted(status: str, attempts: int) -> str:

@@ -75,10 +75,14 @@ _COUNTED = frozenset(
 _EARLIER_TOO_LONG = r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9]{1,20})\D+"
 
 
+# What msgspec says of bytes that are not JSON. Anything else was written by somebody else, and may be user data.
+_NO_JSON = r"""input data was truncated|[a-z0-9 ,:'"\]}-]{1,40} \(byte [0-9]{1,20}\)"""
+
+
 # Compiled at its first use: a producer never reads a text back, and imports this module.
 @cache
 def _form(problem: Problem) -> re.Pattern[str]:
-    value = "[0-9]{1,20}" if problem in _COUNTED else ".*"
+    value = "[0-9]{1,20}" if problem in _COUNTED else _NO_JSON if problem is Problem.NOT_JSON else ".*"
     text = re.sub(r"\\{(\w+)\\}", rf"(?P<\1>{value})", re.escape(problem))
     member = f"(?P<member>{'|'.join(RULES)}): " if problem in _OF_A_MEMBER else ""
     return re.compile(member + text, re.DOTALL)

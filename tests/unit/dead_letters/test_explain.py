@@ -223,12 +223,15 @@ def test_every_letter_is_explained_and_nothing_raises(
 def test_deep_nesting_and_absurd_numbers_do_no_harm() -> None:
     for element in (b"[" * 100_000, b'{"x":' * 50_000, b'{"x":%b}' % (b"9" * 100_000), b'{"date":"9999-99-99"}'):
         assert explain("rejected", "400", "", element)
+        assert explain("too_large", "413", "", element)
+    for depth in range(50, 1_050, 50):  # somewhere there is what can be read, but not written again
+        assert explain("too_large", "413", "", b'{"x":' * depth + b"1" + b"}" * depth)
 
 
 SECRET = "s3cr3t@example.com"
 DETAILS = (
     "name: missing", "date: bad", "user_id: bad", "not an object", "not JSON: x", "", f"{SECRET}: bad", SECRET,
-    f"user_id: missing; {SECRET}",
+    f"user_id: missing; {SECRET}", f"not JSON: {SECRET}", f"not JSON: {SECRET} (byte 1)",
 )  # fmt: skip
 
 
