@@ -76,7 +76,7 @@ _EARLIER_TOO_LONG = r"(?:element: )?([0-9]{1,20}) bytes(?:: at most |\D+\()([0-9
 
 
 # What msgspec says of bytes that are not JSON. Anything else was written by somebody else, and may be user data.
-_NO_JSON = r"""input data was truncated|[a-z0-9 ,:'"\]}-]{1,40} \(byte [0-9]{1,20}\)"""
+_NO_JSON = r"""input data was truncated|[a-z0-9 ,:'"\]}-]{1,60} \(byte [0-9]{1,20}\)"""
 
 
 # Compiled at its first use: a producer never reads a text back, and imports this module.
