@@ -16,6 +16,7 @@ from forwarder.queue.claim_ids import ClaimId, ScannedIds
 from forwarder.queue.claims import claimed_fields
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease, holder
+from forwarder.queue.wire.replies import wrong_type
 
 #: The tokens of a resharding's leases start with this. The next resharding may take such a lease.
 _MOVER = "reshard-"
@@ -128,8 +129,14 @@ class ListMover:
 
     async def _unload(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Page:
         k = self._keys
-        reply: Any = await self._lease.run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
+        reply = await self._run(script, [k.lease, k.stage, k.move, *keys], self._loaded, *arguments)
         return Page(reply[1], reply[2], reply[3:])
+
+    async def _run(self, script: str, keys: Sequence[str], *arguments: str | bytes | int) -> Any:
+        reply: Any = await self._lease.run(script, keys, *arguments)
+        if reply[0] == b"wrongtype":
+            raise wrong_type(reply[1:])
+        return reply
 
     def loaded(self, page: Page) -> None:
         """Call this when all of a page is in its new lists. The next unloading then replaces it."""
@@ -139,7 +146,7 @@ class ListMover:
         """Adds this list's part of a page of the list `source` as the newest items, once."""
         k = self._keys
         keys = [k.lease, k.moved, k.list, k.dead, k.sequence, k.accepted, k.dead_lettered, k.replayed, k.deleted]
-        await self._lease.run("load", keys, source, number, self._side, *items)
+        await self._run("load", keys, source, number, self._side, *items)
 
     async def tidy(self, *, gone: bool) -> None:
         """Deletes the notes and the lease. With `gone`, also the other keys of a list that will no longer exist."""

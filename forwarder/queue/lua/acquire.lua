@@ -15,6 +15,8 @@ local wrong = foreign()
 if wrong then return wrong end
 
 local holder = redis.call('GET', KEYS[3])
+-- Every lease ends. One that does not was written, or restored, by somebody else: nobody drains the list.
+if redis.call('PTTL', KEYS[3]) == -1 then holder = false end
 local weak = ARGV[3] ~= '' and holder and string.sub(holder, 1, #ARGV[3]) == ARGV[3]
 if holder and holder ~= ARGV[1] and not weak then return {'busy', redis.call('PTTL', KEYS[3])} end
 

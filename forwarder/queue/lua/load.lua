@@ -9,14 +9,20 @@
 --         'c<sequence> <accepted> <dead_lettered> <replayed> <deleted>'
 -- reply {'loaded'}
 --       {'lost'}  the token does not hold the lease
+--       {'wrongtype', key, what was found, what is expected}
 --
--- Safe to repeat: `moved` shows that the page was loaded.
+-- Safe to repeat: `moved` shows that the page was loaded. It never names a later page: then somebody else has written
+-- it, and the page would be lost.
 -- A letter keeps its ID, unless the stream already has a later one.
 -- Works on a full Redis: the first write is a PEXPIRE.
+--#include count
 
 local lease, moved, list, dead = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
-if tonumber(redis.call('HGET', moved, ARGV[3]) or 0) >= tonumber(ARGV[4]) then return {'loaded'} end
+redis.call('PEXPIRE', lease, ARGV[2])
+local last, number = whole(redis.call('HGET', moved, ARGV[3]) or '0'), tonumber(ARGV[4])
+if not last or last > number then return {'wrongtype', moved, 'other text', 'the number of a page'} end
+if last == number then return {'loaded'} end
 
 local events, letters, counts = {}, {}, {0, 0, 0, 0, 0}
 for i = 6, #ARGV do
@@ -28,14 +34,13 @@ for i = 6, #ARGV do
     counts[1], counts[3] = counts[1] + 1, counts[3] + 1
   else
     local at = 0
-    for count in string.gmatch(rest, '%d+') do
+    for digits in string.gmatch(rest, '%d+') do
       at = at + 1
-      counts[at] = counts[at] + tonumber(count)
+      counts[at] = counts[at] + tonumber(digits)
     end
   end
 end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 if #events > 0 then redis.call(ARGV[5] == 'left' and 'RPUSH' or 'LPUSH', list, unpack(events)) end
 for _, letter in ipairs(letters) do
   local added = redis.pcall('XADD', dead, letter[1], unpack(letter[2]))

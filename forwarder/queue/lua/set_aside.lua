@@ -11,10 +11,10 @@
 
 local lease, list, aside, move = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 if redis.call('HGET', move, 'page') then return {'aside'} end
 if redis.call('TYPE', aside).ok ~= 'none' then return {'rolled_back'} end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('HSET', move, 'page', 0)
 if redis.call('TYPE', list).ok ~= 'none' then redis.call('RENAME', list, aside) end
 return {'aside'}

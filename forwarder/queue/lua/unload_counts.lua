@@ -6,14 +6,18 @@
 -- reply {'page', number, 0, item}
 --         the item is 'c<counts, for load.lua>'; without an item there are no counts
 --       {'lost'}  the token does not hold the lease
+--       {'wrongtype', key, what was found, what is expected}
 --
 -- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
 -- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
+--#include count
 
 local lease, stage, move = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 
-local number = tonumber(redis.call('HGET', move, 'page') or 0)
+local number = whole(redis.call('HGET', move, 'page') or '0')
+if not number then return {'wrongtype', move, 'other text', 'the number of a page'} end
 local staged = redis.call('LRANGE', stage, 0, -1)
 if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end
 
@@ -23,7 +27,6 @@ for i = 4, 8 do
   some = some or counts[i - 3] ~= '0'
 end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('DEL', stage)
 if not some then
   redis.call('DEL', unpack(KEYS, 4, 8))

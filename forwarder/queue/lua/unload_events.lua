@@ -9,15 +9,19 @@
 --         an item is 'e<stamp> <element>', without the stamp if the event was not claimed; without items
 --         there are no more events
 --       {'lost'}  the token does not hold the lease
+--       {'wrongtype', key, what was found, what is expected}
 --       {'rolled_back'}  there are claimed events that no field names
 --
 -- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
 -- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
+--#include count
 
 local lease, stage, move, claimed, aside, sequence = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 
-local number = tonumber(redis.call('HGET', move, 'page') or 0)
+local number = whole(redis.call('HGET', move, 'page') or '0')
+if not number then return {'wrongtype', move, 'other text', 'the number of a page'} end
 local staged = redis.call('LRANGE', stage, 0, -1)
 if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end
 
@@ -56,7 +60,6 @@ elseif #items == 0 and dealt == #ARGV - 6 then
   return {'rolled_back'}
 end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('DEL', stage)
 if #items == 0 then return {'page', number, dealt} end
 

@@ -7,14 +7,18 @@
 -- reply {'page', number, how many of the letters have been handled, item, item, ...}
 --         an item is 'l<shard> <letter, for load.lua>'; without items there are no more letters
 --       {'lost'}  the token does not hold the lease
+--       {'wrongtype', key, what was found, what is expected}
 --
 -- Safe to repeat: a page that is not in its new lists yet is returned again, and nothing is taken.
 -- Works on a full Redis: the first write is a PEXPIRE. It copies first and deletes last.
+--#include count
 
 local lease, stage, move, dead, sequence, dead_lettered = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
+redis.call('PEXPIRE', lease, ARGV[2])
 
-local number = tonumber(redis.call('HGET', move, 'page') or 0)
+local number = whole(redis.call('HGET', move, 'page') or '0')
+if not number then return {'wrongtype', move, 'other text', 'the number of a page'} end
 local staged = redis.call('LRANGE', stage, 0, -1)
 if #staged > 0 and number ~= tonumber(ARGV[3]) then return {'page', number, 0, unpack(staged)} end
 
@@ -32,7 +36,6 @@ for i = 5, #ARGV do
   end
 end
 
-redis.call('PEXPIRE', lease, ARGV[2])
 redis.call('DEL', stage)
 if #items == 0 then return {'page', number, dealt} end
 

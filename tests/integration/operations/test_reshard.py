@@ -1,6 +1,7 @@
 """`forwarder reshard` on a real Redis: everything comes to its new list, in order, or it is refused in clear words."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
@@ -285,6 +286,24 @@ async def test_a_key_of_another_type_is_named_before_anything_is_moved(
     await redis_client.delete(wrong)
     await reshard(redis_url, queue_name, 4)
     assert sum([await redis_client.llen(keys.list) for keys in lists_of_a_queue(queue_name, 4)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("note", "name", "written"), [("move", "page", "many"), ("moved", "", "many"), ("moved", "", "99")]
+)
+async def test_a_note_that_somebody_else_has_written_is_named_and_loses_nothing(
+    redis_url: str, redis_client: Redis, queue_name: str, note: str, name: str, written: str
+) -> None:
+    await redis_client.rpush(queue_name, *[event(f"u{n}", n) for n in range(20)])
+    key = getattr(Keys(queue_name, 0, of=2) if note == "moved" else Keys(queue_name), note)
+    await redis_client.hset(key, name or queue_name, written)
+    with pytest.raises(WrongTypeError, match=key):
+        await reshard(redis_url, queue_name, 2)
+    await redis_client.delete(key)
+    for _ in range(2):
+        with contextlib.suppress(ReshardError):  # with a note already there, nothing had been set aside
+            await reshard(redis_url, queue_name, 2)
+    assert sum([await redis_client.llen(list_name(queue_name, shard, 2)) for shard in range(2)]) == 20
 
 
 async def test_elements_longer_than_a_page_and_than_an_event_may_be_are_moved(

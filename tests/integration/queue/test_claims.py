@@ -278,6 +278,13 @@ async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str
         await first.renew()
 
 
+async def test_a_lease_that_never_ends_is_nobodys(redis: Redis, queue_name: str) -> None:
+    await redis.set(Keys(queue_name).lease, "restored without its time")
+    assert await contender(redis, queue_name).acquire() is not None
+    assert await redis.pttl(Keys(queue_name).lease) > 0
+    assert await contender(redis, queue_name).acquire() is None
+
+
 async def test_a_lease_ends_by_the_clock_of_redis(redis: Redis, queue_name: str) -> None:
     first, second = (await owner(redis, Keys(queue_name), ttl=1_000)).lease, contender(redis, queue_name)
     await redis.pexpire(Keys(queue_name).lease, 1)
