@@ -103,6 +103,22 @@ CATALOGUE = (
     ),
     Mutation(
         1,
+        "a count may begin with 0, and no INCRBY takes that",
+        "forwarder/queue/lua/include/count.lua",
+        "string.match(text, '^[1-9]%d*$')",
+        "string.match(text, '^%d+$')",
+        (_SETTLE, _REPLAY),
+    ),
+    Mutation(
+        1,
+        "a page is loaded although a later one is noted",
+        "forwarder/queue/lua/load.lua",
+        "if not last or last > number then",
+        "if not last then",
+        (_RESHARD,),
+    ),
+    Mutation(
+        1,
         "a token is used for two acquisitions",
         "forwarder/queue/lease.py",
         'self.token = f"{owner}-{secrets.token_hex(16)}"',

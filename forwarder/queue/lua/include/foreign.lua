@@ -7,6 +7,6 @@ local function foreign()
     if found ~= 'none' and found ~= kind then return {'wrongtype', KEYS[i], 'a ' .. found, 'a ' .. kind} end
   end
   for i = 4, 9 do
-    if not count(KEYS[i]) then return {'wrongtype', KEYS[i], 'other text', 'a number of at most 15 digits'} end
+    if not count(KEYS[i]) then return {'wrongtype', KEYS[i], 'other text', 'a number of at most 14 digits'} end
   end
 end
