@@ -33,8 +33,6 @@ _PATIENCE = 2
 _PATIENCE_OF_A_SUSPECT = 5
 #: What waits becomes dead letters after this many verdicts of any kind without a halt, so that nothing waits for ever.
 _LONGEST_PATIENCE = 10
-#: Distinct reasons that are counted between two reports. Texts of the API may be as many as its answers.
-_MOST_REASONS = 50
 
 
 class Window:
@@ -53,6 +51,9 @@ class Window:
         self._reports = 0
         self._letters = max(1, size)
         self._own: deque[bool] = deque(maxlen=max(_LEAST_OWN, size))
+        #: The latest decisions that were not reported: None, or the digest of the user who was refused, and why. If
+        #: there are more than a window, the older ones no longer matter.
+        self._fresh: deque[tuple[str, str] | None] = deque(maxlen=max(1, size))
         self.forget()
 
     def share(self, workers: int) -> None:
@@ -68,19 +69,14 @@ class Window:
         #: Whether a refusal waits for a verdict of the fleet.
         self.waiting = False
         self._own.clear()
+        self._fresh.clear()
         self._own_refusals = self._written = self._age = self._well = 0
         self._sent: Report | None = None
-        self._begin()
-
-    def _begin(self) -> None:
-        self._decisions = self._refusals = 0
-        self._users: Counter[str] = Counter()
-        self._reasons: Counter[str] = Counter()
 
     def passed(self, decisions: int = 1) -> None:
         """This many decisions were good."""
-        self._decisions += decisions
-        count = min(decisions, self._own.maxlen or 0)
+        count = min(decisions, max(_LEAST_OWN, self.size))
+        self._fresh.extend([None] * count)
         if self._own_refusals:
             for _ in range(count):
                 self._remember(refused=False)
@@ -103,7 +99,8 @@ class Window:
         """
         if not self.size:
             return False
-        self._count(user, reason)
+        self._fresh.append((_digest(user), reason))
+        self._remember(refused=True)
         if whole or self._suspicious or self._written >= self._letters:
             if not self.waiting:
                 self.waiting = True
@@ -111,15 +108,6 @@ class Window:
             return True
         self._written += 1
         return False
-
-    def _count(self, user: str, reason: str) -> None:
-        self._decisions += 1
-        self._refusals += 1
-        self._remember(refused=True)
-        if user:
-            self._users[blake2b(user.encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()] += 1
-        if reason in self._reasons or len(self._reasons) < _MOST_REASONS:
-            self._reasons[reason] += 1
 
     @property
     def _suspicious(self) -> bool:
@@ -131,12 +119,13 @@ class Window:
 
         The same report again, until :meth:`judge` is called: its reply may have been lost.
         """
-        if self._sent is None and self.size and (self._decisions or self.waiting):
+        if self._sent is None and self.size and (self._fresh or self.waiting):
             self._reports += 1
-            reason, times = next(iter(self._reasons.most_common(1)), ("", 0))
-            users = tuple(self._users.most_common(MOST_USERS))
-            self._sent = Report(self._reports, self._decisions, self._refusals, users, reason, times)
-            self._begin()
+            refusals = [each for each in self._fresh if each is not None]
+            users = Counter([user for user, _ in refusals if user]).most_common(MOST_USERS)
+            reason, times = next(iter(Counter([reason for _, reason in refusals]).most_common(1)), ("", 0))
+            self._sent = Report(self._reports, len(self._fresh), len(refusals), tuple(users), reason, times)
+            self._fresh.clear()
         return self._sent
 
     def judge(self, tally: Tally) -> Halt | None:
@@ -154,6 +143,11 @@ class Window:
         if self._well >= patience or self._age >= _LONGEST_PATIENCE:
             self.waiting = False
         return None
+
+
+def _digest(user: str) -> str:
+    """Tells users apart without naming them; empty for no user."""
+    return user and blake2b(user.encode(), digest_size=6).hexdigest()
 
 
 class Brake:

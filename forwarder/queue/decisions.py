@@ -8,7 +8,7 @@ from forwarder.queue.wire import scripts
 
 #: Reports that are kept beyond one for each decision of a window. A report that is sent again after a lost reply must
 #: still be there, and so must enough decisions if most reports are about a single user.
-_SPARE = 500
+_SPARE = 200
 #: Milliseconds after which decisions are forgotten if no report comes: a week.
 _KEPT = 7 * 24 * 3_600_000
 

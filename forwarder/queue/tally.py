@@ -10,7 +10,7 @@ _REASON = 200
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One worker's decisions since its report before.
+    """One worker's decisions since its report before, or the latest of them.
 
     Attributes:
         number: which report of the worker and window this is, so that a repeated one counts once.

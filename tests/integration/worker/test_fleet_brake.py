@@ -6,12 +6,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from forwarder.operations.resume import end_halt
 from forwarder.queue.census import Census
 from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.simulator import Answer, Faults, Refusal, UserAnswer
@@ -54,6 +56,11 @@ class Fleet:
         assert halt
         assert halt.reason == "dead_letter_brake"
         return halt.detail
+
+    async def reported(self) -> bool:
+        """Whether the workers have reported a POST for each user."""
+        reports: list[Any] = await self.world.redis.lrange(QueueKeys(self.queue.name).decisions, 0, -1)
+        return sum(int(report.split()[2]) for report in reports) == len(USERS)
 
     async def fair(self) -> None:
         async def shared() -> bool:
@@ -129,6 +136,8 @@ async def test_a_bad_deploy_costs_the_fleet_a_hundred_letters(
     async with fleet(world, rate_limit=rate, max_events_per_post=batch) as here:
         await here.push(elements(400))
         await here.drained()
+        # A second may tell good from bad, and not less: a worker reports with its heartbeat.
+        await eventually(here.reported)
         world.api.faults = faults
         began = time.monotonic()
         await here.push(bad(4_000))

@@ -24,7 +24,7 @@ class SequenceModel:
     def tally(self, worker: str, report: Report, window: int) -> Tally:
         if report.decisions and (worker, report) not in self.reports:
             self.reports.append((worker, report))
-            del self.reports[: -window - 500]
+            del self.reports[: -window - 200]
         seen = refused = 0
         users: dict[str, int] = {}
         reasons: Counter[str] = Counter()

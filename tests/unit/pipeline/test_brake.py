@@ -135,6 +135,13 @@ def test_a_report_is_the_same_until_it_is_judged() -> None:
     assert one.report() == Report(2, 2)
 
 
+def test_a_report_is_about_a_window_of_the_latest_decisions() -> None:
+    one = window()
+    one.passed(5_000)
+    at_once(one, 90)
+    assert one.report() == Report(1, 100, 90, one.report().users, "400", 90)  # type: ignore[union-attr]
+
+
 def test_who_waits_asks_even_if_nothing_more_was_decided() -> None:
     one = window()
     one.refused("u", "404", whole=True)
