@@ -166,7 +166,7 @@ async def test_closing_while_pushes_are_in_flight_says_of_each_what_is_known(
         producer = kind(proxy.url, queue=queue_name)
         await producer.push("u", "first")
         proxy.black_hole = True
-        pushes = [asyncio.create_task(producer.push("u", "lost")) for _ in range(20)]
+        pushes = [asyncio.create_task(producer.push("u", "lost")) for _ in range(4)]
         await eventually(lambda: connections(redis) >= 1)
         await asyncio.sleep(0.1)
         await producer.__aexit__(None, None, None)

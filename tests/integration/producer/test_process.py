@@ -11,7 +11,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 
 HEAVY = {"aiohttp", "click", "prometheus_client", "pydantic", "rich", "structlog", "tenacity", "typer"}
 #: A producer consists of these packages and modules of ours; an error needs fewer.
-OURS = {"cancellation", "errors", "event", "logs", "producer", "queue", "secret"}
+OURS = {"runtime", "errors", "event", "logs", "producer", "queue", "secret"}
 
 
 @pytest.mark.parametrize("what", ["Producer", "SyncProducer", "MaybePushedError"])

@@ -183,6 +183,12 @@ async def test_a_settlement_moves_few_bytes_of_letters_however_long_they_are(wor
     assert now.settlement >= 18_000_000 // (4 * 2**20), "four MiB at a time"
 
 
+@fault(
+    "Redis",
+    "the hash of claimed events has fields that no claim has written",
+    "they are ignored and logged; everything else is sent",
+    keeps=(1,),
+)
 async def test_fields_that_no_claim_has_written_stop_nothing(world: World) -> None:
     claimed = Keys(world.queue).claimed
     await world.redis.hset(
