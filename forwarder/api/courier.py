@@ -51,9 +51,9 @@ class Courier:
         self._debug = debug
         self._clock: Callable[[], float] = judge.clock
 
-    async def permit(self, *, again: bool) -> Permit:
-        """Waits until a POST may start. `again`: it retries a batch."""
-        return await self.pacer.permit(again=again)
+    async def permit(self, *, again: bool, part: bool) -> Permit:
+        """Waits until a POST may start. `again`: it retries a batch. `part`: it is for a part of a halved one."""
+        return await self.pacer.permit(again=again, part=part)
 
     def unused(self, permit: Permit) -> None:
         """Gives a permit back, unless its POST has done so."""

@@ -26,11 +26,11 @@ class Attempts:
         #: Tasks with a POST in flight, which :meth:`stop` must not cancel: the POST may be accepted.
         self._posting: set[asyncio.Task[object] | None] = set()
 
-    async def permit(self, *, again: bool = False) -> Permit:
-        """Waits for the right to send one POST now. `again`: it retries a batch."""
+    async def permit(self, *, again: bool = False, part: bool = False) -> Permit:
+        """Waits for the right to send one POST now. `again`: it retries a batch. `part`: it is for a halved one's."""
         while True:
             await self._gate.opened()
-            permit = await self._courier.permit(again=again)
+            permit = await self._courier.permit(again=again, part=part)
             if self._gate.is_open():  # it may have closed in the meantime
                 return permit
             self._courier.unused(permit)
@@ -81,7 +81,7 @@ class Attempts:
 
     async def _permit_for(self, batch: Batch, *, again: bool) -> Permit:
         while True:
-            permit = await self.permit(again=again)
+            permit = await self.permit(again=again, part=not again)
             try:
                 if batch.released:
                     await self._stock.recall(batch)

@@ -76,7 +76,7 @@ class Stock:
 
     def _log_overdrawn(self) -> None:
         log.warning(
-            "claiming paused: too many claimed events belong to users whose POSTs keep failing",
+            "claiming paused: too many claimed events belong to users whose POSTs keep failing, or to a few users",
             claimed=self._buffer.space.events + self._buffer.space.spilled,
             repeats=True,
         )
@@ -103,7 +103,9 @@ class Stock:
 
     def take(self) -> Batch | None:
         """The batch of the user whose turn it is, if one is due; the user is in flight until :meth:`finish`."""
-        return self._buffer.take(self._clock(), deep=self._deep)
+        batch = self._buffer.take(self._clock(), deep=self._deep)
+        self._has_freed()  # what the user holds beyond its share is spilled
+        return batch
 
     def is_too_large(self, batch: Batch) -> bool:
         """Whether the batch can be halved, and is longer than what the API has shown to take."""

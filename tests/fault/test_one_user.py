@@ -30,6 +30,14 @@ ANSWERS: dict[str, Answer | Reply] = {
     "what cannot be parsed": Unanswered("unreadable", ambiguous=True),
 }
 
+#: Answers that come at once and end an event.
+AT_ONCE: dict[str, Answer] = {
+    "202": ACCEPTED,
+    "400": Declined(400, Meaning.MALFORMED),
+    "404": Declined(404, Meaning.NO_SUCH_ADDRESS),
+    "413": Declined(413, Meaning.TOO_LARGE),
+}
+
 
 @pytest.mark.parametrize("what", ANSWERS)
 @fault(
@@ -56,6 +64,36 @@ def test_one_user_neither_halts_nor_slows_the_others(what: str) -> None:
         assert len(world.api.attempts) > len(others) >= 0.93 * RATE * (SECONDS - LATENCY)
         assert world.process.courier.pacer.limit == world.settings.concurrency
         producing.cancel()
+        await world.kill(owning)
+
+    virtually(story(), seed=SEED)
+
+
+@pytest.mark.parametrize("room", [1_000, 100_000])
+@pytest.mark.parametrize("what", AT_ONCE)
+@fault(
+    "API",
+    "400 or 413 for each of two users' thousands of events, at once",
+    "the other users get most of the rate, also if the buffer holds fewer events than that",
+    keeps=(2,),
+)
+def test_the_backlog_of_two_users_leaves_most_of_the_rate_to_the_others(what: str, room: int) -> None:
+    quick = 0.02
+
+    def script(attempt: Attempt) -> Reply:
+        return Reply(AT_ONCE[what] if attempt.user.startswith("many") else ACCEPTED, quick)
+
+    async def story() -> None:
+        world = World(script, rate_limit=RATE, linger=0.0, max_buffered_events=room)
+        world.push(["first"])
+        owning = asyncio.create_task(world.own())
+        await asyncio.sleep(1.0)
+        world.push([f"many{number % 2}" for number in range(4_000)])
+        world.push([f"u{number}" for number in range(2 * SECONDS * RATE)])
+        await asyncio.wait({owning}, timeout=SECONDS)
+        assert not owning.done(), "halted"
+        others = [attempt for attempt in world.api.attempts if attempt.user.startswith("u")]
+        assert len(others) >= 0.75 * RATE * SECONDS
         await world.kill(owning)
 
     virtually(story(), seed=SEED)

@@ -24,6 +24,10 @@ from forwarder.api.pacing.window import Window
 #: While new batches wait, retries may use at most 1/4 of the places in flight: a POST that times out holds its place a
 #: hundred times as long as one that is accepted, and the first POSTs of failing users take some places too.
 _PLACES_AGAIN = 4
+#: While new batches wait, nine of them start before each part of a batch that was halved, once the part before it is
+#: decided. A user whose every event is refused needs two POSTs for each; without this, it would take half of the rate
+#: where the API answers at once, and two such users two thirds.
+_NEW_BEFORE_A_PART = 9
 
 
 class Signal(Enum):
@@ -50,7 +54,8 @@ class Pacer:
     """Grants permits in the order in which they are requested, except that new batches and retries take turns.
 
     So the retries of many failing users leave half of the permits, and most places in flight, to the others. While
-    new batches wait, a retry that fails says nothing about the API: the new batches do.
+    new batches wait, a retry that fails says nothing about the API: the new batches do. The parts of a halved batch
+    go before new batches, but each of them only after nine of these.
 
     Args:
         concurrency: most POSTs in flight.
@@ -79,7 +84,11 @@ class Pacer:
         self._clock = clock
         self._new: deque[asyncio.Future[Permit]] = deque()
         self._again: deque[asyncio.Future[Permit]] = deque()
-        self._line_in_turn = self._new
+        self._parts: deque[asyncio.Future[Permit]] = deque()
+        #: For each in the line of parts, how many new batches have started before it may go.
+        self._due: deque[int] = deque()
+        self._new_started = 0
+        self._is_agains_turn = False
         self._in_flight_again = 0
         self._timer: asyncio.TimerHandle | None = None
         #: POSTs under way now.
@@ -113,10 +122,17 @@ class Pacer:
         """What to report to the fleet."""
         return self._allotted.demand(self._clock(), rate=self._rate.value, waiting=self._is_delayed)
 
-    async def permit(self, *, again: bool = False) -> Permit:
-        """Waits until a POST may start. Cancelling it gives up the place in the line."""
+    async def permit(self, *, again: bool = False, part: bool = False) -> Permit:
+        """Waits until a POST may start. Cancelling it gives up the place in the line.
+
+        Args:
+            again: whether it retries a batch.
+            part: whether it is for a part of a batch that was halved, for the first time.
+        """
         waiter: asyncio.Future[Permit] = asyncio.get_running_loop().create_future()
-        (self._again if again else self._new).append(waiter)
+        if part:
+            self._due.append(self._new_started + _NEW_BEFORE_A_PART)
+        (self._again if again else self._parts if part else self._new).append(waiter)
         self._grant()
         try:
             return await waiter
@@ -165,7 +181,7 @@ class Pacer:
         now = self._clock()
         while self.in_flight < int(self._concurrency.limit) and (line := self._line()):
             if line[0].done():  # cancelled while it waited
-                line.popleft()
+                self._next(line)
                 continue
             if (start := self._opens(now)) > now:
                 self._wake_at(start)
@@ -173,8 +189,9 @@ class Pacer:
             self._count(now)
             self.in_flight += 1
             self._in_flight_again += line is self._again
-            line.popleft().set_result(Permit(now, again=line is self._again))
-            self._line_in_turn = self._new if line is self._again else self._again
+            self._new_started += line is self._new
+            self._next(line).set_result(Permit(now, again=line is self._again))
+            self._is_agains_turn = line is not self._again
         else:
             self._is_delayed = False
 
@@ -192,14 +209,20 @@ class Pacer:
             self._allotted.started(waited=self._is_delayed)
         self._is_delayed = False
 
+    def _next(self, line: deque[asyncio.Future[Permit]]) -> asyncio.Future[Permit]:
+        if line is self._parts:
+            self._due.popleft()
+        return line.popleft()
+
     def _line(self) -> deque[asyncio.Future[Permit]]:
         """The line whose turn it is; empty if nobody waits."""
-        new, again = self._new, self._again
+        is_due = self._parts and (not self._new or self._new_started >= self._due[0])
+        new, again = self._parts if is_due else self._new, self._again
         if not (new and again):
             return new or again
         # In an outage new batches go first: if it affects only some users, the others are among the new ones.
         crowded = self._outage.is_on or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)
-        return new if crowded else self._line_in_turn
+        return again if self._is_agains_turn and not crowded else new
 
     def _wake_at(self, moment: float) -> None:
         if self._timer is not None:

@@ -11,6 +11,8 @@ Nine POSTs take 900 events of u-1. The tenth goes to the user whose oldest event
 A user who backs off may collect more than its share of the buffer. Then its collected events are spilled: only their
 IDs stay, the room is free for others, and what a POST takes is read again when its turn comes. If many users back off,
 even the batches that they retry are more than their shares. Then the bytes of these batches are released too.
+The same goes for a user in flight, whose share is larger. One user may have a million events, and each of them may be
+refused by a POST of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -29,6 +31,10 @@ _SHARE = 100
 #: All batches that back off together may hold 1/4 of the room, and so may the events that wait behind them.
 #: With 50 users backing off each may hold 1/200 behind its batch: 500 events.
 _SHARE_OF_ALL = 4
+
+#: A user in flight may hold 1/4 of the room behind its batch, so two users leave half of the room to the others. It is
+#: not less, because what a healthy user spills is read from Redis twice.
+_SHARE_IN_FLIGHT = 4
 
 #: This many events are spilled in one step, which takes 5 ms. One user may have a million in a large buffer.
 _SPILLED_AT_ONCE = 10_000
@@ -59,6 +65,7 @@ class Buffer:
         self._taken = 0
         self._turns = Turns(limits.events_per_post)
         self._groups: dict[str, Group] = {}
+        self._newest = 0
 
     @property
     def users(self) -> int:
@@ -73,11 +80,12 @@ class Buffer:
             self._add(user, newer, now)
 
     def _add(self, user: str, newer: list[Event], now: float) -> None:
+        self._newest = max(self._newest, newer[-1].number)
         group = self._groups.get(user)
         if group is None:
             group = self._groups[user] = Group()
         state = group.state
-        if group.spilled or state is _REFILLING or (state is _BACKING_OFF and self._large(group)):
+        if group.spilled or state is _REFILLING or (state is not _READY and self._large(group)):
             self._spill(group, newer)
             return
         before = len(group.events)
@@ -92,12 +100,26 @@ class Buffer:
             self._turns.enter(user, self._size(group), newer[0].number)
 
     def _size(self, group: Group) -> int:
-        """The size in events. A group counts as full if it has enough bytes for one POST, or newer events are spilled.
+        """The size for its turn, in events. A group that fills one POST is as large as can be.
+
+        Where the API takes less from this user than from the others, the size is what one POST takes. Otherwise a user
+        whose every event is answered 413 would have nine turns of ten, for one event each.
+        """
+        if self._takes_less(group):
+            return max(1, min(int(len(group.events) * group.most) // max(1, group.bytes), len(group.events)))
+        return self._max_events_per_post if self._fills_a_post(group) else len(group.events)
+
+    def _takes_less(self, group: Group) -> bool:
+        """Whether the API has refused this user bodies that it takes from others."""
+        return group.most < self._body_limit.of_all
+
+    def _fills_a_post(self, group: Group) -> bool:
+        """Whether it has enough events or bytes for one POST, or newer events are spilled.
 
         In the latter case it cannot grow, and what it was refilled with is what one POST takes.
         """
-        full = group.spilled or group.bytes >= self._body_limit.of_all
-        return self._max_events_per_post if full else len(group.events)
+        enough = group.bytes >= min(group.most, self._body_limit.of_all)
+        return bool(group.spilled) or enough or len(group.events) >= self._max_events_per_post
 
     def _hold(self, group: Group, events: Sequence[Event]) -> None:
         group.events.extend(events)
@@ -117,8 +139,9 @@ class Buffer:
         self.space.spilled += len(events)
 
     def _large(self, group: Group) -> bool:
-        """Whether a user who is backing off holds more than its share of the room."""
-        shares = max(_SHARE, _SHARE_OF_ALL * self.space.backing_off)
+        """Whether a user in flight, or who is backing off, holds more than its share of the room."""
+        backing_off = group.state is _BACKING_OFF
+        shares = max(_SHARE, _SHARE_OF_ALL * self.space.backing_off) if backing_off else _SHARE_IN_FLIGHT
         users = len(group.events) * mention(group.events[0].user) if group.events else 0
         return self._more_than_a_share(len(group.events), group.bytes + users, shares)
 
@@ -143,7 +166,7 @@ class Buffer:
                 self._release(part)
 
     def spill(self, user: str) -> bool:
-        """Spills newest events of a user who is backing off and holds too much. Returns whether there are more."""
+        """Spills newest events of a user who is not ready and holds too much. Returns whether there are more."""
         group = self._groups[user]
         if not self._large(group):
             return False
@@ -192,7 +215,7 @@ class Buffer:
         return min((first, due), (second, self._due(second, hurry=hurry)), key=lambda turn: turn[1])
 
     def _is_full(self, user: str) -> bool:
-        return self._size(self._groups[user]) >= self._max_events_per_post
+        return self._fills_a_post(self._groups[user])
 
     def _due(self, user: str, *, hurry: bool) -> float:
         since = self._groups[user].since
@@ -209,7 +232,10 @@ class Buffer:
         group = self._groups[user]
         group.state = _IN_FLIGHT
         group.since = now
-        return Batch(user, group.take(self._max_events_per_post, self._body_limit.most(user, now)))
+        group.most = self._body_limit.most(user, now)
+        batch = Batch(user, group.take(self._max_events_per_post, group.most))
+        self.spill(user)  # it may have collected more than its share while it waited for its turn
+        return batch
 
     def free(self, events: Sequence[Event]) -> None:
         """These events, all of one user, are decided, or only their IDs stay: their room is free again."""
@@ -250,7 +276,9 @@ class Buffer:
     def _go_on(self, user: str, group: Group) -> None:
         if group.events:
             group.state = _READY
-            self._turns.enter(user, self._size(group), group.events[0].number)
+            # Where each event may need a POST of its own, what is left is behind everybody who is here now.
+            oldest = self._newest if self._takes_less(group) else group.events[0].number
+            self._turns.enter(user, self._size(group), oldest)
         elif group.spilled:
             group.state = _REFILLING
         else:

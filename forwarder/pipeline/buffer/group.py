@@ -25,6 +25,7 @@ in memory. There is no idle state to keep, so memory is bounded by the events.
 from collections import deque
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from math import inf
 
 from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
@@ -71,6 +72,8 @@ class Group:
     #: Length of the bodies of `events`.
     bytes: int = 0
     state: GroupState = GroupState.READY
+    #: The longest body for this user, as of its latest batch.
+    most: float = inf
     #: Newer than all of `events`.
     spilled: ClaimIds | None = None
 

@@ -91,6 +91,31 @@ async def test_those_tried_again_and_new_ones_take_turns() -> None:
     assert order[6:] == ["again"] * 17
 
 
+async def test_a_part_of_a_halved_batch_goes_after_nine_new_ones_or_if_there_are_none() -> None:
+    paced = pacer(concurrency=1)
+    held = await paced.permit()
+    order: list[str] = []
+
+    async def ask(kind: str) -> None:
+        permit = await paced.permit(part=kind == "part", again=kind == "again")
+        order.append(kind)
+        paced.returned(permit, "u", Signal.GOOD)
+
+    asking = [asyncio.create_task(ask(kind)) for kind in ["part"] * 3 + ["new"] * 12]
+    await asyncio.sleep(0)
+    asking[0].cancel()
+    await asyncio.sleep(0)
+    paced.returned(held, "u", Signal.GOOD)
+    await asyncio.wait(asking)
+    assert order == ["new"] * 9 + ["part"] * 2 + ["new"] * 3
+    held, order[:] = await paced.permit(), []
+    asking = [asyncio.create_task(ask(kind)) for kind in ["part"] * 3 + ["again"] * 3]
+    await asyncio.sleep(0)
+    paced.returned(held, "u", Signal.GOOD)
+    await asyncio.wait(asking)
+    assert order == ["again", "part"] * 3, "they take turns where nobody is new"
+
+
 async def test_those_tried_again_leave_most_places_to_new_ones() -> None:
     """A POST that times out takes a hundred times as long as one that is accepted."""
     paced = pacer(concurrency=8)

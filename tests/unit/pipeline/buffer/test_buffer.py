@@ -2,11 +2,12 @@ import itertools
 
 import pytest
 
+from forwarder.api.body_limit import BodyLimit
 from forwarder.api.request import BATCH_OVERHEAD, encode_batch
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.buffer import Buffer
-from forwarder.pipeline.buffer.space import Limits
+from forwarder.pipeline.buffer.space import Limits, Room
 
 #: When nobody lingers any more.
 LATER = 1_000.0
@@ -64,6 +65,48 @@ def test_a_user_in_flight_collects_and_is_not_taken_again_before_it_is_done() ->
     assert held.due(LATER, deep=False) is None
     finish(held, batch)
     assert numbers(taken(held)) == [1]
+
+
+def test_what_a_user_in_flight_collects_beyond_a_quarter_of_the_room_is_spilled() -> None:
+    held = filled("a", max_events=20)
+    batch = taken(held)
+    for number in range(1, 100):
+        held.add([event("a", number)], now=0.0)
+    assert (held.space.events, held.space.spilled) == (7, 93), "the batch, a quarter, and the one that exceeded it"
+    finish(held, batch)
+    batch = taken(held)
+    assert numbers(batch) == list(range(1, 7))
+    finish(held, batch)
+    need = held.wanted("a", LATER)
+    assert need is not None
+    assert held.unspill("a", need) == [(number, 0) for number in range(7, 100)], "in their order"
+
+
+def test_what_a_user_has_collected_beyond_a_quarter_of_the_room_is_spilled_when_its_turn_comes() -> None:
+    held = filled("a" * 10, per_post=2)
+    batch = taken(held)
+    assert (held.space.events, held.space.spilled) == (2, 8)
+    finish(held, batch)
+    assert held.unspill("a", Room(2, 1000)) == [(2, 0), (3, 0)]
+
+
+def test_a_user_who_needs_a_post_for_each_event_takes_its_turn_behind_the_others() -> None:
+    limit = BodyLimit(500)
+    held = Buffer(Limits(1_000, 100_000, 100, 500, 0.0), body_limit=limit)
+    held.add([event("large", number) for number in range(100)], now=0.0)
+    first = taken(held)
+    limit.refused("large", 20, now=LATER)
+    finish(held, first)
+    second = taken(held)
+    held.add([event(f"u{number}", 100 + number) for number in range(20)], now=1.0)
+    finish(held, second)
+    served = []
+    for _ in range(20):
+        batch = held.take(LATER, deep=True)
+        assert batch is not None
+        served.append(batch.user)
+        finish(held, batch)
+    assert served.count("large") == 0
 
 
 def test_a_batch_holds_at_most_so_many_events() -> None:
@@ -253,7 +296,7 @@ def test_a_group_with_the_bytes_of_a_post_is_full() -> None:
 
 
 def test_what_had_collected_behind_a_batch_that_backs_off_is_spilled_and_makes_room() -> None:
-    held = filled("aaaaab", per_post=2)
+    held = filled("aaaaab", per_post=2, max_events=12)
     batch = taken(held)
     before = held.space.room[0]
     held.back_off(batch)
