@@ -18,7 +18,7 @@ import structlog
 from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.availability import Availability
-from forwarder.pipeline.buffer.space import Limits
+from forwarder.pipeline.buffer.space import MOST_BACKING_OFF, Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
 from forwarder.pipeline.settlement import Settler
 from forwarder.queue.claims import Claims
@@ -36,6 +36,9 @@ from forwarder.worker.process import Process
 #: Seconds between two heartbeats. Each looks for a halt. In a fleet of more than a hundred workers not each of them
 #: reports to the fleet and looks for free lists.
 _HEARTBEAT = 1.0
+#: Each list may have this many users who back off, however many lists there are, so that a few of them never stop the
+#: claims of their list. Example: of 8 lists each may have 1,250, of 1,024 lists each 100.
+_LEAST_BACKING_OFF = 100
 #: Seconds that deregistering may take.
 _LEAVE_TIMEOUT = 2.0
 
@@ -55,6 +58,7 @@ def limits(settings: Settings, lists: int) -> Limits:
         events_per_post=settings.max_events_per_post,
         body_bytes=int(settings.max_body_bytes),
         linger=settings.linger,
+        backing_off=max(_LEAST_BACKING_OFF, MOST_BACKING_OFF // lists),
     )
 
 

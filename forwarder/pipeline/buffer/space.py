@@ -13,8 +13,8 @@ from forwarder.event import Event
 #: A request is granted as soon as 1/50 of the room is free, or all that it needs: a claim of fewer events is not worth
 #: a round trip. With the defaults: 2,000 events and 2.6 MiB.
 _WORTH = 50
-#: No more is claimed while this many users back off: each takes some kilobytes, however little it holds.
-_MOST_BACKING_OFF = 10_000
+#: No more is claimed while this many users of all lists back off: each takes 13 kB, however little it holds.
+MOST_BACKING_OFF = 10_000
 #: At most 20 buffers' worth of events may be claimed, spilled ones included. With the default that is two million,
 #: whose IDs are 40 MB: one user may fail for hours with a million events while the others are served.
 _CLAIMED_BUFFERS = 20
@@ -30,6 +30,7 @@ class Limits:
 
     Attributes:
         linger: seconds that a group which is not full waits for more events.
+        backing_off: no more is claimed while this many users back off.
     """
 
     events: int
@@ -37,6 +38,7 @@ class Limits:
     events_per_post: int
     body_bytes: int
     linger: float
+    backing_off: int = MOST_BACKING_OFF
 
 
 class Room(NamedTuple):
@@ -62,6 +64,7 @@ class Space:
     def bound(self, limits: Limits) -> None:
         """From now on these limits apply. What exceeds them stays until it is decided."""
         self._claimed = _CLAIMED_BUFFERS * limits.events
+        self._most_backing_off = limits.backing_off
         #: All that may be here, besides the reserve.
         self.most = Room(limits.events, limits.bytes)
         self._worth = Room(max(1, limits.events // _WORTH), max(1, limits.bytes // _WORTH))
@@ -97,7 +100,7 @@ class Space:
     @property
     def overdrawn(self) -> bool:
         """Whether nothing may be claimed because too many events, or too many users, are being retried."""
-        return self.claimable < self._worth.events or self.backing_off >= _MOST_BACKING_OFF
+        return self.claimable < self._worth.events or self.backing_off >= self._most_backing_off
 
     def grant(self, need: Room) -> Room | None:
         """Room for these events or for some of them; None if that is not worth it now. It is taken until given back."""

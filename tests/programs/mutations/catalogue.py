@@ -644,6 +644,14 @@ CATALOGUE = (
     ),
     Mutation(
         7,
+        "each list may have as many users who back off as a whole process",
+        "forwarder/worker/shares.py",
+        "MOST_BACKING_OFF // lists",
+        "MOST_BACKING_OFF",
+        ("tests/unit/worker/test_shares.py",),
+    ),
+    Mutation(
+        7,
         "released batches are recalled all at once",
         "forwarder/pipeline/buffer/space.py",
         "if self._lent.events and (",

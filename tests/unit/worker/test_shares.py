@@ -2,10 +2,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forwarder import config
 from forwarder.pipeline.buffer.space import Limits, Space
 from forwarder.queue.fleet import Place
 from forwarder.queue.sharding import list_name, shard_of
-from forwarder.worker.shares import fair
+from forwarder.worker.shares import fair, limits
+from tests.support.service import KEY
 
 
 @given(st.integers(1, 1024), st.integers(1, 64))
@@ -49,3 +51,13 @@ def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
     space.events = 50
     assert space.room == (0, 5_000)
     assert space.full
+
+
+@pytest.mark.parametrize(("lists", "most"), [(1, 10_000), (8, 1_250), (64, 156), (1_024, 100)])
+def test_the_users_who_may_back_off_are_divided_among_the_lists(lists: int, most: int) -> None:
+    """Each takes 13 kB: with 10,000 for each of 64 lists a worker would take 8 GB."""
+    space = Space(limits(config.load({}, api_key=KEY), lists))
+    space.backing_off = most - 1
+    assert not space.overdrawn
+    space.backing_off = most
+    assert space.overdrawn
