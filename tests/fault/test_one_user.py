@@ -1,4 +1,4 @@
-"""One user, whatever the API answers for it, neither halts nor slows the others: on a virtual clock."""
+"""One user or two, whatever the API answers for them, neither halt nor slow the others: on a virtual clock."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from tests.support.virtual.pipeline import ACCEPTED, LATENCY, Attempt, Reply, Wo
 
 SEED = random.SystemRandom().randrange(2**32)
 RATE = 40
-SECONDS = 10
+SECONDS, LONGER = 10, 40
 
 ANSWERS: dict[str, Answer | Reply] = {
     "429 for ten minutes": Declined(429, Meaning.TRANSIENT, 600.0),
@@ -30,6 +30,11 @@ ANSWERS: dict[str, Answer | Reply] = {
     "what cannot be parsed": Unanswered("unreadable", ambiguous=True),
 }
 
+#: Answers that lower how many POSTs go at once, or in a second, if enough users get them.
+TROUBLE: dict[str, Answer] = {
+    "503": Declined(503, Meaning.TRANSIENT),
+    "429": Declined(429, Meaning.TRANSIENT),
+}
 #: Answers that come at once and end an event.
 AT_ONCE: dict[str, Answer] = {
     "202": ACCEPTED,
@@ -103,3 +108,30 @@ async def _push_steadily(world: World) -> None:
     while True:
         world.push(["failing"] * 2)
         await asyncio.sleep(1.0)
+
+
+@pytest.mark.parametrize("what", TROUBLE)
+@fault(
+    "API",
+    "every second POST of two users, and every 200th of the others, is answered 503, or 429",
+    "the other users are served at nearly full speed",
+    keeps=(2,),
+)
+def test_two_users_slow_nobody_down_together_with_a_little_everyday_trouble(what: str) -> None:
+    def script(attempt: Attempt) -> Answer | Reply:
+        often = attempt.user.startswith("often")
+        troubled = random.random() < (0.5 if often else 0.005)
+        return Reply(TROUBLE[what] if troubled else ACCEPTED, 0.05 if often else 0.5)
+
+    async def story() -> None:
+        world = World(script, rate_limit=RATE, linger=0.0, max_events_per_post=10)
+        world.push([f"u{number}" for number in range(2 * LONGER * RATE)])
+        owning = asyncio.create_task(world.own())
+        for _ in range(10 * LONGER):
+            world.push(["often0", "often1"] * 5)
+            await asyncio.sleep(0.1)
+        others = [attempt for attempt in world.api.attempts if attempt.user.startswith("u")]
+        assert len(others) >= 0.8 * RATE * LONGER
+        await world.kill(owning)
+
+    virtually(story(), seed=SEED)

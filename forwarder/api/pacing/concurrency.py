@@ -4,14 +4,15 @@ The limit halves on trouble and grows back as TCP's congestion window does: doub
 threshold, then by one a round. With 64 in flight and one halving: 32, then 33, 34, … after each round of POSTs.
 """
 
+from heapq import nlargest
+
 from forwarder.api.evidence import ENOUGH_USERS, mark
 
 #: The limit falls only while more than this part of the recent answers are trouble: less is a few users' own trouble.
-#: If 4 of 100 recent answers are 503s, the limit stays; if 6 are, to three users, it halves.
+#: If 4 of 100 recent answers are 503s, the limit stays; if 6 are, to three users, it halves. One user's trouble counts
+#: no more than the third most troubled user's, so that no two users can lower the limit. If two users have 15 each, and
+#: two others one each, that counts as 4.
 _TROUBLED = 0.05
-#: One user's trouble counts up to this part of the recent answers, so that no two users can lower the limit. If 30 of
-#: 100 recent answers are 503s to two users, they count as 5, and the limit stays.
-_TROUBLED_USER = _TROUBLED / (ENOUGH_USERS - 1)
 #: After this many answers the earlier ones count half, so that "recent" means a few hundred POSTs.
 _MEMORY = 200
 #: A user with fewer troubles than this is forgotten: one trouble counts 1/2, then 1/4, then no more.
@@ -62,8 +63,10 @@ class Concurrency:
 
     @property
     def _is_troubled(self) -> bool:
-        most = _TROUBLED_USER * self._answers
-        return sum(min(troubles, most) for troubles in self._troubles.values()) > (ENOUGH_USERS - 1) * most
+        worst = nlargest(ENOUGH_USERS, self._troubles.values())
+        if len(worst) < ENOUGH_USERS:
+            return False
+        return sum(min(troubles, worst[-1]) for troubles in self._troubles.values()) > _TROUBLED * self._answers
 
     def _remember(self) -> None:
         if self._answers >= _MEMORY:

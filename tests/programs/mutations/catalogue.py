@@ -486,7 +486,7 @@ CATALOGUE = (
         2,
         "one user's trouble lowers how many POSTs go at once",
         "forwarder/api/pacing/concurrency.py",
-        "sum(min(troubles, most) for troubles in self._troubles.values())",
+        "sum(min(troubles, worst[-1]) for troubles in self._troubles.values())",
         "sum(self._troubles.values())",
         ("tests/unit/api/pacing/test_trouble.py", "tests/fault/test_one_user.py"),
     ),
@@ -585,6 +585,14 @@ CATALOGUE = (
         "                if batch.released:\n",
         "                if False:\n",
         ("tests/fault/test_hours.py",),
+    ),
+    Mutation(
+        2,
+        "the 429s of two users lower the rate",
+        "forwarder/api/pacing/pushback.py",
+        "ENOUGH_USERS and self._times[user] <= worst[-1]",
+        "ENOUGH_USERS",
+        ("tests/unit/api/pacing/test_trouble.py", "tests/fault/test_one_user.py"),
     ),
     Mutation(
         2,

@@ -118,6 +118,18 @@ async def test_trouble_of_three_users_lowers_the_concurrency_and_not_the_rate() 
 
 
 @pytest.mark.parametrize("signal", [Signal.TROUBLE, Signal.PUSHBACK])
+async def test_two_users_who_fail_lower_nothing_together_with_a_few_others(signal: Signal) -> None:
+    """One failure of a third user is no evidence that the failures of the two say something about the API."""
+    paced = pacer(concurrency=8, rate=120)
+    for number in range(2_000):
+        failing = number % 5 == 0 or number % 200 == 101
+        user = "ab"[number % 2] if number % 5 == 0 else f"u{number}"
+        paced.returned(await paced.permit(), user, signal if failing else Signal.GOOD)
+        assert paced.limit == 8
+        assert paced.rate > 0.85 * 120
+
+
+@pytest.mark.parametrize("signal", [Signal.TROUBLE, Signal.PUSHBACK])
 async def test_two_users_lower_nothing_however_often_they_fail(signal: Signal) -> None:
     """Also if hardly anybody else is here to show that the API works."""
     paced = pacer(concurrency=8, rate=120)
