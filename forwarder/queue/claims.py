@@ -1,14 +1,14 @@
 """The owner's side of a list: claim, adopt, settle, wait for events."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import OutOfMemoryError, ResponseError
 
-from forwarder.errors import WrongTypeError
+from forwarder.errors import RolledBackError, WrongTypeError
 from forwarder.queue.claim_ids import ClaimId, ScannedIds
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease
@@ -106,12 +106,29 @@ class Claims:
         k = self._keys
         keys = [k.list, k.claimed, k.lease, k.sequence]
         reply = await self.lease.run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
+        if reply[0] == b"again":
+            return await self._again(*reply[1:], most_bytes_of_one=most_bytes_of_one)  # type: ignore[arg-type]
         _, first, stamp, waiting, *elements = reply
         assert isinstance(first, int)  # noqa: S101 - the script's own contract
         assert isinstance(stamp, bytes)  # noqa: S101
         assert isinstance(waiting, int)  # noqa: S101
         self._sequence = first + len(elements)
         return Claimed(first + 1, int(stamp or 0), waiting, elements)  # type: ignore[arg-type]
+
+    async def _again(self, last: int, waiting: int, *, most_bytes_of_one: int) -> Claimed:
+        """The events of the latest claim, whose reply was lost. They are among all that are claimed."""
+        before = self._sequence
+        found: set[ClaimId] = set()
+        async for page, _ in _pages(self._redis, self._keys):
+            found.update((number, stamp) for number, stamp, _ in page if before < number <= last)
+        ids = sorted(found)
+        if len(ids) != last - before or len({stamp for _, stamp in ids}) != 1:
+            raise RolledBackError("the events of the latest claim are gone, or are not those of one claim")
+        elements = await self.read(ids, most_bytes_of_one=most_bytes_of_one)
+        if None in elements:
+            raise RolledBackError("events of the latest claim are gone")
+        self._sequence = last
+        return Claimed(before + 1, ids[0][1], waiting, elements)  # type: ignore[arg-type]
 
     async def claimed_fields(self) -> ScannedIds:
         """The ID of every claimed event, oldest first. An owner has to adopt them."""
@@ -177,14 +194,22 @@ async def claimed_fields(redis: Redis, keys: Keys) -> ScannedIds:
     Raises:
         UnreachableError: no answer.
     """
-    ids, cursor, page = ScannedIds(), b"0", _FIRST_PAGE
+    ids = ScannedIds()
+    async for page, foreign in _pages(redis, keys):
+        ids.foreign += foreign
+        ids.add(page)
+    return ids
+
+
+async def _pages(redis: Redis, keys: Keys) -> AsyncIterator[tuple[list[tuple[int, int, int]], int]]:
+    """Pages of (sequence number, stamp, size) of all claimed events, some twice; and how many fields are foreign."""
+    cursor, page = b"0", _FIRST_PAGE
     while True:
         cursor, foreign, *found = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, page])
         names, sizes = found[::2], found[1::2]
-        ids.foreign += foreign
-        ids.add([(*_claim_id(name), size) for name, size in zip(names, sizes, strict=True)])
+        yield [(*_claim_id(name), size) for name, size in zip(names, sizes, strict=True)], foreign
         if cursor == b"0":
-            return ids
+            return
         average = max(1, sum(sizes) // max(1, len(sizes)))
         page = max(1, min(_FIELDS_PAGE, _SCANNED_BYTES // average))
 

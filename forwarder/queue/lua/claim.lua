@@ -6,16 +6,18 @@
 -- reply {'claimed', sequence number before, stamp, events still waiting, element, element, ...}
 --         element i has number (sequence number before + i); if it is longer than one event may be, its length
 --         stands for it, because it is not worth its transfer
+--       {'again', sequence number now, events still waiting}  the reply was lost: what was claimed has the numbers above
+--         the expected one
 --       {'lost'}  the token does not hold the lease
 --       {'rolled_back'}  Redis has lost data that it had acknowledged, or somebody has changed it: adopt again
 --
--- Safe to repeat: the expected sequence number identifies a repeated call, which returns the same events
--- again. The stamp (Redis TIME, microseconds) is part of the field's name. So if the script runs again after
+-- Safe to repeat: the expected sequence number identifies a repeated call, which claims nothing. The owner then looks for
+-- the events. There is no index by number, and to scan two million claimed events here would stop Redis for seconds.
+-- The stamp (Redis TIME, microseconds) is part of the field's name. So if the script runs again after
 -- a rollback, it can never store another event under a name that the owner is about to settle.
 -- Lua does not roll back, so the script checks first, copies, and deletes last. Works on a full Redis: the
 -- first write is a PEXPIRE. It comes before every other reply, so any of them means that the lease was extended.
 --#include count
---#include field
 
 local list, claimed, lease, sequence = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
@@ -28,27 +30,7 @@ if not before or before < expected then return {'rolled_back'} end
 
 local function transferred(element) return #element > most_of_one and #element or element end
 
-if before > expected then
-  -- The reply was lost. This is rare, and there is no index of fields by number, so scan all of them. The events that
-  -- are there bound this loop: a sequence number that somebody has written cannot.
-  local reply, found = {'claimed', expected, '', redis.call('LLEN', list)}, 0
-  local cursor = '0'
-  repeat
-    local page = redis.call('HSCAN', claimed, cursor, 'COUNT', 1000)
-    cursor = page[1]
-    for i = 1, #page[2], 2 do
-      local number, stamp = field(page[2][i])
-      if number and number > expected and number <= before then
-        if reply[3] ~= '' and reply[3] ~= stamp then return {'rolled_back'} end
-        if not reply[4 + number - expected] then found = found + 1 end
-        reply[3] = stamp
-        reply[4 + number - expected] = transferred(page[2][i + 1])
-      end
-    end
-  until cursor == '0'
-  if found < before - expected then return {'rolled_back'} end
-  return reply
-end
+if before > expected then return {'again', before, redis.call('LLEN', list)} end
 
 local time = redis.call('TIME')
 local stamp = time[1] .. string.format('%06d', time[2])

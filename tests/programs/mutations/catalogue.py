@@ -276,8 +276,8 @@ CATALOGUE = (
         3,
         "a repeated claim is executed again",
         "forwarder/queue/lua/claim.lua",
-        "if before > expected then\n",
-        "if false then\n",
+        "if before > expected then return",
+        "if false then return",
         (_CLAIMS,),
     ),
     Mutation(
@@ -427,9 +427,9 @@ CATALOGUE = (
     Mutation(
         5,
         "a repeated claim does not notice that an event is gone",
-        "forwarder/queue/lua/claim.lua",
-        "  if found < before - expected then return {'rolled_back'} end\n",
-        "",
+        "forwarder/queue/claims.py",
+        "if len(ids) != last - before or len(",
+        "if len(",
         (_CLAIMS,),
     ),
     Mutation(
