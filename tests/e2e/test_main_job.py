@@ -35,7 +35,7 @@ from tests.support.service import (
 Start = Callable[..., WorkerProcess]
 
 
-@pytest.mark.parametrize("most", [7_000, pytest.param(100_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("most", [3_000, pytest.param(100_000, marks=pytest.mark.long)])
 async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start, most: int
 ) -> None:
@@ -53,7 +53,7 @@ async def test_all_the_shops_purchases_are_accepted_exactly_once_and_in_order(
     assert await process.stopped() == 0
 
 
-@pytest.mark.parametrize("count", [5_000, pytest.param(12_000, marks=pytest.mark.long)])
+@pytest.mark.parametrize("count", [3_000, pytest.param(12_000, marks=pytest.mark.long)])
 @fault(
     "API",
     "5 % answer 503, 2 % reset after accepting, 1 % of events are bad, one SIGKILL",

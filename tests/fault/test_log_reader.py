@@ -59,12 +59,12 @@ async def test_a_reader_that_does_not_read_costs_log_lines_and_nothing_else(
     admin = f"http://127.0.0.1:{port}"
     pushed = [event(f"u{n % 200}", n) for n in range(POSTS)]
     await redis_client.rpush(queue_name, *pushed)
-    given = {"max_events_per_post": 1, "lease_ttl": 2.0, "request_timeout": 0.5, "admin_port": port}
+    given = {"max_events_per_post": 1, "lease_ttl": 3.0, "request_timeout": 1.2, "admin_port": port}
     process = worker(settings(redis_url, queue_name, api, log_level="debug", **given), stderr=pipe.writer)
     await eventually(lambda: redis_client.exists(Keys(queue_name).lease))
     owner, since = await redis_client.get(Keys(queue_name).lease), time.monotonic()
     await settled(redis_client, queue_name)
-    await eventually(lambda: time.monotonic() > since + 2.5, what="the lease would have expired")
+    await eventually(lambda: time.monotonic() > since + 3.5, what="the lease would have expired")
     assert await redis_client.get(Keys(queue_name).lease) == owner
     written = b""
     with pipe.read_on() as reader:

@@ -203,7 +203,7 @@ async def test_a_redis_that_cannot_save_is_waited_for(
         await now.ends_well()
 
 
-@pytest.mark.parametrize("kind", ["ALL", "WRITE"])
+@pytest.mark.parametrize("kind", ["ALL", pytest.param("WRITE", marks=pytest.mark.long)])
 @fault("Redis", "`CLIENT PAUSE`", "POSTs stop, then continue", keeps=(1, 2, 3))
 async def test_a_paused_redis_is_waited_for(
     own_redis: Callable[..., EmbeddedRedis], api: Simulator, worker: Start, queue_name: str, kind: str

@@ -116,7 +116,7 @@ async def test_a_worker_that_wakes_without_its_lease_sends_nothing(
     os.kill(process.process.pid, signal.SIGSTOP)
     try:
         lease = Keys(queue_name).lease
-        await eventually(lambda: redis_client.set(lease, "somebody", nx=True), what="the lease ends")
+        await eventually(lambda: redis_client.set(lease, "somebody", nx=True, px=600_000), what="the lease ends")
         before = api.ledger.arrived
     finally:
         os.kill(process.process.pid, signal.SIGCONT)

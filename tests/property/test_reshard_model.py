@@ -35,7 +35,7 @@ COURSE = st.lists(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(course=COURSE, page=st.integers(1, 20), side=st.sampled_from(["left", "right"]), seed=st.integers(0, 999))
 def test_any_course_keeps_every_event_once_and_in_order(
     redis_server: EmbeddedRedis, course: list[Step], page: int, side: Side, seed: int

@@ -135,7 +135,7 @@ async def _live(schedule: Schedule) -> None:
     assert len(world.list.accepted) + len(bad) == world.list.pushed
 
 
-@settings(max_examples=100)
+@settings(max_examples=60)
 @given(schedule=_SCHEDULES)
 def test_whatever_happens_every_promise_is_kept(schedule: Schedule) -> None:
     virtually(_live(schedule), seed=schedule.seed)

@@ -65,6 +65,7 @@ def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> Non
     assert (pytester.path / PAGE).read_text() == DOCUMENT.format(table=TABLE)
 
 
+@pytest.mark.long
 def test_the_table_is_the_same_when_the_tests_run_in_several_processes(pytester: pytest.Pytester) -> None:
     given(pytester, table="")
     assert run(pytester, *SEVERAL, f"--fault-table={PAGE}").ret == 0

@@ -67,6 +67,9 @@ IMPORTS = {
     "demo --help": {*_SERVICE, "forwarder.demo", "forwarder.simulator", "rich.progress"},
 }
 
+#: One for each set of imports. Each takes an interpreter.
+QUICK = {"--help", "run --help", "push --help", "status --help", "check --help", "dead list --help", "simulate --help"}
+
 
 def imported(arguments: str) -> set[str]:
     """What of `HEAVY` a command imports."""
@@ -80,7 +83,9 @@ def imported(arguments: str) -> set[str]:
     return {line.rpartition("|")[2].strip() for line in ran.stderr.splitlines()} & HEAVY
 
 
-@pytest.mark.parametrize("arguments", IMPORTS)
+@pytest.mark.parametrize(
+    "arguments", [pytest.param(each, marks=() if each in QUICK else pytest.mark.long) for each in IMPORTS]
+)
 def test_a_command_imports_what_it_uses_and_nothing_else(arguments: str) -> None:
     assert imported(arguments) == IMPORTS[arguments]
 

@@ -106,7 +106,7 @@ async def test_after_a_minute_of_nothing_but_pushback_the_rate_is_back_within_se
     assert sum(hidden.refused[second] for second in range(12, 70)) < 300, "probed gently"
 
 
-@pytest.mark.parametrize(("ceiling", "least"), [(120, 100), (0, 250)])
+@pytest.mark.parametrize(("ceiling", "least"), [(120, 100), pytest.param(0, 250, marks=pytest.mark.long)])
 async def test_refusals_by_chance_hardly_lower_the_rate(ceiling: float, least: float) -> None:
     chance = random.Random(seed := random.randrange(2**32))
     print(f"seed {seed}")

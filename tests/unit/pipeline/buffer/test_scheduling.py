@@ -25,6 +25,7 @@ def test_the_shops_purchases_cost_few_posts(buffer: int, most: float) -> None:
     assert 1.0 <= ratio(shop(69_659).users, buffer=buffer) <= most
 
 
+@pytest.mark.long
 def test_first_come_first_served_costs_many_more() -> None:
     """The simulation can tell a good order from a bad one."""
     users = zipf(300_000).users
