@@ -70,7 +70,7 @@ async def test_four_workers_with_one_busy_list_use_the_whole_rate(world: World, 
 async def test_a_worker_of_a_large_fleet_reports_less_often_and_still_notices_a_halt(world: World) -> None:
     """300 others, of which only the rows exist."""
     others = {f"w{n}" for n in range(300)}
-    row = packed([1, 9_000_000_000_000_000, 1, 0, 0, 0, 0, "{}"])
+    row = packed([1, int((time.time() + 60) * 1e6), 1, 0, 0, 0, 0, "{}"])
     await world.redis.hset(QueueKeys(world.queue).workers, mapping=dict.fromkeys(others, row))
     async with world.service(lease_ttl=30.0) as service:
 
