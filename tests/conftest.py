@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis, ServerVersion, find_server, installed_servers, version_of
+from forwarder.logs import redaction
 from forwarder.simulator import Simulator
 from tests.support.service import KEY, WorkerProcess, environment
 from tests.support.virtual.loop import VirtualLoop
@@ -56,6 +57,14 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
         f"redis servers: {', '.join(f'{name} ({path})' for name, path in SERVERS.items()) or 'none'}",
         f"again with: --hypothesis-seed={config.getoption('hypothesis_seed')}",
     ]
+
+
+@pytest.fixture(autouse=True)
+def _secrets_of_its_own() -> Iterator[None]:
+    """A password of one test may be a usual word in another one, which would read `***` instead."""
+    before = set(redaction._secrets)
+    yield
+    redaction._secrets.intersection_update(before)
 
 
 @pytest.fixture(scope="session")
