@@ -90,10 +90,10 @@ class Service:
             stack.callback(logs.write_repeated, at_once=True)
             counting = _count_log_lines(process.metrics)
             await stack.enter_async_context(_beside(counting, "the counter of log lines", condition))
+            if self._signals:  # whoever reads that it listens may stop it at once
+                self._handle_signals(stack)
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)
-            if self._signals:
-                self._handle_signals(stack)
             # Up, whether or not Redis and the API are: a start that waited for them would be given up and repeated.
             await stack.enter_async_context(self._systemd.notified(lambda: condition.readiness.line))
             await worker.run()

@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.config import Settings
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue.queue import Queue
 from forwarder.queue.wire import scripts
 from forwarder.simulator import Answer, Faults, Simulator
 from tests.support.faults import fault
@@ -203,6 +204,7 @@ async def test_a_kill_while_the_halt_is_written_keeps_everything(
         victim.kill()
         next_one = worker(now.direct)
         await eventually(says(next_one, "halted"))
+        await eventually(Queue(redis_client, queue_name, 1).halt, what="the halt is written, too")
         now.proxy.go_on()
         counts = await census(redis_client, queue_name)
         assert (counts.accepted, counts.dead_lettered) == (0, 0)
