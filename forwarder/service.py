@@ -90,7 +90,7 @@ class Service:
             stack.callback(logs.write_repeated, at_once=True)
             counting = _count_log_lines(process.metrics)
             await stack.enter_async_context(_beside(counting, "the counter of log lines", condition))
-            if self._signals:  # whoever reads that it listens may stop it at once
+            if self._signals:  # first, as a reader of the next line may stop the service at once
                 self._handle_signals(stack)
             log.info("listening", admin=f"http://{settings.admin_host}:{admin.port}", queue=settings.queue)
             self._started(admin.port)

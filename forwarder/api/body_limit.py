@@ -17,7 +17,7 @@ from forwarder.api.evidence import ENOUGH_USERS, mark
 _PATIENCE = 3600.0
 #: The search ends when the accepted and the refused size differ by less than this part: 5 % more POSTs than possible.
 _NEAR = 0.05
-#: At most this many users' sizes are remembered, the latest ones. Once the limit is known, hardly any is added.
+#: The sizes of at most this many users are remembered, the latest ones. Few are added once the limit is known.
 _MOST_USERS = 100
 #: A size doubles at most this often, so that it stays a small number.
 _DOUBLINGS = 30

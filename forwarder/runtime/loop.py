@@ -52,7 +52,7 @@ class _Loop(asyncio.SelectorEventLoop):
         question = host, port, family, type, proto, flags
         if question not in self._lookups:
             self._ask(question)
-        # Whoever stops waiting leaves the look-up to the others.
+        # A caller that stops waiting leaves the look-up to the others.
         answer = await asyncio.shield(self._lookups[question])
         if isinstance(answer, OSError):
             raise answer

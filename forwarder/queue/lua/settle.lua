@@ -4,7 +4,7 @@
 -- ARGV  token, milliseconds by which the lease is extended, number of this settlement,
 --       accepted events, msgpack: {{stamp, {number, number, ...}}, ...}
 --       dead letters, msgpack: {{field, reason, status, detail, user, attempts}, ...}
---       how many of the dead letters an operator has allowed: the allowance is less by so many afterwards
+--       how many of the dead letters an operator has allowed; this number is taken off the allowance
 -- reply {'settled'}
 --       {'lost'}  the token does not hold the lease
 --       {'rolled_back'}  this is not the next settlement, an event is not claimed, or a count is not a number:

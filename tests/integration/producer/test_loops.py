@@ -121,7 +121,7 @@ def _given_up(producer: Producer) -> None:
     """A loop that is closed while a push is in flight."""
     loop = asyncio.new_event_loop()
     push = loop.create_task(producer.push("u", "lost"))
-    loop.run_until_complete(asyncio.sleep(0.05))
+    loop.run_until_complete(asyncio.sleep(0.05))  # the push is on its way; in the dark nothing tells that it was sent
     loop.call_soon(loop.stop)
     with pytest.raises(RuntimeError, match="stopped before"):
         loop.run_until_complete(push)
@@ -133,7 +133,7 @@ def _ended(producer: Producer) -> None:
 
     async def main() -> asyncio.Task[None]:
         push = asyncio.create_task(producer.push("u", "lost"))
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # as above
         return push
 
     assert asyncio.run(main()).cancelled()
@@ -168,7 +168,7 @@ async def test_closing_while_pushes_are_in_flight_says_of_each_what_is_known(
         proxy.black_hole = True
         pushes = [asyncio.create_task(producer.push("u", "lost")) for _ in range(4)]
         await eventually(lambda: connections(redis) >= 1)
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # the pushes are on their way; in the dark nothing tells that they were sent
         await producer.__aexit__(None, None, None)
         endings = await asyncio.gather(*pushes, return_exceptions=True)
         proxy.black_hole = False
