@@ -2,13 +2,12 @@
 
 import io
 import os
-import select
 import sys
 from collections.abc import Callable
 from typing import TextIO, cast
 
 from forwarder.errors import OutputError, ReaderGoneError
-from forwarder.logs.writer import Writer
+from forwarder.logs.writer import Writer, write_some
 
 #: Seconds that the last lines of the log may take. A reader that is alive needs milliseconds.
 _LAST_LINES = 2.0
@@ -74,13 +73,10 @@ class _Descriptor(io.FileIO):
 
     def write(self, data: "bytes | memoryview") -> int:  # type: ignore[override]
         try:
-            # None: somebody who shares the descriptor has made it non-blocking, and nothing fits in now.
-            while (written := super().write(data)) is None:
-                select.select((), (self,), ())
+            return write_some(self.fileno(), data)
         except OSError as error:
             self._failed(error)
             return len(data)
-        return written
 
 
 def _failed(error: OSError) -> None:

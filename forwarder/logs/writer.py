@@ -94,13 +94,19 @@ class Writer(io.TextIOBase):
         rest = b"\n" + data if self._torn else data
         with suppress(OSError):
             while rest:
-                rest = rest[self._write_some(rest) :]
+                rest = rest[write_some(self._descriptor, rest) :]
                 self._torn = bool(rest)
         return not rest
 
-    def _write_some(self, data: bytes) -> int:
-        while True:
-            try:
-                return os.write(self._descriptor, data)
-            except BlockingIOError:  # somebody who shares the descriptor has made it non-blocking
-                select.select((), (self._descriptor,), ())
+
+def write_some(descriptor: int, data: bytes | memoryview) -> int:
+    """Writes the beginning of `data`, and waits until that is possible. Returns how many bytes were written.
+
+    Raises:
+        OSError: the descriptor takes nothing more.
+    """
+    while True:
+        try:
+            return os.write(descriptor, data)
+        except BlockingIOError:  # another process that shares the descriptor has made it non-blocking
+            select.select((), (descriptor,), ())

@@ -1,13 +1,11 @@
 """Which API address has answered 202: a queue remembers the latest one for a week, by its fingerprint."""
 
-from typing import Any
-
 from redis.asyncio import Redis
-from redis.exceptions import ResponseError
 
+from forwarder.errors import WrongTypeError
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import translated
+from forwarder.queue.wire.connection import text
 
 #: Seconds that an address is remembered: longer than a quiet weekend, and than a worker that is down over one.
 KEPT = 7 * 24 * 3600
@@ -18,13 +16,10 @@ async def read(redis: Redis, keys: QueueKeys) -> str:
 
     A key of another type is not ours, and says nothing. The next note replaces it.
     """
-    with translated():
-        try:
-            found: Any = await redis.get(keys.address)
-        except ResponseError as error:
-            if "WRONGTYPE" not in str(error):
-                raise
-            found = None
+    try:
+        found = await text(redis, keys.address)
+    except WrongTypeError:
+        return ""
     return found.decode(errors="replace") if found else ""
 
 

@@ -92,10 +92,7 @@ def dead_replay(
                 bird = await _canary(letters, selection, canary, canary_timeout or _CANARY_TIMEOUT, progress)
                 replay = Replay(letters, terms, canary=bird, kept=name_kept)
                 await _run(replay, selection, progress)
-        if as_json:
-            print_json(replay.report, selection, dry_run=dry_run)
-        else:
-            print_report(replay, selection, edited=terms.edit is not None, dry_run=dry_run)
+        _print(replay, selection, terms, as_json=as_json)
         return _exit_code(replay.report, selection)
 
     raise typer.Exit(loop.run(work()))
@@ -131,6 +128,13 @@ async def _run(replay: Replay, selection: Selection, progress: Bar) -> None:
     except (ForwarderError, asyncio.CancelledError):
         print_unfinished(replay.report, selection)
         raise
+
+
+def _print(replay: Replay, selection: Selection, terms: Terms, *, as_json: bool) -> None:
+    if as_json:
+        print_json(replay.report, selection, dry_run=terms.dry_run)
+    else:
+        print_report(replay, selection, edited=terms.edit is not None, dry_run=terms.dry_run)
 
 
 def _exit_code(report: Report, selection: Selection) -> int:

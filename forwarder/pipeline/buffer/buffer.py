@@ -22,7 +22,7 @@ from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.group import Group, GroupState
-from forwarder.pipeline.buffer.space import Limits, Room, Space, bodies, mention, size_of
+from forwarder.pipeline.buffer.space import Limits, Room, Space, mention, size_of
 from forwarder.pipeline.buffer.turns import Turns
 from forwarder.queue.claim_ids import ClaimId, ClaimIds
 
@@ -123,8 +123,7 @@ class Buffer:
 
     def _hold(self, group: Group, events: Sequence[Event]) -> None:
         group.events.extend(events)
-        group.bytes += bodies(events)
-        self.space.hold(events)
+        group.bytes += self.space.hold(events)
 
     def _spill(self, group: Group, events: Sequence[Event], *, older: bool = False) -> None:
         if group.spilled is None:
@@ -172,8 +171,7 @@ class Buffer:
             return False
         newest = [group.events.pop() for _ in range(min(_SPILLED_AT_ONCE, len(group.events)))][::-1]
         self._spill(group, newest, older=True)
-        self.free(newest)
-        group.bytes -= bodies(newest)
+        group.bytes -= self.space.free(newest)
         return self._large(group)
 
     def _release(self, batch: Batch) -> None:

@@ -4,7 +4,7 @@ Events that are claimed, adopted, or read back for a user who has spilled events
 for the batches that were released and are POSTed again. `pipeline/admission.py` says why that is enough.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -70,15 +70,19 @@ class Space:
         self._worth = Room(max(1, limits.events // _WORTH), max(1, limits.bytes // _WORTH))
         self._reserve = Room(limits.events // _RESERVE, limits.bytes // _RESERVE)
 
-    def hold(self, events: Sequence[Event]) -> None:
-        """These events, all of one user, are in memory now."""
+    def hold(self, events: Sequence[Event]) -> int:
+        """These events, all of one user, are in memory now. Returns the bytes of their bodies."""
+        size = _bodies(events)
         self.events += len(events)
-        self.bytes += size_of(events)
+        self.bytes += size + _mentions(events)
+        return size
 
-    def free(self, events: Sequence[Event]) -> None:
-        """These events, all of one user, are decided, or only their IDs stay."""
+    def free(self, events: Sequence[Event]) -> int:
+        """These events, all of one user, are decided, or only their IDs stay. Returns the bytes of their bodies."""
+        size = _bodies(events)
         self.events -= len(events)
-        self.bytes -= size_of(events)
+        self.bytes -= size + _mentions(events)
+        return size
 
     @property
     def room(self) -> Room:
@@ -130,12 +134,15 @@ class Space:
 
 def size_of(events: Sequence[Event]) -> int:
     """Bytes that these events, all of one user, take up in memory: their bodies, and a copy of the user for each."""
-    return bodies(events) + len(events) * mention(events[0].user) if events else 0
+    return _bodies(events) + _mentions(events)
 
 
-def bodies(events: Iterable[Event]) -> int:
-    """Bytes of the bodies of these events."""
+def _bodies(events: Sequence[Event]) -> int:
     return sum([len(event.body) for event in events])
+
+
+def _mentions(events: Sequence[Event]) -> int:
+    return len(events) * mention(events[0].user) if events else 0
 
 
 def mention(user: str) -> int:
