@@ -13,6 +13,7 @@ _HALTS = "tests/integration/worker/test_halts.py"
 _POST = "tests/integration/api/test_post.py"
 _RESOURCES = "tests/fault/test_resources.py"
 _PUSH = "tests/e2e/test_push_interrupted.py"
+_ONCE = "tests/integration/queue/test_push_once.py"
 _REPLIES = "tests/fault/test_producer_replies.py"
 _REPLAY = "tests/integration/dead_letters/test_replay.py"
 _CANARY = "tests/integration/dead_letters/test_canary.py"
@@ -793,6 +794,30 @@ CATALOGUE = (
         "            if self._failures:\n                return\n            yield",
         "            yield",
         ("tests/unit/producer/test_push.py",),
+    ),
+    Mutation(
+        1,
+        "the script of a push finds out after the push that it may not count it",
+        "forwarder/queue/lua/push_once.lua",
+        "  redis.call('INCRBY', KEYS[2], 0)\n",
+        "",
+        (_ONCE,),
+    ),
+    Mutation(
+        1,
+        "a part of a push goes on when Redis is full",
+        "forwarder/queue/lua/push_once.lua",
+        "  redis.call('SETNX', KEYS[2], nothing)\n  redis.call('GETEX', KEYS[2], 'PX', ARGV[5])\n",
+        "  redis.call('GETEX', KEYS[2], 'PX', ARGV[5])\n  redis.call('SETNX', KEYS[2], nothing)\n",
+        (_ONCE,),
+    ),
+    Mutation(
+        1,
+        "a replica says that a push is done",
+        "forwarder/queue/lua/push_once.lua",
+        "  redis.call('GETEX', KEYS[2])\n",
+        "",
+        (_ONCE,),
     ),
     Mutation(
         1,
