@@ -6,7 +6,6 @@ The share is of POSTs that arrived. The worst second is of POSTs that started: o
 
 import argparse
 import asyncio
-import sys
 import tempfile
 import time
 from bisect import bisect_left
@@ -16,13 +15,12 @@ from dataclasses import dataclass
 from itertools import count, islice
 from pathlib import Path
 
-from forwarder.queue.keys import Keys
 from forwarder.queue.sharding import shard_of
 from tests.programs.bench.findings import Finding, print_findings
 from tests.programs.bench.fleet import await_fair
 from tests.programs.bench.machine import busy_loops
 from tests.programs.bench.measure import prepare, started
-from tests.programs.bench.peers.forwarder_peer import ForwarderPeer
+from tests.programs.bench.peers.noted import Noted, starts
 from tests.programs.bench.peers.peer import Run
 from tests.programs.bench.sink import Sink
 from tests.programs.bench.store import one_redis
@@ -49,24 +47,6 @@ CASES = (
     Case("one worker beside two busy loops", workers=1, busy=2, least=99.0),
     Case("four workers, one list busy", workers=4, busy=0, least=95.0),
 )
-
-
-class _Worker(ForwarderPeer):
-    """One of a fleet with a list each, of which the first has all events."""
-
-    def __init__(self, fleet: int) -> None:
-        self._fleet = fleet
-        self.queue = Keys("events", 0, of=fleet).list
-
-    def command(self, run: Run) -> Sequence[str | Path]:
-        return [sys.executable, "-m", "tests.programs.bench.peers.noted_worker", "run"]
-
-    def environment(self, run: Run) -> dict[str, str]:
-        return {**super().environment(run), "FORWARDER_SHARDS": str(self._fleet), "BENCH_STARTS": str(_starts(run))}
-
-
-def _starts(run: Run) -> Path:
-    return run.folder / "starts"
 
 
 @dataclass(frozen=True)
@@ -96,7 +76,7 @@ def worst_second(times: Sequence[float]) -> int:
 
 def _sent(case: Case, seconds: float, folder: Path) -> Sent:
     folder.mkdir()
-    peer, work = _Worker(case.workers), backlog(round(LIMIT * (_BEFORE + seconds + 2)), case.workers)
+    peer, work = Noted(case.workers), backlog(round(LIMIT * (_BEFORE + seconds + 2)), case.workers)
     with one_redis() as store, Sink(folder, hasty=True) as sink, ExitStack() as stack:
         runs = [Run(work, LIMIT, store.url, sink.url, folder / f"{number}") for number in range(case.workers)]
         for run in runs:
@@ -108,7 +88,7 @@ def _sent(case: Case, seconds: float, folder: Path) -> Sent:
         peer.release(runs[0], fleet[0])
         time.sleep(_BEFORE + seconds + 0.5)
         sink.look()
-    started_at = [float(line) for run in runs for line in _starts(run).read_text().splitlines()]
+    started_at = [float(line) for run in runs for line in starts(run).read_text().splitlines()]
     return Sent(sorted(started_at), sorted(sink.times))
 
 

@@ -38,8 +38,9 @@ def test_posts_at_an_even_pace_use_the_whole_rate_and_a_pause_shows() -> None:
 
 
 def test_the_worst_second_may_begin_at_any_post() -> None:
-    assert worst_second(STEADY) == LIMIT
-    assert worst_second(sorted([*STEADY, 4.51, 4.52])) == LIMIT + 2
+    steady = [number / 128 for number in range(1_000)]  # binary fractions, so that a second is exactly 128 of them
+    assert worst_second(steady) == 128
+    assert worst_second(sorted([*steady, 4.51, 4.52])) == 130
     assert worst_second([]) == 0
 
 

@@ -10,9 +10,9 @@ from forwarder.cli import main
 def _note(file: Path) -> None:
     started, stream = Window.started, file.open("a", buffering=1)
 
-    def noted(window: Window, now: float, rate: float) -> None:
+    def noted(self: Window, now: float, rate: float) -> None:
         stream.write(f"{now:.6f}\n")
-        started(window, now, rate)
+        started(self, now, rate)
 
     Window.started = noted  # type: ignore[method-assign]
 
