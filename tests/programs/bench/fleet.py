@@ -84,7 +84,7 @@ def measure_fleet(store: Store, case: Case, work: Work, folder: Path) -> FleetRu
         ]
         with ThreadPoolExecutor() as pool:
             fleet = list(pool.map(lambda run: stack.enter_context(started(_Sharded(), run)), runs))
-        asyncio.run(_await_fair(store, case.workers))
+        asyncio.run(await_fair(store.url, case.workers))
         before, begun = _used(store, fleet), time.time()
         asyncio.run(_release(store))
         await_end(sink, work, fleet[0], _LONGEST)
@@ -149,14 +149,15 @@ async def _release(store: Store) -> None:
                 await redis.rename(_held(keys), keys.list)
 
 
-async def _await_fair(store: Store, workers: int) -> None:
-    async with connect(store.url) as redis:
-        lists = Queue(redis, _QUEUE, SHARDS)
+async def await_fair(url: str, workers: int, *, lists: int = SHARDS) -> None:
+    """Until each of them owns equally many lists, or one more. Raises AssertionError after 30 seconds."""
+    async with connect(url) as redis:
+        queue = Queue(redis, _QUEUE, lists)
 
         async def fair() -> bool:
-            return shared_fairly(await owners(lists), workers)
+            return shared_fairly(await owners(queue), workers)
 
-        await eventually(fair, within=30, what=f"{workers} workers share {SHARDS} lists")
+        await eventually(fair, within=30, what=f"{workers} workers share {lists} lists")
 
 
 async def _await_settled(store: Store, sink: Sink, work: Work) -> None:

@@ -64,6 +64,8 @@ class Sink:
         #: Bytes of all bodies less what each POST adds to its events: compare Work.payload.
         self.payload = 0
         self.last = 0.0
+        #: When each POST had arrived, in seconds since 1970.
+        self.times: list[float] = []
 
     @property
     def url(self) -> str:
@@ -101,4 +103,5 @@ class Sink:
             if length != b"-":
                 self.posts += 1
                 self.payload += int(length) - POST_OVERHEAD
-                self.last = max(self.last, float(at))
+                self.times.append(float(at))
+                self.last = max(self.last, self.times[-1])

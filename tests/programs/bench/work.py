@@ -58,7 +58,8 @@ class Work:
         return self if count >= len(self.events) else Work(self.name, self.title, self.events[:count], self.most)
 
 
-def _numbered(users: Iterable[str]) -> list[tuple[str, bytes]]:
+def numbered(users: Iterable[str]) -> list[tuple[str, bytes]]:
+    """An event for each of these users, in this order; no two are equal."""
     form = b'{"name":"purchase","date":"2016-09-11T18:04:23Z","vars":{"cds":2,"dollars":29.33},"n":%d}'
     return [(user, form % number) for number, user in enumerate(users)]
 
@@ -67,7 +68,7 @@ def zipf(events: int, users: int = 10_000) -> Work:
     """Work (a): few users have much, many have little."""
     weights = [1 / (rank + 1) for rank in range(users)]
     drawn = random.Random(_SEED).choices(range(users), weights, k=events)
-    return Work("zipf", f"(a) {events:,} events of {users:,} users, Zipf", _numbered(f"u{n}" for n in drawn))
+    return Work("zipf", f"(a) {events:,} events of {users:,} users, Zipf", numbered(f"u{n}" for n in drawn))
 
 
 def uniform(events: int, users: int = 10_000) -> Work:
@@ -76,7 +77,7 @@ def uniform(events: int, users: int = 10_000) -> Work:
     return Work(
         "uniform",
         f"{events:,} events of {users:,} users",
-        _numbered(f"u{dice.randrange(users)}" for _ in range(events)),
+        numbered(f"u{dice.randrange(users)}" for _ in range(events)),
     )
 
 
@@ -84,7 +85,7 @@ def hot(events: int, users: int = 10_000) -> Work:
     """One user has every other event."""
     dice = random.Random(_SEED)
     drawn = ("hot" if n % 2 else f"u{dice.randrange(users)}" for n in range(events))
-    return Work("hot", f"{events:,} events, every other one of the same user", _numbered(drawn))
+    return Work("hot", f"{events:,} events, every other one of the same user", numbered(drawn))
 
 
 def _without(zeros: re.Match[bytes]) -> bytes:
@@ -103,7 +104,7 @@ def shop(events: int) -> Work:
 
 def strangers(events: int) -> Work:
     """Work (c): every event another user."""
-    return Work("strangers", f"(c) {events:,} events, each another user", _numbered(f"u{n}" for n in range(events)))
+    return Work("strangers", f"(c) {events:,} events, each another user", numbered(f"u{n}" for n in range(events)))
 
 
 def deep(events: int) -> Work:
@@ -113,5 +114,5 @@ def deep(events: int) -> Work:
 
 def rows(events: int, most: int) -> Work:
     """For CPU per event: users one after the other, each with just one full POST."""
-    found = _numbered(f"u{n // most}" for n in range(events))
+    found = numbered(f"u{n // most}" for n in range(events))
     return Work(f"rows-{most}", f"{most} events in every POST", found, most)
