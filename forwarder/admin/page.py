@@ -44,7 +44,7 @@ class StatusPage:
 
     async def show(self) -> dict[str, object]:
         """All that the page shows, ready for JSON, without user data. If Redis hangs, it takes about a second."""
-        seen = await self._monitor.watch.refresh(with_letters=True)
+        seen = await self._monitor.watch.refresh(in_full=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
         readiness = self._condition.readiness

@@ -95,7 +95,7 @@ class Pages:
         return web.Response(body=self._shown, content_type="application/json")
 
     async def _letters(self, _: web.Request) -> web.Response:
-        seen = await self._watch.refresh(with_letters=True)
+        seen = await self._watch.refresh(in_full=True)
         return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
 
     async def _resume(self, request: web.Request) -> web.Response:

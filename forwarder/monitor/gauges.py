@@ -23,15 +23,15 @@ class Gauges:
         self._ages = [WaitingAge() for _ in range(lists)]
         self._memories: dict[str, tuple[float, Memory]] = {}
 
-    def counted(self, censuses: Sequence[Census]) -> None:
-        """To be called with new counts of every list."""
-        metrics, now = self._metrics, self._clock()
+    def counted(self, censuses: Sequence[Census], at: float) -> None:
+        """To be called with the counts of every list, and when they were made. The same ones may come again."""
+        metrics = self._metrics
         metrics.queue_waiting_events.set(sum(each.waiting for each in censuses))
         metrics.claimed_events.set(sum(each.claimed for each in censuses))
         metrics.dead_letters.set(sum(each.letters for each in censuses))
         metrics.imbalance.set(sum(each.imbalance for each in censuses))
         pairs = zip(self._ages, censuses, strict=True)
-        ages = [each.observe(census.sequence, census.waiting, now) for each, census in pairs]
+        ages = [each.observe(census.sequence, census.waiting, at) for each, census in pairs]
         metrics.oldest_waiting_age.set(max(ages))
 
     def measured(self, memory: Memory) -> None:

@@ -23,6 +23,8 @@ class Sample:
     at: float
     waiting: int | None = None
     accepted: int | None = None
+    #: When these two were counted, by this process or another one; None if that was at this moment.
+    counted: float | None = None
     oldest: float | None = None
     posts: float = 0.0
     posted_events: float = 0.0
@@ -54,13 +56,18 @@ def pace(before: Sample, after: Sample) -> Pace:
         found = grown(old, new)
         return None if found is None else found / seconds
 
-    batches = grown(before.batches, after.batches)
+    batches, accepted = grown(before.batches, after.batches), grown(before.accepted, after.accepted)
+    between = _counted(after) - _counted(before)
     return Pace(
-        accepted=rate(before.accepted, after.accepted),
+        accepted=accepted / between if accepted is not None and between > 0 else None,
         posts=rate(before.posts, after.posts),
         events_per_post=(after.posted_events - before.posted_events) / batches if batches else None,
         retries=rate(before.retries, after.retries),
     )
+
+
+def _counted(sample: Sample) -> float:
+    return sample.at if sample.counted is None else sample.counted
 
 
 class History:

@@ -9,7 +9,7 @@ from forwarder.metrics import Metrics
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD, History, Sample
 from forwarder.monitor.summary import Summary, Values, total
-from forwarder.monitor.watch import Seen, Watch
+from forwarder.monitor.watch import SAMPLED, Seen, Watch
 from forwarder.queue.census import Census
 from forwarder.queue.queue import Queue
 
@@ -38,7 +38,7 @@ class Monitor:
         """
         summary = Summary(self.clock(), self._metrics.values())
         while True:
-            seen, values = await self.watch.refresh(), self._metrics.values()
+            seen, values = await self.watch.refresh(max_age=SAMPLED), self._metrics.values()
             self.history.add(self.sample(seen, values))
             if line := summary.line(self.clock(), values):
                 log.info("summary", state=self._state(), **line)
@@ -56,6 +56,7 @@ class Monitor:
             at=now,
             waiting=None if census is None else census.waiting,
             accepted=None if census is None else census.accepted,
+            counted=None if seen is None else seen.counted,
             oldest=_oldest(census, values),
             posts=total(values, "posts_total"),
             posted_events=values["post_events_sum"][""],

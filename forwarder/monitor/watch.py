@@ -5,7 +5,7 @@ import itertools
 import operator
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import reduce
 
 import structlog
@@ -21,6 +21,11 @@ from forwarder.queue.queue import Queue
 
 #: Seconds before Redis is read again.
 _FRESH = 1.0
+#: Seconds that counts may be old in a sample. Less than a period, so that each sample has other counts than the last.
+SAMPLED = PERIOD - 0.5
+#: Lists that are counted per second at most, by all processes together. Up to 200 lists are counted every second if
+#: somebody looks. With 1,000 lists counts are up to 4.5 s old.
+_COUNTED = 200
 #: Seconds that a caller waits for Redis. After that it gets what was read last.
 _PATIENCE = 1.0
 #: Seconds before the dead letters are read again, which costs more than counting.
@@ -39,8 +44,13 @@ class Seen:
     #: Of each list, by shard.
     censuses: tuple[Census, ...]
     halt: HaltRecord | None
-    #: The workers' names by their ids.
-    workers: Mapping[str, str]
+    #: When the lists were counted, by this process or another one.
+    counted: float
+    #: Seconds that the counts were allowed to be old.
+    max_age: float
+    #: The workers' names by their ids, and when they were read. They are read only to be shown, as each has a row.
+    workers: Mapping[str, str] = field(default_factory=dict)
+    workers_at: float = float("-inf")
     letters: Latest = _NOTHING
     #: When the letters were read last.
     letters_at: float = float("-inf")
@@ -62,6 +72,8 @@ class Watch:
         self._queue = queue
         self._gauges = gauges
         self._clock = clock
+        self._fresh_counts = min(SAMPLED, max(_FRESH, len(queue.lists) / _COUNTED))
+        self._changed = False
         self._refreshing: asyncio.Task[None] | None = None
         self._memory_asked = float("-inf")
         #: In a cluster every list may be on another server, so each gets its turn.
@@ -71,24 +83,27 @@ class Watch:
         #: Why Redis did not answer the latest read; None if it did.
         self.problem: str | None = None
 
-    async def refresh(self, *, with_letters: bool = False, patience: float = _PATIENCE) -> Seen | None:
+    async def refresh(
+        self, *, in_full: bool = False, max_age: float | None = None, patience: float = _PATIENCE
+    ) -> Seen | None:
         """What is known now: at most a second old if Redis answers, otherwise what it said last.
 
         Args:
-            with_letters: whether to read the latest dead letters too.
+            in_full: whether to read the workers and the latest dead letters too, which costs more than counting.
+            max_age: seconds that the counts of the lists may be old; by default one, or more if there are many lists.
             patience: seconds to wait for Redis.
         """
-        if self._refreshing is None and not self._fresh(with_letters=with_letters):
-            self._refreshing = asyncio.create_task(self._ask(with_letters=with_letters))
+        max_age = self._fresh_counts if max_age is None else max_age
+        if self._refreshing is None and not self._fresh(max_age, in_full=in_full):
+            self._refreshing = asyncio.create_task(self._ask(max_age, in_full=in_full))
             self._refreshing.add_done_callback(self._refreshed)
         if self._refreshing is not None:
             await asyncio.wait({self._refreshing}, timeout=patience)
         return self.seen
 
     def forget(self) -> None:
-        """Makes the next :meth:`refresh` read Redis again, because an action has changed something."""
-        if self.seen is not None:
-            self.seen = replace(self.seen, at=float("-inf"), letters_at=float("-inf"))
+        """Makes the next :meth:`refresh` count the lists again, because an action has changed something."""
+        self._changed = True
 
     async def close(self) -> None:
         """Cancels a read that is under way."""
@@ -102,30 +117,45 @@ class Watch:
             self.problem = "a reply of Redis could not be understood; see the log"
             log.error("the monitor could not understand a reply of Redis", exc_info=task.exception())
 
-    def _fresh(self, *, with_letters: bool) -> bool:
-        seen = self.seen
-        if seen is None or self._clock() - seen.at >= _FRESH:
+    def _fresh(self, max_age: float, *, in_full: bool) -> bool:
+        seen, now = self.seen, self._clock()
+        if seen is None or self._changed or now - seen.at >= _FRESH or seen.max_age > max_age:
             return False
-        return not with_letters or not self._letters_due(seen)
+        return not in_full or (now - seen.workers_at < _FRESH and not self._letters_due(seen))
 
     def _letters_due(self, seen: Seen) -> bool:
         return seen.letters_counted != _counts(seen.census) and self._clock() - seen.letters_at >= _LETTERS
 
-    async def _ask(self, *, with_letters: bool) -> None:
+    async def _ask(self, max_age: float, *, in_full: bool) -> None:
+        changed, self._changed = self._changed, False
+        # Letters that are shown for the first time must not be more than were counted.
+        anew = changed or (in_full and (self.seen is None or not self.seen.letters_counted))
         try:
-            censuses = tuple(await self._queue.censuses())
-            halt = await self._queue.halt()
-            workers = await self._queue.workers()
+            seen = await self._read(0.0 if anew else max_age)
+            if in_full:
+                seen = replace(seen, workers=await self._queue.workers(), workers_at=self._clock())
         except ForwarderError as error:
+            self._changed |= changed
             self.problem = str(error)
             return
         self.problem = None
-        self._gauges.counted(censuses)
+        self._gauges.counted(seen.censuses, seen.counted)
         await self._ask_memory()
-        now = self._clock()
-        before = self.seen or Seen(now, censuses, halt, workers)
-        seen = replace(before, at=now, censuses=censuses, halt=halt, workers=workers)
-        self.seen = await self._read_letters(seen) if with_letters and self._letters_due(seen) else seen
+        if changed:
+            seen = replace(seen, letters_at=float("-inf"))
+        self.seen = await self._read_letters(seen) if in_full and self._letters_due(seen) else seen
+
+    async def _read(self, max_age: float) -> Seen:
+        """The counts, unless those that are known are young enough, and the halt."""
+        seen = self.seen
+        if seen is None or self._clock() - seen.counted >= max_age:
+            found = await self._queue.counted(max_age)
+            counted, censuses = self._clock() - found.age, found.censuses
+        else:
+            counted, censuses = seen.counted, seen.censuses
+        halt, now = await self._queue.halt(), self._clock()
+        before = seen or Seen(now, censuses, halt, counted, max_age)
+        return replace(before, at=now, censuses=censuses, halt=halt, counted=counted, max_age=max_age)
 
     async def _ask_memory(self) -> None:
         """Rare, because the reply is long and memory fills slowly. Where an ACL forbids INFO, memory stays unknown."""

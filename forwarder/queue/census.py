@@ -1,8 +1,8 @@
 """The counts of one list: what is in it, what became of its events, and how full its server is."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from redis.asyncio import Redis
 
@@ -83,7 +83,12 @@ class Undecided:
 
 async def take(redis: Redis, keys: Keys) -> Census:
     """Counts everything at one instant. Raises WrongTypeError if a key of the list holds something else."""
-    verdict, *found = await scripts.run(redis, "census", keys.of_the_list, [])
+    return read(await scripts.run(redis, "census", keys.of_the_list, []))
+
+
+def read(reply: Sequence[Any]) -> Census:
+    """The counts in a reply of ``census.lua``. Raises WrongTypeError if a key of the list holds something else."""
+    verdict, *found = reply
     if verdict == b"wrongtype":
         raise wrong_type(found)
     waiting, claimed, lease, pttl, *rest = found

@@ -7,6 +7,7 @@ from redis.asyncio import Redis
 from forwarder.queue import address, census, halts
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
+from forwarder.queue.counts import Counted, Counts
 from forwarder.queue.fleet import Fleet, colleagues
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
@@ -78,7 +79,9 @@ class Queue:
         self._redis = redis
         self._keys = QueueKeys(name)
         self.name = name
-        self.lists: Sequence[QueueList] = [QueueList(redis, keys) for keys in lists_of_a_queue(name, shards)]
+        self._of_lists = lists_of_a_queue(name, shards)
+        self._counts = Counts(redis, self._keys, self._of_lists)
+        self.lists: Sequence[QueueList] = [QueueList(redis, keys) for keys in self._of_lists]
 
     @property
     def names(self) -> list[str]:
@@ -86,8 +89,12 @@ class Queue:
         return [each.name for each in self.lists]
 
     async def censuses(self) -> list[Census]:
-        """The counts of each list, by shard. Each list is counted at another instant."""
-        return [await each.census() for each in self.lists]
+        """The counts of each list, by shard, made now. Each list is counted at an instant of its own."""
+        return await self._counts.now()
+
+    async def counted(self, max_age: float) -> Counted:
+        """The counts of each list, by any process of the queue: at most about this many seconds old."""
+        return await self._counts.lately(max_age)
 
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""

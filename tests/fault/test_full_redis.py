@@ -23,6 +23,7 @@ from forwarder.queue.queue import Queue
 from forwarder.queue.tally import Report, Tally
 from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
+from tests.support.commandstats import calls
 from tests.support.faults import fault
 from tests.support.service import census, event, push
 
@@ -106,6 +107,17 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await queue.write_halt(HALT)
     assert await queue.end_halt() == HALT
     assert await queue.lists[0].allowed_refusals() == 0
+
+
+async def test_one_process_still_counts_for_all(redis: Redis) -> None:
+    await push(redis, KEYS.list, [b"1", b"2"])
+    await fill(redis)
+    one, other = Queue(redis, KEYS.queue, 1), Queue(redis, KEYS.queue, 1)
+    counted = (await one.counted(60)).censuses
+    assert counted[0].waiting == 2
+    before = await calls(redis, "xlen")
+    assert (await other.counted(60)).censuses == counted
+    assert await calls(redis, "xlen") == before
 
 
 async def test_the_fleet_decides_about_dead_letters(redis: Redis) -> None:

@@ -37,7 +37,8 @@ class Trips(Generic[N]):
     """The round trips that some commands need.
 
     Args:
-        commands: each with one key, or with none. A command without a key goes to every node that gets another one.
+        commands: each with the keys of one list, or with none. A command without a key goes to every node that gets
+            another one.
         serving: returns the node that serves a key; None if there is none.
         at: returns the node at an address; None if it is not known.
     """
@@ -98,7 +99,7 @@ class Trips(Generic[N]):
 
 def _key(command: Command) -> str | bytes | int | None:
     match command:
-        case ("EVAL", _, 1, key, *_) | ("RPUSH" | "LPUSH" | "GET", key, *_):
+        case ("EVAL", _, 1, key, *_) | ("EVALSHA", _, _, key, *_) | ("RPUSH" | "LPUSH" | "GET" | "PTTL", key, *_):
             return key
     return None
 

@@ -22,6 +22,8 @@ _RESHARD = "tests/integration/operations/test_reshard.py"
 _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
 _RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
 _STATUS_PAGE = "tests/integration/admin/test_status_page.py"
+_COUNTS = "tests/integration/queue/test_counts.py"
+_MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
 
 
@@ -1076,5 +1078,29 @@ CATALOGUE = (
         "if not each.under_way:",
         "if each:",
         (_CONNECTIONS,),
+    ),
+    Mutation(
+        7,
+        "every worker counts every list",
+        "forwarder/queue/lua/counts.lua",
+        "if age and (age <= may_be or",
+        "if age and age < 0 and (age <= may_be or",
+        (_COUNTS, _MANY_LISTS),
+    ),
+    Mutation(
+        7,
+        "counts that a dead process left behind are shown for as long as they are there",
+        "forwarder/queue/lua/counts.lua",
+        "is_counting and age <= may_be_meanwhile",
+        "is_counting",
+        (_COUNTS,),
+    ),
+    Mutation(
+        7,
+        "every worker reads the rows of all workers every five seconds",
+        "forwarder/monitor/watch.py",
+        "            if in_full:\n",
+        "            if seen:\n",
+        (_MANY_LISTS,),
     ),
 )

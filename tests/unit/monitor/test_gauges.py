@@ -29,15 +29,18 @@ class Shown:
         self.metrics = Metrics()
         self.gauges = Gauges(self.metrics, lists, lambda: self.now)
 
+    def counted(self, *censuses: Census) -> None:
+        self.gauges.counted(censuses, self.now)
+
     def __getitem__(self, name: str) -> float:
         return self.metrics.values()[name][""]
 
 
 def test_the_lists_are_added_up_and_the_oldest_of_any_counts() -> None:
     shown = Shown(2)
-    shown.gauges.counted([a_list(waiting=5), a_list()])
+    shown.counted(a_list(waiting=5), a_list())
     shown.now = 30.0
-    shown.gauges.counted([a_list(waiting=5), a_list(waiting=2, claimed=3, letters=1, sequence=9)])
+    shown.counted(a_list(waiting=5), a_list(waiting=2, claimed=3, letters=1, sequence=9))
     assert shown["queue_waiting_events"] == 7
     assert shown["claimed_events"] == 3
     assert shown["dead_letters"] == 1
@@ -50,7 +53,7 @@ def test_an_imbalance_of_one_list_is_not_made_up_for_by_another() -> None:
     more, less = a_list(sequence=9), a_list(sequence=9)
     object.__setattr__(more, "accepted", 10)
     object.__setattr__(less, "accepted", 8)
-    shown.gauges.counted([more, less])
+    shown.counted(more, less)
     assert shown["imbalance_events"] == 2
 
 

@@ -22,6 +22,12 @@ def test_a_clock_that_stands_or_goes_back_makes_no_rate() -> None:
         assert pace(Sample(10.0, accepted=1), Sample(at, accepted=2)) == Pace()
 
 
+def test_what_others_have_counted_makes_a_rate_over_the_time_between_the_counts() -> None:
+    before = Sample(10.0, accepted=100, counted=6.0, posts=10)
+    assert pace(before, Sample(15.0, accepted=1_000, counted=15.0, posts=20)) == Pace(100.0, 2.0, None, 0.0)
+    assert pace(before, Sample(15.0, accepted=100, counted=6.0, posts=20)).accepted is None, "the same count again"
+
+
 def test_it_is_bounded_and_forgets_the_oldest() -> None:
     history = History()
     for number in range(10_000):

@@ -1,0 +1,97 @@
+"""The counts of all lists of a queue. One process counts them at a time, and the others read what it found.
+
+Who counts has nothing to do with who owns a list. So each list is counted once: while it moves to another worker, while
+its owner is dead, during a halt, and when no worker runs.
+
+Why they are shared, with 1,000 lists and a sample every five seconds: if each of 100 workers counted all lists, Redis
+would run 20,000 scripts a second, which is more than it can. Shared, it runs 200 and answers 20 reads, however many
+workers there are.
+"""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
+
+import msgspec
+from redis.asyncio import Redis
+
+from forwarder.errors import RolledBackError, WrongTypeError
+from forwarder.queue.census import Census, read
+from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.wire import scripts
+
+#: Seconds that a process has for counting before another one may begin. Counting 1,000 lists takes eight round trips.
+_TURN = 2.0
+#: Seconds that counts may be old while a process counts. Example: it cannot reach one master of a cluster, and starts
+#: anew every five seconds. After 15 s each process tries for itself, and shows why it cannot count.
+_MEANWHILE = 15.0
+#: Characters of a token that are shared: as many as a worker's ID has. The whole token would be the right to settle.
+_OWNER = 12
+
+_Row = tuple[int, int, str | None, int, int, int, int, int, int, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The counts of each list, by shard, and how many seconds ago they were made."""
+
+    age: float
+    censuses: tuple[Census, ...]
+
+
+class Counts:
+    """Counts all lists of a queue, or reads what another process has counted.
+
+    Every method raises UnreachableError when Redis gives no answer, and WrongTypeError when a key holds another type.
+
+    Args:
+        redis: the client.
+        keys: of the queue.
+        lists: the keys of each list, by shard.
+    """
+
+    def __init__(self, redis: Redis, keys: QueueKeys, lists: Sequence[Keys]) -> None:
+        self._redis = redis
+        self._key = keys.counts
+        self._lists = lists
+
+    async def now(self) -> list[Census]:
+        """The counts of each list, by shard. Each list is counted at an instant of its own."""
+        return [
+            read(reply) for reply in await scripts.run_each(self._redis, "census", [k.of_the_list for k in self._lists])
+        ]
+
+    async def lately(self, max_age: float) -> Counted:
+        """Counts that are at most this many seconds old; a little older while another process is counting."""
+        verdict, now, *found = await self._run("counts", _micro(max_age), _micro(_MEANWHILE), _micro(_TURN))
+        if verdict == b"counted":
+            age, text = found
+            censuses = self._shared(text)
+            if censuses is not None:
+                return Counted(int(age) / 1e6, censuses)
+        counted = tuple(await self.now())
+        await self._run("share_counts", now, _text(counted))
+        return Counted(0.0, counted)
+
+    async def _run(self, script: str, *arguments: str | bytes | int) -> list[bytes]:
+        try:
+            reply: list[bytes] = await scripts.run(self._redis, script, [self._key], arguments)
+        except RolledBackError as error:
+            raise WrongTypeError(self._key, "another type", "a hash") from error
+        return reply
+
+    def _shared(self, text: bytes) -> tuple[Census, ...] | None:
+        """What another process has counted; None if it has another number of lists, or if somebody else wrote this."""
+        try:
+            rows = msgspec.json.decode(text, type=list[_Row])
+        except (msgspec.DecodeError, RecursionError):
+            return None
+        return tuple(Census(*row) for row in rows) if len(rows) == len(self._lists) else None
+
+
+def _text(censuses: Sequence[Census]) -> bytes:
+    rows = [astuple(replace(each, lease=each.lease and each.lease[:_OWNER])) for each in censuses]
+    return msgspec.json.encode(rows)
+
+
+def _micro(seconds: float) -> int:
+    return int(seconds * 1_000_000)

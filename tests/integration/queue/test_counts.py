@@ -1,0 +1,173 @@
+"""One process counts all lists, and the others read what it found; on every Redis there is."""
+
+import time
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+from redis.asyncio import Redis
+
+from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.errors import WrongTypeError
+from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
+from tests.support.commandstats import calls
+from tests.support.servers.cluster import cluster
+
+LISTS = 4
+#: Only the counting of a list uses it.
+COUNTING = "xlen"
+
+
+@pytest_asyncio.fixture
+async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
+    async with connect(each_server.url) as client:
+        yield client
+
+
+@pytest.fixture
+def key(queue_name: str) -> str:
+    return QueueKeys(queue_name).counts
+
+
+def queue(redis: Redis, name: str, lists: int = LISTS) -> Queue:
+    return Queue(redis, name, lists)
+
+
+async def fill(redis: Redis, name: str, lists: int = LISTS) -> None:
+    """The list of shard n gets n + 1 events."""
+    for shard in range(lists):
+        await redis.rpush(Keys(name, shard, of=lists).list, *range(shard + 1))
+
+
+async def waiting(queue: Queue, max_age: float) -> list[int]:
+    return [each.waiting for each in (await queue.counted(max_age)).censuses]
+
+
+async def test_many_read_what_one_has_counted(redis: Redis, queue_name: str) -> None:
+    await fill(redis, queue_name)
+    before = await calls(redis, COUNTING)
+    found = [await queue(redis, queue_name).counted(60) for _ in range(20)]
+    assert await calls(redis, COUNTING) - before == LISTS
+    assert found[0].age == 0
+    assert [each.age for each in found[1:]] == sorted(each.age for each in found[1:])
+    for each in found:
+        assert each.censuses == found[0].censuses
+        assert [census.waiting for census in each.censuses] == [1, 2, 3, 4]
+
+
+async def test_counts_that_are_too_old_are_made_again(redis: Redis, queue_name: str) -> None:
+    one, other = queue(redis, queue_name), queue(redis, queue_name)
+    assert await waiting(one, 60) == [0, 0, 0, 0]
+    await fill(redis, queue_name)
+    assert await waiting(other, 60) == [0, 0, 0, 0]
+    assert await waiting(other, 0) == [1, 2, 3, 4]
+    assert await waiting(one, 60) == [1, 2, 3, 4]
+
+
+async def test_a_reader_learns_who_owns_a_list_but_not_the_right_to_settle(
+    redis: Redis, queue_name: str, key: str
+) -> None:
+    lease = queue(redis, queue_name).lease(2, ttl=60, owner="abcdef012345", clock=time.monotonic)
+    await lease.acquire()
+    await queue(redis, queue_name).counted(0)
+    owners = [each.owner for each in (await queue(redis, queue_name).counted(60)).censuses]
+    assert owners == ["", "", "abcdef012345", ""]
+    shared = await redis.hget(key, "lists")
+    assert shared is not None
+    assert lease.token.encode() not in shared
+
+
+async def test_while_one_counts_the_others_read_older_counts(redis: Redis, queue_name: str, key: str) -> None:
+    await queue(redis, queue_name).counted(0)
+    await fill(redis, queue_name)
+    await redis.hset(key, "until", str(time.time_ns() // 1_000 + 1_000_000))
+    assert await waiting(queue(redis, queue_name), 0) == [0, 0, 0, 0]
+    await redis.hset(key, "at", str(time.time_ns() // 1_000 - 20_000_000))
+    assert await waiting(queue(redis, queue_name), 0) == [1, 2, 3, 4], "20 s are too long for a count"
+
+
+@pytest.mark.parametrize("seconds", [-0.1, 3_600.0])
+async def test_when_the_one_that_counts_has_died_another_one_counts(
+    redis: Redis, queue_name: str, key: str, seconds: float
+) -> None:
+    """Also if that time was written by somebody else, or by a clock that was set back since."""
+    await queue(redis, queue_name).counted(0)
+    await fill(redis, queue_name)
+    await redis.hset(key, "until", str(time.time_ns() // 1_000 + int(seconds * 1e6)))
+    assert await waiting(queue(redis, queue_name), 0) == [1, 2, 3, 4]
+
+
+async def test_a_late_writer_does_not_replace_later_counts(redis: Redis, queue_name: str, key: str) -> None:
+    await queue(redis, queue_name).counted(0)
+    before = await redis.hgetall(key)
+    slow = queue(redis, queue_name)._counts
+    assert await slow._run("share_counts", int(before[b"at"]) - 1, "[]") == [b"late"]
+    assert await redis.hgetall(key) == before
+
+
+@pytest.mark.parametrize(
+    ("field", "text"),
+    [
+        *(("lists", text) for text in (b"", b"x", b"[]", b"[[1]]", b'[["a"],[],[],[]]', b"\xff", b"[" * 100_000)),
+        *(("at", text) for text in (b"", b"x", b"-1", b"1e300", b"nan", b"9999999999999999")),
+        *(("until", text) for text in (b"", b"x", b"nan", b"1e300", b"9999999999999999")),
+    ],
+)
+async def test_what_somebody_else_wrote_is_replaced(
+    redis: Redis, queue_name: str, key: str, field: str, text: bytes
+) -> None:
+    await queue(redis, queue_name).counted(0)
+    await fill(redis, queue_name)
+    await redis.hset(key, field, text)
+    if field == "until":
+        await redis.hset(key, "at", "1")
+    assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+    assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+
+
+async def test_counts_of_another_number_of_lists_are_not_read(redis: Redis, queue_name: str) -> None:
+    await queue(redis, queue_name, 2).counted(0)
+    await fill(redis, queue_name)
+    assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+
+
+async def test_another_type_is_named(redis: Redis, queue_name: str, key: str) -> None:
+    await redis.set(key, "x")
+    with pytest.raises(WrongTypeError, match=":counts"):
+        await queue(redis, queue_name).counted(60)
+    await redis.delete(key)
+    await redis.set(Keys(queue_name, 3, of=LISTS).list, "x")
+    with pytest.raises(WrongTypeError, match=":3"):
+        await queue(redis, queue_name).counted(60)
+
+
+async def test_they_are_forgotten_when_nobody_counts_any_more(redis: Redis, queue_name: str, key: str) -> None:
+    await queue(redis, queue_name).counted(0)
+    assert 50 < await redis.ttl(key) <= 60
+
+
+async def test_a_thousand_lists_are_counted_in_a_few_round_trips(redis: Redis, queue_name: str) -> None:
+    """Also by a Redis that does not know the script yet."""
+    await fill(redis, queue_name, 3)
+    await redis.script_flush()
+    many = queue(redis, queue_name, 1_024)
+    await many.censuses()
+    before = await calls(redis, "evalsha")
+    assert sum(each.waiting for each in await many.censuses()) == 6
+    assert await calls(redis, "evalsha") - before == 1_024
+
+
+@pytest.fixture
+def cluster_url() -> Iterator[str]:
+    with cluster() as nodes:
+        yield nodes.url
+
+
+@pytest.mark.long
+async def test_in_a_cluster_the_lists_are_counted_wherever_they_are(cluster_url: str, queue_name: str) -> None:
+    async with connect(cluster_url) as redis:
+        await fill(redis, queue_name)
+        assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+        assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
