@@ -16,9 +16,9 @@ aiohttp's exceptions that a POST without redirects may raise (aiohttp 3.14)::
     │   └── ServerConnectionError
     │       ├── ServerDisconnectedError  it was closed without an answer, or in the middle of one
     │       └── ConnectionTimeoutError, SocketTimeoutError
-    ├── ClientResponseError              the answer cannot be parsed
-    │   └── ClientHttpProxyError         the proxy refuses to connect
-    └── ClientPayloadError, InvalidURL, NonHttpUrlClientError
+    ├── ClientHttpProxyError             the proxy refuses to connect
+    └── ClientPayloadError, InvalidURL
+    HttpProcessingError (not public)     the answer cannot be parsed
 
 Below them are OSError, ssl.SSLError, socket.gaierror, UnicodeError (a label of the host name is too long) and
 RuntimeError (no thread to resolve the name).
@@ -34,6 +34,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
+from aiohttp.http_exceptions import HttpProcessingError
 
 from forwarder.api.answer import Cause, Unanswered
 
@@ -79,7 +80,7 @@ def _http(error: BaseException) -> _Judged | None:
             return "refused", f"the proxy answered {status}"
         case aiohttp.ClientConnectorDNSError(host=host, os_error=socket.gaierror(strerror=said)):
             return "dns", f"{host}: {said}"
-        case aiohttp.ClientResponseError(message=message):
+        case HttpProcessingError(message=message):
             return "unreadable", _unreadable(message)
         case aiohttp.ServerDisconnectedError(message=str()):
             return "reset", "the connection was closed without an answer"
