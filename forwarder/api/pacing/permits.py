@@ -95,6 +95,9 @@ class Pacer:
         self.in_flight = 0
         #: Whether the rate alone has delayed the next POST.
         self._is_delayed = False
+        #: When the last POST that the rate delayed has started. Example: three POSTs are due at 0, 8 and 16 ms, and the
+        #: event loop wakes at 20 ms. All three start then, and all three were delayed.
+        self._woke = -inf
 
     @property
     def limit(self) -> float:
@@ -186,7 +189,7 @@ class Pacer:
             if (start := self._opens(now)) > now:
                 self._wake_at(start)
                 break
-            self._count(now)
+            self._count(now, start)
             self.in_flight += 1
             self._in_flight_again += line is self._again
             self._new_started += line is self._new
@@ -203,10 +206,12 @@ class Pacer:
         self._is_delayed |= paced > max(now, others)
         return max(paced, others)
 
-    def _count(self, now: float) -> None:
+    def _count(self, now: float, opened: float) -> None:
         if rate := self._rate.value:
+            if self._is_delayed:
+                self._woke = now
             self._window.started(now, rate)
-            self._allotted.started(waited=self._is_delayed)
+            self._allotted.started(waited=-inf < opened <= self._woke)
         self._is_delayed = False
 
     def _next(self, line: deque[asyncio.Future[Permit]]) -> asyncio.Future[Permit]:

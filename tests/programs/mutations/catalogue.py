@@ -575,6 +575,14 @@ CATALOGUE = (
     ),
     Mutation(
         2,
+        "a worker whose event loop wakes late gives its part of the rate to workers that have nothing to send",
+        "forwarder/api/pacing/permits.py",
+        "waited=-inf < opened <= self._woke)",
+        "waited=self._is_delayed)",
+        ("tests/unit/api/pacing/test_grant.py",),
+    ),
+    Mutation(
+        2,
         "retries that time out take all the places in flight",
         "forwarder/api/pacing/permits.py",
         "self._outage.is_on or self._in_flight_again >= max(1, int(self.limit) // _PLACES_AGAIN)",

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.api.pacing.grant import Demand, Grant
+from forwarder.api.pacing.permits import Pacer
 from forwarder.api.pacing.window import Window
 from tests.support.virtual.crowd import Crowd, asked, granted, most_in_a_second, pacer
 
@@ -149,3 +150,31 @@ async def test_a_higher_grant_counts_at_once() -> None:
     paced.granted(40.0, until=inf)
     await crowd.run(users=8, seconds=5)
     assert len(crowd.starts) >= 0.99 * 40 * 5
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("tick", [0.002, 0.015, 0.04])
+async def test_a_worker_whose_loop_wakes_late_is_eager_too(tick: float) -> None:
+    """Several POSTs then start one after the other. Each would have waited if the loop had been on time."""
+    paced = _late(tick)
+    for _ in range(360):
+        paced.unused(await paced.permit())
+    assert paced.demand().eager == 1
+
+
+@pytest.mark.virtual_time
+@pytest.mark.parametrize("tick", [0.002, 0.015, 0.04])
+async def test_a_worker_with_less_to_send_is_not_eager_because_its_loop_wakes_late(tick: float) -> None:
+    paced, dice = _late(tick), random.Random(1)
+    for _ in range(240):
+        await asyncio.sleep(dice.expovariate(0.9 * 120))
+        paced.unused(await paced.permit())
+    assert paced.demand().eager == 0
+
+
+def _late(tick: float) -> Pacer:
+    """Of 120 POSTs/s; its loop wakes only every `tick` seconds."""
+    loop = asyncio.get_running_loop()
+    paced = pacer(rate=120, clock=lambda: loop.time() // tick * tick)
+    paced.granted(120.0, until=inf)
+    return paced
