@@ -3,6 +3,8 @@
 app           the commands, and what an error means for the exit code
 run           `forwarder run`
 push          `forwarder push`
+once          `forwarder push --once`
+missing       pushes what earlier runs have not pushed of a file
 ndjson        pushes lines of NDJSON
 reading       reads batches of lines until the input ends or a signal arrives
 lines         unpacks input and cuts it into lines

@@ -10,6 +10,44 @@ from forwarder.producer import Producer
 
 #: Some programs of Windows begin a file with it; `cat` puts it in front of any line.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_AND_MORE = "more lines are wrong; from here on they are only counted"
+
+
+class Sieve:
+    """Numbers the lines. Names those that are not events, and skips blank ones.
+
+    Args:
+        max_event_bytes: of the longest event.
+        silent: names nothing, and only counts.
+
+    Attributes:
+        lines: how many there were.
+        wrong: how many of them are not events.
+    """
+
+    def __init__(self, max_event_bytes: int, *, silent: bool = False) -> None:
+        self.max_event_bytes = max_event_bytes
+        self._problems = None if silent else Problems(_AND_MORE)
+        self.lines = 0
+        self.wrong = 0
+
+    def elements(self, lines: Sequence[Line]) -> tuple[list[int], list[bytes]]:
+        """The next lines that may be events, and before them their numbers, from 1."""
+        numbers, elements = [], []
+        for number, line in enumerate(lines, self.lines + 1):
+            if isinstance(line, int):
+                self.skip(number, str(too_long(line, self.max_event_bytes)))
+            elif element := line.removeprefix(_BYTE_ORDER_MARK).strip():
+                numbers.append(number)
+                elements.append(element)
+        self.lines += len(lines)
+        return numbers, elements
+
+    def skip(self, number: int, why: str) -> None:
+        """Counts and names a line that is not an event."""
+        self.wrong += 1
+        if self._problems is not None:
+            self._problems.add(f"line {number}: {why}")
 
 
 class Pusher:
@@ -26,11 +64,12 @@ class Pusher:
 
     def __init__(self, producer: Producer, max_event_bytes: int) -> None:
         self._producer = producer
-        self._max_event_bytes = max_event_bytes
-        self._problems = Problems(and_more="more lines are wrong; from here on they are only counted")
-        self._before = 0
+        self._sieve = Sieve(max_event_bytes)
         self.events = 0
-        self.wrong = 0
+
+    @property
+    def wrong(self) -> int:
+        return self._sieve.wrong
 
     async def push(self, lines: Sequence[Line]) -> None:
         """Pushes the next lines.
@@ -40,14 +79,7 @@ class Pusher:
                 have been pushed, and which were not. Nothing is sent again: only a person knows whether duplicates
                 matter.
         """
-        events = []
-        for number, line in enumerate(lines, self._before + 1):
-            if isinstance(line, int):
-                self._skip(number, str(too_long(line, self._max_event_bytes)))
-            elif element := line.removeprefix(_BYTE_ORDER_MARK).strip():
-                events.append((number, element))
-        self._before += len(lines)
-        await self._push(events)
+        await self._push(list(zip(*self._sieve.elements(lines), strict=True)))
 
     async def _push(self, events: list[tuple[int, bytes]]) -> None:
         while events:
@@ -56,17 +88,13 @@ class Pusher:
             except InvalidEventError as error:
                 why = dict(error.problems)
                 for position, problem in error.problems:
-                    self._skip(events[position][0], problem)
+                    self._sieve.skip(events[position][0], problem)
                 events = [event for position, event in enumerate(events) if position not in why]
             except PushError as error:
                 raise ForwarderError(_how_far(error, self.events, [number for number, _ in events])) from error
             else:
                 self.events += len(events)
                 return
-
-    def _skip(self, number: int, why: str) -> None:
-        self.wrong += 1
-        self._problems.add(f"line {number}: {why}")
 
 
 def _how_far(error: PushError, before: int, numbers: Sequence[int]) -> str:

@@ -11,6 +11,7 @@ import typer
 
 from forwarder import config
 from forwarder.cli.ndjson import Pusher
+from forwarder.cli.once import Once, print_stopped, refuse_stream
 from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import out, problem
 from forwarder.cli.progress import bar
@@ -24,13 +25,24 @@ def push(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="NDJSON, plain or gzipped; - is standard input.")] = Path(
         "-"
     ),
+    *,
+    once: Annotated[
+        bool, typer.Option("--once", help="Push only what earlier runs of --once have not pushed of FILE.")
+    ] = False,
 ) -> None:
     """Push events, one JSON object per line.
 
     Lines that are not events are named and skipped; the exit code is then 1.
+
+    --once also completes a push that was killed, and a file that has grown. Redis remembers for 7 days how much of
+    FILE was pushed.
     """
     settings = config.load()
+    if once:
+        refuse_stream(file)
     with _opened(file) as (descriptor, size):
+        if once:
+            raise typer.Exit(loop.run(_push_once(Once(settings, file, descriptor, size), settings.queue)))
         raise typer.Exit(loop.run(_push(settings, descriptor, size)))
 
 
@@ -42,11 +54,25 @@ async def _push(settings: config.Settings, descriptor: int, size: int | None) ->
             async for lines in batches:
                 await pusher.push(lines)
                 progress.reach(batches.consumed)
-    _print_pushed(pusher, settings.queue)
+    _print_pushed(f"pushed {pusher.events:,} events onto {settings.queue}", pusher.wrong)
     if batches.stopped is not None:
         _print_stopped(batches, pusher)
+    return _exit_code(batches, pusher.wrong)
+
+
+async def _push_once(once: Once, queue: str) -> int:
+    batches = await once.run()
+    before = f"; {once.before:,} had been pushed before" if once.before else ""
+    _print_pushed(f"pushed {once.events:,} events onto {queue}{before}", once.wrong)
+    if batches.stopped is not None:
+        print_stopped(batches, once.events)
+    return _exit_code(batches, once.wrong)
+
+
+def _exit_code(batches: Batches, wrong: int) -> int:
+    if batches.stopped is not None:
         return 128 + batches.signal if batches.signal else EXIT_FAILURE  # the code that a shell reports for a signal
-    return EXIT_FAILURE if pusher.wrong else 0
+    return EXIT_FAILURE if wrong else 0
 
 
 def _producer(settings: config.Settings) -> Producer:
@@ -79,10 +105,9 @@ def _opened(file: Path) -> Iterator[tuple[int, int | None]]:
         yield stream.fileno(), os.fstat(stream.fileno()).st_size or None
 
 
-def _print_pushed(pushed: Pusher, queue: str) -> None:
-    text = f"pushed {pushed.events:,} events onto {queue}"
-    if pushed.wrong:
-        text += f", skipped {pushed.wrong:,} wrong lines"
+def _print_pushed(text: str, wrong: int) -> None:
+    if wrong:
+        text += f", skipped {wrong:,} wrong lines"
     try:
         out.print(text, soft_wrap=True)
     except OutputError as error:

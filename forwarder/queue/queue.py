@@ -8,9 +8,10 @@ from forwarder.queue import address, census, halts
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
 from forwarder.queue.counts import Counted, Counts
+from forwarder.queue.file_marks import FileMarks
 from forwarder.queue.fleet import Fleet, colleagues
 from forwarder.queue.halts import HaltRecord
-from forwarder.queue.keys import Keys, QueueKeys
+from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import Lease
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.shard_count import disagreement
@@ -87,6 +88,10 @@ class Queue:
     def names(self) -> list[str]:
         """The names of the lists in Redis, by shard."""
         return [each.name for each in self.lists]
+
+    def marks_of(self, file: str, side: Side) -> FileMarks:
+        """How much of a file was pushed onto each list; `file` identifies it."""
+        return FileMarks(self._redis, self.name, self.names, side, file)
 
     async def censuses(self) -> list[Census]:
         """The counts of each list, by shard, made now. Each list is counted at an instant of its own."""

@@ -9,9 +9,10 @@ from redis.exceptions import RedisError
 
 from forwarder import Durability, NotDurableError, NotPushedError, Producer
 from forwarder.demo.redis_server import EmbeddedRedis, version_of
-from forwarder.errors import QueueError
+from forwarder.errors import ConfigurationError, QueueError
 from forwarder.operations.reshard import carry_out, make_plan, refuse
 from forwarder.queue.claims import NewLetter, Settlement
+from forwarder.queue.file_marks import FileMarks, Step
 from forwarder.queue.fleet import Fleet, Place
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys
@@ -72,6 +73,9 @@ class Allowed:
     def push(self, elements: list[bytes]) -> None:
         self._administrator.rpush(self.keys.list, *elements)
 
+    def waiting(self) -> int:
+        return int(self._administrator.llen(self.keys.list))
+
     def close(self) -> None:
         self._administrator.execute_command("ACL", "DELUSER", *self._users)  # type: ignore[no-untyped-call]
         self._administrator.close()
@@ -126,6 +130,9 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await queue.shards() == "1"
     assert not any((await one.census()).imbalances.values())
     assert await queue.server()
+    marks = queue.marks_of("file", "left")  # `forwarder push --once`
+    assert await marks.read() == [0]
+    assert await marks.push({0: Step(0, 1, [event("a", 0)])}) == {0: 1}
     await claims.lease.release()
     plan = await make_plan(redis, keys.queue, 3, configured=1)
     await refuse(redis, plan, move=True)
@@ -144,7 +151,7 @@ async def test_a_worker_and_an_operator_need_no_more_than_the_rule(allowed: Allo
 @pytest.mark.parametrize("permission", permissions("forwarder"))
 async def test_nothing_in_the_rule_of_a_worker_can_be_spared(allowed: Allowed, permission: str) -> None:
     async with connect(allowed.url("forwarder", without=permission)) as redis:
-        with pytest.raises(QueueError, match=DENIED):
+        with pytest.raises((QueueError, ConfigurationError), match=DENIED):
             await everything(redis, allowed)
     allowed.close()
 
@@ -180,6 +187,25 @@ async def test_a_producer_that_leaves_room_needs_two_commands_more(allowed: Allo
         else:
             await producer.push_many([event("a", 0)])
     allowed.close()
+
+
+@pytest.mark.parametrize("permission", ["", *more("an idempotency key")])
+async def test_push_once_needs_a_few_rights_more_and_pushes_nothing_without(allowed: Allowed, permission: str) -> None:
+    words = [word for word in more("an idempotency key") if word != permission]
+    async with connect(allowed.url("producer", *words)) as redis:
+        marks = Queue(redis, allowed.keys.queue, 1).marks_of("file", "left")
+        if permission:
+            with pytest.raises(ConfigurationError, match=r"--once needs more rights.*ACL SETUSER"):
+                await push_of(marks)
+        else:
+            await push_of(marks)
+    assert allowed.waiting() == (0 if permission else 1)
+    allowed.close()
+
+
+async def push_of(marks: FileMarks) -> None:
+    assert await marks.read() == [0]
+    await marks.push({0: Step(0, 1, [event("a", 0)])})
 
 
 @pytest.mark.parametrize("permission", ["", *more("replicas")])

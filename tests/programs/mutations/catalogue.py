@@ -17,6 +17,7 @@ _ONCE = "tests/integration/queue/test_push_once.py"
 _REPLIES = "tests/fault/test_producer_replies.py"
 _REPLAY = "tests/integration/dead_letters/test_replay.py"
 _CANARY = "tests/integration/dead_letters/test_canary.py"
+_FILE_ONCE = "tests/e2e/test_push_once.py"
 _TAKEOVER = "tests/fault/test_takeover.py"
 _RESHARD = "tests/integration/operations/test_reshard.py"
 _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
@@ -1054,6 +1055,30 @@ CATALOGUE = (
         "tidying = mark._replace(tidying=True)",
         "tidying = mark",
         (_RESHARD,),
+    ),
+    Mutation(
+        1,
+        "a file that was edited is pushed from where it was",
+        "forwarder/cli/missing.py",
+        "if not self.ahead and self.reach.mark != self.mark:",
+        "if False:",
+        (_FILE_ONCE,),
+    ),
+    Mutation(
+        3,
+        "a push of a file does not look at its mark",
+        "forwarder/queue/lua/push_file.lua",
+        "if mark == ARGV[3] then",
+        "if mark then",
+        (_FILE_ONCE,),
+    ),
+    Mutation(
+        3,
+        "a file is pushed again after a resharding",
+        "forwarder/queue/file_marks.py",
+        "if lists != len(self._lists):",
+        "if not lists:",
+        (_FILE_ONCE,),
     ),
     Mutation(
         3,

@@ -33,7 +33,7 @@ HEAVY = {
     "rich.progress",
     "typer.rich_utils",
 }
-_PUSH = {"typer", "asyncio", "msgspec", "pydantic", "redis", "rich", "rich.progress", "forwarder.queue"}
+_PUSH = {"typer", "asyncio", "msgspec", "pydantic", "redis", "rich", "rich.progress", "tenacity", "forwarder.queue"}
 _QUEUE = {"typer", "asyncio", "msgspec", "pydantic", "redis", "rich", "tenacity", "forwarder.queue"}
 _LETTERS = {*_QUEUE, "rich.progress"}
 _SERVICE = {
