@@ -15,7 +15,14 @@ from forwarder import __version__
 from forwarder.cli import streams
 from forwarder.cli.lazy import lazy_group
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_HALTED, EXIT_USAGE
-from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError, ReaderGoneError
+from forwarder.errors import (
+    ConfigurationError,
+    DeniedError,
+    ExitOnHaltError,
+    ForwarderError,
+    ReaderGoneError,
+    UnreachableError,
+)
 from forwarder.logs.redaction import hidden
 
 #: In the order in which a newcomer needs them.
@@ -96,12 +103,21 @@ def _explained(error: BaseException) -> int:
             problem(str(error))
             return EXIT_HALTED
         case ForwarderError():
-            problem(str(error))
+            problem(_with_remedy(error))
             return EXIT_FAILURE
         case KeyboardInterrupt() | typer.Abort():
             return 130  # the code that a shell reports for SIGINT
     sys.stderr.write(hidden("".join(traceback.format_exception(error))))
     return EXIT_FAILURE
+
+
+def _with_remedy(error: ForwarderError) -> str:
+    match error:
+        case DeniedError():
+            return f"{error}; {error.remedy}"
+        case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
+            return f"{error} (FORWARDER_REDIS_URL)"
+    return str(error)
 
 
 def main() -> None:
