@@ -17,6 +17,7 @@ reshard       `forwarder reshard`
 simulate      `forwarder simulate`
 demo          `forwarder demo`
 lazy          imports a command when it runs
+usage         what is wrong with a command line, in words
 options       options and exit codes that commands share
 connection    opens the settings' queue
 output        prints for people and scripts

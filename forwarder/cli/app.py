@@ -15,20 +15,28 @@ from forwarder import __version__
 from forwarder.cli import streams
 from forwarder.cli.lazy import lazy_group
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_HALTED, EXIT_USAGE
-from forwarder.errors import ConfigurationError, ExitOnHaltError, ForwarderError, ReaderGoneError
+from forwarder.errors import (
+    ConfigurationError,
+    DeniedError,
+    ExitOnHaltError,
+    ForwarderError,
+    ReaderGoneError,
+    UnreachableError,
+)
 from forwarder.logs.redaction import hidden
 
+#: In the order in which a newcomer needs them.
 _COMMANDS = {
+    "demo": ("forwarder.cli.demo:demo", "Forward a shop's purchases, and check every event."),
+    "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),
     "run": ("forwarder.cli.run:run", "Run the service until a signal stops it."),
     "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
     "status": ("forwarder.cli.status:status", "Show what waits, who owns the lists, and any halt."),
-    "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),
-    "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
     "resume": ("forwarder.cli.resume:resume", "End a halt."),
     "dead": None,
+    "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
     "reshard": ("forwarder.cli.reshard:reshard", "Change how many lists the queue has."),
     "simulate": ("forwarder.cli.simulate:simulate", "Stand in for the Carnival API."),
-    "demo": ("forwarder.cli.demo:demo", "Forward a shop's purchases, and check every event."),
 }
 _DEAD_COMMANDS = {
     "list": ("forwarder.cli.dead.commands:dead_list", "List dead letters, oldest first."),
@@ -42,7 +50,6 @@ app = typer.Typer(
     cls=lazy_group(_COMMANDS),
     help="Forward user events from a Redis list to the Carnival API, in batches.\n\n"
     "Settings are environment variables named FORWARDER_…; see deploy/reference.md.",
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
@@ -84,7 +91,9 @@ def _explained(error: BaseException) -> int:
         case ReaderGoneError():
             return EXIT_FAILURE  # nobody would read why
         case TyperException():
-            problem(error.format_message())
+            from forwarder.cli.usage import explained  # noqa: PLC0415 - loads the settings, which --help does not need
+
+            problem(explained(error))
             return EXIT_USAGE
         case ConfigurationError():
             for each in error.problems:
@@ -94,12 +103,21 @@ def _explained(error: BaseException) -> int:
             problem(str(error))
             return EXIT_HALTED
         case ForwarderError():
-            problem(str(error))
+            problem(_with_remedy(error))
             return EXIT_FAILURE
         case KeyboardInterrupt() | typer.Abort():
             return 130  # the code that a shell reports for SIGINT
     sys.stderr.write(hidden("".join(traceback.format_exception(error))))
     return EXIT_FAILURE
+
+
+def _with_remedy(error: ForwarderError) -> str:
+    match error:
+        case DeniedError():
+            return f"{error}; {error.remedy}"
+        case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
+            return f"{error} (FORWARDER_REDIS_URL)"
+    return str(error)
 
 
 def main() -> None:

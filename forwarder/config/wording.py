@@ -11,7 +11,7 @@ from forwarder.config.settings import LEAST_TOKEN, PREFIX, Settings
 _SHOWN = LEAST_TOKEN - 1
 #: Messages never show these values: each is a secret, or a URL that may contain one.
 _HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
-#: What is wrong with a value, by the type of pydantic's error; in braces, what pydantic says of it.
+#: What is wrong with a value, by the type of pydantic's error; in braces, the facts that pydantic adds.
 _PROBLEMS = {
     "bool_parsing": "is neither true nor false",
     "byte_size": "is not a number of bytes",
@@ -24,20 +24,31 @@ _PROBLEMS = {
     "int_parsing_size": "has too many digits",
     "less_than_equal": "is above the maximum of {le:g}",
     "literal_error": "is not one of {expected}",
-    "value_error": "{error}",
 }
+#: Some limits are compared first, and pydantic then says that one of these is too small.
+_ENDLESS = frozenset({"nan", "inf", "infinity"})
 
 
 def problem(name: str, error: Mapping[str, Any]) -> str:
     """The value unless it is hidden, what is wrong with it, and an example of a valid value."""
-    context = error.get("ctx", {})
-    wording = _PROBLEMS.get(error["type"])
-    what = wording.format(**context) if wording else error["msg"]
+    what = _what(error) if name in _HIDDEN else wrong(error)
+    return f"{what}; example: {example(name)}"
+
+
+def wrong(error: Mapping[str, Any]) -> str:
+    """The value, if it is short, and what is wrong with it."""
     given = str(error["input"])
-    if name in _HIDDEN:
-        return f"{what}; example: {example(name)}"
     shown = repr(given) if len(given) <= _SHOWN else f"the value ({len(given)} characters, not shown)"
-    return f"{shown} {what}; example: {example(name)}"
+    return f"{shown} {_what(error)}"
+
+
+def _what(error: Mapping[str, Any]) -> str:
+    """What is wrong with a value, in our words: pydantic's are for programmers."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    kind = "finite_number" if str(error["input"]).strip(" +-").lower() in _ENDLESS else error["type"]
+    return _PROBLEMS.get(kind, "is not valid").format(**context)
 
 
 def example(name: str) -> str:

@@ -40,7 +40,7 @@ def setting(texts: Sequence[str]) -> Edit:
 def _member(text: str) -> tuple[str, bytes]:
     name, equals, value = text.partition("=")
     if not name or not equals:
-        raise ValueError(f"{text!r} does not have the form name=value")
+        raise ValueError(f"{text!r} does not have the form name=value; example: name=purchase")
     try:
         raw = value.encode()
         name.encode()

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
-from forwarder.errors import ShardsDisagreeError, UnreachableError, WrongTypeError
+from forwarder.errors import DeniedError, ShardsDisagreeError, UnreachableError, WrongTypeError
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
@@ -53,8 +53,10 @@ async def _queue(queue: Queue) -> AsyncIterator[Finding]:
         info = await patiently(queue.server)
         await patiently(queue.agree)
         found = await patiently(queue.censuses)
+    except DeniedError as error:
+        yield Finding("redis", "failure", f"{error}; {error.remedy}")
     except UnreachableError as error:
-        yield Finding("redis", "failure", str(error))
+        yield Finding("redis", "failure", f"{error} (FORWARDER_REDIS_URL)")
     except ShardsDisagreeError as error:
         yield Finding("shards", "failure", str(error))
     except WrongTypeError as error:

@@ -24,6 +24,7 @@ from tests.support.service import (
     event,
     eventually,
     fetch,
+    free_port,
     fresh_command,
     settings,
     settled,
@@ -134,6 +135,23 @@ async def test_a_push_with_another_number_of_shards_is_a_matter_of_configuration
     assert (code, out, err.count("\n")) == (78, "", 1)
     assert "says 4: set shards=4, as for the workers" in err
     assert await redis_client.exists(queue_name) == 0
+
+
+async def test_where_redis_is_missing_or_locked_is_said_with_the_setting(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str
+) -> None:
+    server = own_redis(port=None, arguments=["--requirepass", "the-right-one"])
+    locked, wrong = server.url, server.url.replace("redis://", "redis://:a-wrong-one@")
+    gone = f"redis://127.0.0.1:{free_port()}/0"
+    remedy = "set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
+    said = {
+        gone: f"Redis at {gone[8:-2]} refused the connection. Is it running? (FORWARDER_REDIS_URL)",
+        locked: f"Redis asks for a password: Authentication required; {remedy}",
+        wrong: f"Redis refused the password: invalid username-password pair or user is disabled; {remedy}",
+    }
+    for url, line in said.items():
+        given = {"FORWARDER_REDIS_URL": url, "FORWARDER_QUEUE": queue_name}
+        assert await command("status", environment=given) == (1, "", f"forwarder: {line}\n")
 
 
 async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_the_worker(

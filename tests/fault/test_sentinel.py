@@ -193,7 +193,7 @@ async def test_no_sentinel_at_all_is_said_and_waited_for(api: Simulator, worker:
     await process.admin()
 
     def said() -> bool:
-        return any("MasterNotFound" in line.get("error", "") for line in process.lines())
+        return any("no Sentinel names the master" in line.get("error", "") for line in process.lines())
 
     await eventually(said)
     assert await process.stopped() == 0

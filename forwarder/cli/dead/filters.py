@@ -83,7 +83,7 @@ def must_be_clear(letter_ids: Sequence[str] | None, which: Filter, *, every: boo
     for letter_id in letter_ids or ():
         must_be_id(letter_id)
     if bool(letter_ids) == (every or which != Filter()):
-        raise typer.BadParameter("choose which dead letters: IDs, a filter such as --reason rejected, or --all")
+        raise typer.BadParameter("Choose which dead letters: IDs, a filter such as --reason rejected, or --all")
     must_be_possible(which)
 
 
@@ -94,7 +94,7 @@ def must_be_possible(which: Filter) -> None:
         typer.BadParameter: none can.
     """
     if which.reason is not None and which.reason not in set(LetterReason):
-        raise typer.BadParameter(f"--reason {which.reason!r} is not one of {', '.join(LetterReason)}")
+        raise typer.BadParameter(f"--reason: {which.reason!r} is not one of {', '.join(LetterReason)}")
     if which.older is not None and which.newer is not None and which.older >= which.newer:
         raise typer.BadParameter("--older must be shorter than --newer: as given, no letter can match both")
 

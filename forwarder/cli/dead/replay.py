@@ -74,7 +74,7 @@ def dead_replay(
     """
     must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
-        raise typer.BadParameter("--rate must be a finite number")
+        raise typer.BadParameter(f"--rate: {rate} is not a finite number; example: 50")
     settings = config.load()
     terms = Terms(int(settings.max_event_bytes), _edit(members, command, int(settings.max_event_bytes)), rate, dry_run)
     stays = Problems(and_more="more letters stay; from here on they are only counted")
@@ -100,7 +100,7 @@ def dead_replay(
 
 def _edit(members: Sequence[str] | None, command: str | None, most: int) -> Edit | None:
     if members and command is not None:
-        raise typer.BadParameter("use --set or --program, not both")
+        raise typer.BadParameter("Use --set or --program, not both")
     if command is not None:
         return program(command, most=most)
     try:

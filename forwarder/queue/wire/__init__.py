@@ -8,6 +8,7 @@ login         logs in, and reads the URL's file again when the password is refus
 scripts       the Lua scripts by name, and the one way to run them
 exchange      sends commands together, each once, and returns one reply for each
 nodes         which command goes to which node of a cluster
-refusals      which errors of redis-py are refusals, and how errors are shown
+refusals      which errors of redis-py are refusals
+wording       errors of redis-py in words
 replies       the outcome of a command that is sent once
 """

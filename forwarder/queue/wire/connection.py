@@ -23,8 +23,8 @@ from forwarder.errors import ConfigurationError, DeniedError, UnreachableError, 
 from forwarder.queue.wire import cluster as clusters
 from forwarder.queue.wire import sentinels
 from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
-from forwarder.queue.wire.refusals import said
 from forwarder.queue.wire.url import EXAMPLE, Cluster, Sentinels, Server
+from forwarder.queue.wire.wording import said
 from forwarder.runtime.cancellation import raise_if_cancelled
 
 __all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "text", "translated"]

@@ -17,8 +17,9 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
-from forwarder.queue.wire.refusals import refusal, said
+from forwarder.queue.wire.refusals import refusal
 from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+from forwarder.queue.wire.wording import said
 from forwarder.runtime.cancellation import cancellations
 
 

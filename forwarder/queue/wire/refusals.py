@@ -1,4 +1,4 @@
-"""What redis-py's errors mean for a command that was sent, and how they are shown."""
+"""What redis-py's errors mean for a command that was sent."""
 
 from redis.exceptions import (
     AskError,
@@ -11,8 +11,8 @@ from redis.exceptions import (
     TryAgainError,
 )
 
-from forwarder.logs.redaction import hidden
 from forwarder.queue.wire.replies import Refusal
+from forwarder.queue.wire.wording import said
 
 
 def refusal(error: RedisError) -> Refusal:
@@ -31,16 +31,3 @@ def refusal(error: RedisError) -> Refusal:
         elsewhere=isinstance(error, (AskError, ClusterDownError, TryAgainError)),
         ask=once,
     )
-
-
-def said(error: Exception) -> str:
-    """An error in one line, without passwords and without events."""
-    return hidden(unquoted(f"{type(error).__name__}: {error}"))
-
-
-def unquoted(text: str) -> str:
-    """The text of one error reply, without the arguments that a Redis quotes when it does not know the command.
-
-    They may be the password of AUTH, or an event of RPUSH.
-    """
-    return text.partition(", with args beginning with")[0]

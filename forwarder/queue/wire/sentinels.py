@@ -10,8 +10,8 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 from redis.sentinel import MasterNotFoundError
 
 from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
-from forwarder.queue.wire.refusals import unquoted
 from forwarder.queue.wire.url import Sentinels
+from forwarder.queue.wire.wording import said
 
 #: Seconds within which a Sentinel must name the master before the next Sentinel is asked.
 _TIMEOUT = 1.0
@@ -113,11 +113,11 @@ def _unfit(state: object) -> str:
     return "it considers the master down" if state else "it does not know this master"
 
 
-def _answer(sentinel: Any, said: object) -> str:
+def _answer(sentinel: Any, found: str | Exception) -> str:
     """What one Sentinel answered, in one line: some errors quote whatever a port sent that is no Sentinel's."""
     where = sentinel.connection_pool.connection_kwargs
     address = f"{where['host']}:{where['port']}"
-    text = " ".join(unquoted(str(said)).split())[:_SHOWN] or type(said).__name__
+    text = " ".join((found if isinstance(found, str) else said(found)).split())[:_SHOWN]
     return text.removesuffix(".") if address in text else f"{address}: {text}"
 
 

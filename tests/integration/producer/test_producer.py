@@ -163,7 +163,9 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_trouble(
 
 async def test_a_redis_that_is_not_there_got_nothing(kind: Kind) -> None:
     async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0") as producer:
-        with pytest.raises(NotPushedError, match=r"^2 not pushed: .*Connect") as refused:
+        with pytest.raises(
+            NotPushedError, match=r"^2 not pushed: .*(refused the connection|there is no socket)"
+        ) as refused:
             await producer.push_many([event("u", 0), event("u", 1)])
     assert (refused.value.not_pushed, "pass-word" in str(refused.value)) == ((0, 1), False)
 
@@ -196,7 +198,7 @@ async def test_a_replica_and_a_busy_redis_refuse(kind: Kind, own_redis: Callable
     async with connected(server) as redis, kind(server.url) as producer:
         await producer.push("u", "n")
         await redis.replicaof("127.0.0.1", free_port())
-        with pytest.raises(NotPushedError, match=r"^1 not pushed: ReadOnlyError"):
+        with pytest.raises(NotPushedError, match=r"^1 not pushed: this Redis is a replica"):
             await producer.push("u", "n")
         await redis.replicaof("NO", "ONE")
         await producer.push("u", "n")

@@ -98,7 +98,7 @@ def test_every_command_is_looked_at() -> None:
 def test_help_lists_the_commands_in_the_order_of_use() -> None:
     group = typer.main.get_command(cli.app)
     assert isinstance(group, TyperGroup)
-    order = ["run", "push", "status", "check", "audit", "resume", "dead", "reshard", "simulate", "demo"]
+    order = ["demo", "check", "run", "push", "status", "resume", "dead", "audit", "reshard", "simulate"]
     assert list(group.commands) == order
     dead = group.commands["dead"]
     assert isinstance(dead, TyperGroup)

@@ -11,7 +11,7 @@ from tests.support.documents import REFERENCE, ROOT, code, fenced
 from tests.support.incidents.runbook import RUNBOOK
 
 #: What Redis, the operating system and redis-cli say.
-NOT_OURS = re.compile(r"[A-Z]+|-?\d+|Connection refused|Connect call failed")
+NOT_OURS = re.compile(r"[A-Z]+|-?\d+|no permissions")
 
 
 def said() -> Iterator[str]:
