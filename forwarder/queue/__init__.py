@@ -16,6 +16,7 @@ file_marks    how much of a file was pushed onto each list
 decisions     the fleet's latest decisions: what the dead-letter brake is about
 tally         what a worker reports of its decisions, and what they add up to
 fleet         which workers are running
+about         what a worker writes of itself for people
 queue         one queue: its lists, and what belongs to all of them
 mover         one list during resharding
 wire          how bytes get to Redis and back

@@ -1,12 +1,13 @@
 """What the workers of a queue know of each other: which are running, and how many lists there are."""
 
-import json
 import secrets
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
 from forwarder.errors import RolledBackError, WrongTypeError
+from forwarder.queue import about
+from forwarder.queue.about import About
 from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
@@ -65,7 +66,7 @@ class Fleet:
         self._redis = redis
         self._keys = QueueKeys(queue)
         self._shards = shards
-        self._name = name
+        self._about = About(name)
         self._remembered = int(remembered * 1000)
         self._came = 0
         self._calls = 0
@@ -90,8 +91,8 @@ class Fleet:
         """
         self._calls += 1
         arguments: list[str | bytes | int] = [self.id, self._calls, self._remembered, self._shards, self._came]
-        arguments += [json.dumps({"name": self._name}), str(limit), str(held), str(use), eager]
-        keys = [self._keys.workers, self._keys.shards]
+        arguments += [self._about.text, str(limit), str(held), str(use), eager]
+        keys = [self._keys.workers, self._keys.shards, self._keys.about]
         try:
             verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
@@ -110,22 +111,16 @@ class Fleet:
     async def leave(self) -> None:
         """Reports that this worker has stopped. If it comes again, it comes last."""
         self._came = 0
-        await scripts.run(self._redis, "leave", [self._keys.workers], [self.id])
+        await scripts.run(self._redis, "leave", [self._keys.workers, self._keys.about], [self.id])
 
 
 async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
     """The running workers, in the order in which they came."""
     try:
-        found = await scripts.run(redis, "workers", [keys.workers], [])
+        found = await scripts.run(redis, "workers", [keys.workers, keys.about], [])
     except RolledBackError as error:
         raise WrongTypeError(keys.workers, "another type", "a hash") from error
-    workers = [(id_.decode(errors="replace"), _name(about)) for id_, about in zip(found[::2], found[1::2], strict=True)]
-    return [Colleague(id_, name) for id_, name in workers if name is not None]
-
-
-def _name(about: bytes) -> str | None:
-    """The name of a worker; None if somebody else has written this."""
-    try:
-        return str(json.loads(about)["name"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        return None
+    workers = [
+        (id_.decode(errors="replace"), about.read(text)) for id_, text in zip(found[::2], found[1::2], strict=True)
+    ]
+    return [Colleague(id_, its.name) for id_, its in workers if its is not None]

@@ -24,7 +24,7 @@ _OF_THE_LIST = (
     "move",
     "moved",
 )
-_OF_THE_QUEUE = ("counts", "decisions", "decoded", "halt", "recognized", "address", "shards", "workers")
+_OF_THE_QUEUE = ("about", "counts", "decisions", "decoded", "halt", "recognized", "address", "shards", "workers")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class QueueKeys:
     """
 
     queue: str
+    about: str = field(init=False)
     counts: str = field(init=False)
     decisions: str = field(init=False)
     decoded: str = field(init=False)

@@ -11,6 +11,7 @@ from forwarder.errors import LeaseLostError, RolledBackError
 from forwarder.queue.keys import Keys
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import text, translated
+from forwarder.queue.wire.exchange import exchange
 from forwarder.queue.wire.replies import wrong_type
 
 
@@ -129,3 +130,12 @@ async def holder(redis: Redis, keys: Keys) -> tuple[str, float] | None:
     with translated():
         milliseconds = await redis.pttl(keys.lease)
     return None if token is None else (token.decode(errors="replace"), max(0, milliseconds) / 1000)
+
+
+async def held(redis: Redis, lists: Sequence[Keys]) -> list[bool]:
+    """Whether somebody holds the lease of each of these lists. All are looked at in one round trip.
+
+    A list counts as free if Redis gives no answer about it, or if its lease would never end. Acquiring it settles that.
+    """
+    replies = await exchange(redis, [("PTTL", keys.lease) for keys in lists])
+    return [isinstance(reply, int) and reply > 0 for reply in replies]

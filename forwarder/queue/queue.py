@@ -12,7 +12,7 @@ from forwarder.queue.file_marks import FileMarks
 from forwarder.queue.fleet import Fleet, colleagues
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys, Side
-from forwarder.queue.lease import Lease
+from forwarder.queue.lease import Lease, held
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.sharding import MOST_SHARDS
@@ -154,8 +154,12 @@ class Queue:
 
     def lease(self, shard: int, *, ttl: float, owner: str, clock: Callable[[], float]) -> Lease:
         """A new lease of one list, not acquired yet; `owner` is the worker's ID, `ttl` in seconds."""
-        keys = Keys(self.name, shard, of=len(self.lists))
-        return Lease(self._redis, keys, ttl=ttl, owner=owner, clock=clock)
+        return Lease(self._redis, self._of_lists[shard], ttl=ttl, owner=owner, clock=clock)
+
+    async def free(self, shards: Sequence[int]) -> list[int]:
+        """Those of these lists that nobody seems to hold, in the same order. Acquiring one shows whether it is free."""
+        found = await held(self._redis, [self._of_lists[shard] for shard in shards])
+        return [shard for shard, is_held in zip(shards, found, strict=True) if not is_held]
 
     def fleet(self, *, name: str, remembered: float) -> Fleet:
         """One worker's side of the queue's fleet."""

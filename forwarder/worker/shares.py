@@ -176,8 +176,8 @@ class Shares:
         return [shard for shard in self._ownerships if shard not in self._given_back]
 
     async def _take(self, tasks: asyncio.TaskGroup, shards: Sequence[int]) -> None:
-        """Tries to own lists, as many at a time as are missing, until none is missing or all were tried."""
-        others = [shard for shard in shards if shard not in self._ownerships]
+        """Tries to own free lists, as many at a time as are missing, until none is missing or all were tried."""
+        others = await self._free(shards)
         while others and not self._over.done() and (missing := self._target - len(self._kept)) > 0:
             await asyncio.gather(*(self._try(tasks, shard) for shard in others[:missing]))
             del others[:missing]
@@ -186,6 +186,17 @@ class Shares:
             self._asking.clear()
         # All at the same time: each may wait for a part of a cluster that is down, and no list is taken meanwhile.
         await asyncio.gather(*map(self._release, self._unreleased))
+
+    async def _free(self, shards: Sequence[int]) -> list[int]:
+        """Those of these lists that may be had. When a worker has died, this is repeated until its leases end.
+
+        Looking at a thousand lists takes Redis 0.7 ms, trying to acquire them 40 ms.
+        """
+        if self._target <= len(self._kept):
+            return []
+        others = [shard for shard in shards if shard not in self._ownerships]
+        free = set(await self._process.queue.free(others))
+        return [shard for shard in others if shard in free or shard in self._asking]
 
     async def _release(self, lease: Lease) -> None:
         """Releases a lease that is not needed: releasing it failed before, or nobody knows whether it was acquired."""

@@ -67,7 +67,8 @@ class Fleet:
         return member
 
     async def call(self, arguments: list[str | bytes | int]) -> list[bytes]:
-        found: list[bytes] = await scripts.run(self.redis, "attend", [self.keys.workers, self.keys.shards], arguments)
+        keys = [self.keys.workers, self.keys.shards, self.keys.about]
+        found: list[bytes] = await scripts.run(self.redis, "attend", keys, arguments)
         return found
 
     async def report(self, member: Member, trouble: str = "") -> None:
@@ -133,7 +134,7 @@ async def test_never_more_than_the_limit_is_granted(redis_client: Redis, queue_n
                     await fleet.die(dice.choice(fleet.alive))
                 case 3 if fleet.alive:
                     gone = fleet.alive.pop(dice.randrange(len(fleet.alive)))
-                    await scripts.run(redis_client, "leave", [fleet.keys.workers], [gone.id])
+                    await scripts.run(redis_client, "leave", [fleet.keys.workers, fleet.keys.about], [gone.id])
                 case 4 if fleet.late:
                     await fleet.call(fleet.late.pop(dice.randrange(len(fleet.late))))
                 case _ if fleet.alive:
@@ -163,7 +164,7 @@ async def test_the_part_of_a_worker_that_stopped_is_free_a_second_later(redis_cl
     fleet = Fleet(redis_client, queue_name, random.Random(1))
     first, second = fleet.join(), fleet.join(eager=3)
     first.learns(await fleet.call(first.arguments()))
-    await scripts.run(redis_client, "leave", [fleet.keys.workers], [first.id])
+    await scripts.run(redis_client, "leave", [fleet.keys.workers, fleet.keys.about], [first.id])
     second.learns(await fleet.call(second.arguments()))
     assert (second.rank, second.grant) == (0, 0), "its place is free at once"
     fleet.alive.remove(first)

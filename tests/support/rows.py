@@ -13,8 +13,8 @@ LAST, CALL, GRANT = 1, 2, 4
 
 
 def unpacked(row: bytes) -> list[float]:
-    """The values of a row: msgpack, one after the other. An array of eight of them is the same after its first byte."""
-    found: list[float] = msgspec.msgpack.decode(b"\x98" + row)
+    """The values of a row: msgpack, one after the other. An array of seven of them is the same after its first byte."""
+    found: list[float] = msgspec.msgpack.decode(b"\x97" + row)
     return found
 
 

@@ -1,7 +1,7 @@
 -- Reports that a worker is running, and returns its place and its part of the fleet's rate. A silent worker is
 -- forgotten after a while, and its grant is free then.
 --
--- KEYS  workers (hash: id -> row, see include/row.lua), shards
+-- KEYS  workers (hash: id -> row, see include/row.lua), shards, about (hash: id -> JSON; no script reads that)
 -- ARGV  id, number of this call (each call of a worker has a higher one), milliseconds until it is forgotten at least,
 --       number of lists it expects, microsecond it came (0 the first time), JSON for those who show it,
 --       POSTs/s of the whole fleet (0: no limit), largest grant that it has used within the last second,
@@ -33,7 +33,7 @@ local RESERVE = 0.02
 -- every POST had to wait occurs by chance.
 local STEP = 0.05
 
-local workers, shards = unpack(KEYS)
+local workers, shards, abouts = unpack(KEYS)
 local id, expected, about = ARGV[1], ARGV[4], ARGV[6]
 local call, least, came = tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[5])
 local limit, held, use, eager = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10])
@@ -61,6 +61,7 @@ for i = 1, #all, 2 do
     local its_came, its_last, _, its_limit, its_grant, its_use, its_eager = row(all[i + 1], now)
     if not its_came or its_last < now then
       redis.call('HDEL', workers, other)
+      redis.call('HDEL', abouts, other)
     else
       taken = taken + its_grant
       if its_last > latest then latest = its_last end
@@ -131,7 +132,10 @@ else
   if limit > 0 then grant = math.floor(1000 * granted()) / 1000 end
   local last = now + milliseconds * 1000
   if last > latest then latest = last end
-  redis.call('HSET', workers, id, cmsgpack.pack(came, last, call, limit, math.max(held, grant), use, eager, about))
+  redis.call('HSET', workers, id, cmsgpack.pack(came, last, call, limit, math.max(held, grant), use, eager))
+  redis.call('HSET', abouts, id, about)
 end
-redis.call('PEXPIRE', workers, math.max(least, math.ceil((latest - now) / 1000)))
+local kept = math.max(least, math.ceil((latest - now) / 1000))
+redis.call('PEXPIRE', workers, kept)
+redis.call('PEXPIRE', abouts, kept)
 return {'attending', string.format('%.0f', came), rank, count, milliseconds, tostring(grant)}

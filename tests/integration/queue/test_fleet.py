@@ -1,5 +1,7 @@
 """What workers know of each other, from a real Redis."""
 
+import time
+
 import pytest
 from redis.asyncio import Redis
 
@@ -76,9 +78,9 @@ async def test_all_is_gone_when_nobody_comes_any_more(redis_client: Redis, queue
     await eventually(gone)
 
 
-def row(*, came: float = 1, last: float = 9e15, limit: float = 40, grant: float = 40, about: object = "{}") -> bytes:
+def row(*, came: float = 1, last: float = 9e15, limit: float = 40, grant: float = 40) -> bytes:
     """As `attend.lua` writes it, or nearly so."""
-    return packed([came, last, 1, limit, grant, 0, 0, about])
+    return packed([came, last, 1, limit, grant, 0, 0])
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def row(*, came: float = 1, last: float = 9e15, limit: float = 40, grant: float 
     [
         *(b"", b"x", b"1 2", b"9 9 \xff", b"a b c", b"\x00" * 8, b"{}", b"\xdd\xff\xff\xff\xff"),
         *(row(grant=float("nan")), row(grant=-1), row(grant=1e12), row(limit=float("inf")), row(last=1e300)),
-        *(row(about=1), row(grant=1)[:-3], row(grant=40)[1:]),
+        *(row(grant=1)[:-3], row(grant=40)[1:]),
     ],
 )
 async def test_what_somebody_else_wrote_among_the_workers_disturbs_nobody(
@@ -97,10 +99,41 @@ async def test_what_somebody_else_wrote_among_the_workers_disturbs_nobody(
     assert await fleet(redis_client, queue_name, "one").attend(40.0) == Place(0, 1, 40.0)
 
 
-@pytest.mark.parametrize("about", ["{}", "[]", "x", "[" * 100_000, '{"name"', "\u2028"])
+@pytest.mark.parametrize("about", ["", "{}", "[]", "x", "[" * 100_000, '{"name"', "\u2028", '{"name":1}'])
 async def test_a_worker_without_a_name_is_not_shown(redis_client: Redis, queue_name: str, about: str) -> None:
-    await redis_client.hset(QueueKeys(queue_name).workers, "strange", row(about=about))
+    keys = QueueKeys(queue_name)
+    await redis_client.hset(keys.workers, "strange", row(last=time.time() * 1e6 + 60e6))
+    await redis_client.hset(keys.about, "strange", about)
     assert await colleagues(redis_client, QueueKeys(queue_name)) == []
+
+
+async def test_what_a_newer_version_adds_does_no_harm(redis_client: Redis, queue_name: str) -> None:
+    worker = fleet(redis_client, queue_name, "one")
+    await worker.attend()
+    await redis_client.hset(QueueKeys(queue_name).about, worker.id, '{"name":"one","more":{"than":["that"]}}')
+    assert [each.name for each in await colleagues(redis_client, QueueKeys(queue_name))] == ["one"]
+
+
+async def test_what_is_said_of_a_worker_goes_with_it_and_no_heartbeat_reads_it(
+    redis_client: Redis, queue_name: str
+) -> None:
+    keys = QueueKeys(queue_name)
+    first, second = fleet(redis_client, queue_name, "first"), fleet(redis_client, queue_name, "second")
+    silent = fleet(redis_client, queue_name, "silent", remembered=0.1)
+    for worker in (silent, first, second):
+        await worker.attend()
+    assert all(b"first" not in packed(row) for row in (await rows(redis_client, queue_name)).values())
+    await first.leave()
+
+    async def said() -> set[str]:
+        await second.attend()
+        return {str(id_, "ascii") if isinstance(id_, bytes) else id_ for id_ in await redis_client.hkeys(keys.about)}
+
+    async def alone() -> bool:
+        return await said() == {second.id}
+
+    await eventually(alone)
+    assert 0 < await redis_client.pttl(keys.about) <= await redis_client.pttl(keys.workers) + 1_000
 
 
 async def test_a_large_fleet_reports_less_often_and_is_remembered_for_longer(

@@ -248,18 +248,15 @@ async def test_a_403_for_one_user_and_bad_events_of_others_say_different_things(
 async def test_the_next_owner_of_a_list_finds_a_halt_that_was_written_before_it_got_the_lease(world: World) -> None:
     """It had looked for a halt just before, and found none."""
     world.api.faults = Faults(refuse=[Refusal(member="bad")])
-    lease = Keys(world.queue).lease
-    await world.redis.set(lease, "other-worker", px=60_000)
     await world.push(*[event(f"u{n}", n, bad=1) for n in range(500)])
     async with Proxy(port_of(world.url)) as proxy:
         proxy.stop_at("acquire", "before")
         given = settings(proxy.url, world.queue, world.api, max_events_per_post=1, linger=0.0)
         async with running(given) as service:
             await asyncio.wait_for(proxy.reached.wait(), 10)
-            # Meanwhile the owner halts: it writes why, and then gives its lease back.
+            # Before it looked for free leases, the owner had halted: it wrote why, and then gave its lease back.
             halt = HaltRecord("dead_letter_brake", "most were refused", "2026-01-01T00:00:00Z", "")
             await Queue(world.redis, world.queue, 1).write_halt(halt)
-            await world.redis.delete(lease)
             proxy.go_on()
             await halted(service)
             await untouched(world.redis, world.queue, 500)

@@ -25,6 +25,7 @@ _RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
 _STATUS_PAGE = "tests/integration/admin/test_status_page.py"
 _COUNTS = "tests/integration/queue/test_counts.py"
 _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
+_SEEKING = "tests/integration/worker/test_seeking.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
 
 
@@ -1135,6 +1136,22 @@ CATALOGUE = (
         "is_counting and age <= may_be_meanwhile",
         "is_counting",
         (_COUNTS,),
+    ),
+    Mutation(
+        7,
+        "a worker that has too few lists tries to acquire each of them with each heartbeat",
+        "forwarder/queue/lease.py",
+        "isinstance(reply, int) and reply > 0 for",
+        "False for",
+        (_SEEKING,),
+    ),
+    Mutation(
+        1,
+        "a list whose lease would never end is never drained",
+        "forwarder/queue/lease.py",
+        "isinstance(reply, int) and reply > 0 for",
+        "reply != -2 for",
+        (_SEEKING,),
     ),
     Mutation(
         7,

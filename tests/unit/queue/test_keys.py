@@ -30,6 +30,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "stage": "{events}:stage",
         "move": "{events}:move",
         "moved": "{events}:moved",
+        "about": "{events}:about",
         "counts": "{events}:counts",
         "decisions": "{events}:decisions",
         "decoded": "{events}:decoded",
