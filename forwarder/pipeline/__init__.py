@@ -10,6 +10,7 @@ attempts      sends a batch until there is a verdict
 stock         the claimed events: signals due batches, reads spilled events back
 admission     the one gate for what comes into memory: claims, adoptions, events that are read back
 settlement    ends claims: the only code that acknowledges or dead-letters
+pace          when a settlement may begin: at once, or in groups under load
 loans         when the oldest unsettled event was claimed
 buffer        the events by user: which user is next, and which events leave memory while a user backs off
 recognition   whether this is a list of events at all

@@ -17,17 +17,15 @@ from forwarder.pipeline.availability import Availability
 from forwarder.pipeline.brake import Brake, Window
 from forwarder.pipeline.gate import Gate
 from forwarder.pipeline.loans import Loans
+from forwarder.pipeline.pace import Pace
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims, NewLetter, Settlement
 from forwarder.retry import wait_at_most
 
-#: Seconds that an outcome waits for others. A crash duplicates the accepted events that wait here, so this is short: at
-#: 120 POSTs/s it covers six POSTs.
-_LONGEST_WAIT = 0.05
-#: This many outcomes are settled without waiting for others.
-_MOST_OUTCOMES = 1_000
-#: Letters of one settlement are at most a thousand, with this many bytes together, or there is only one: Redis copies
-#: them at once, and does nothing else meanwhile. 4 MiB take it about 10 ms; a thousand elements of 64 KiB, 150 ms.
+#: One settlement has at most this many letters, because Redis writes them all at once, and does nothing else meanwhile.
+_MOST_LETTERS = 1_000
+#: Its letters have at most this many bytes together, unless there is only one. Redis copies 4 MiB in about 10 ms; a
+#: thousand elements of 64 KiB, in 150 ms.
 _LETTER_BYTES = 4 * 1024 * 1024
 
 _number = attrgetter("number")
@@ -56,6 +54,7 @@ class Settler:
         brake: Brake,
         stock: Stock,
         availability: Availability,
+        pace: Pace,
         metrics: Metrics,
     ) -> None:
         self._claims = claims
@@ -63,12 +62,11 @@ class Settler:
         self._brake = brake
         self._stock = stock
         self._availability = availability
+        self._pace = pace
         self._metrics = metrics
         self._pending = Settlement()
-        self._outcomes = 0
-        self._some = asyncio.Event()
-        self._full = asyncio.Event()
-        self._closed = False
+        self._news = asyncio.Event()
+        self._closed = asyncio.Event()
         #: Refusals that wait for a verdict, in the order in which they came. Their events still take up room.
         self._waiting: dict[Window, list[_Refusal]] = {window: [] for window in brake.windows}
         #: Refusals that an operator lets through, and that no window counts.
@@ -159,40 +157,35 @@ class Settler:
 
     def _added(self, decided: Sequence[Event]) -> None:
         self._stock.decided(decided)
-        self._outcomes += len(decided)
-        self._some.set()
-        if self._outcomes >= _MOST_OUTCOMES:
-            self._full.set()
+        self._news.set()
 
     def close(self) -> None:
         """No more outcomes will come. :meth:`run` settles those that it has, and returns. What waits stays claimed."""
-        self._closed = True
+        self._closed.set()
         for waiting in self._waiting.values():
             self._metrics.events_deferred.inc(sum(len(refusal.letters) for refusal in waiting))
             waiting.clear()
-        self._some.set()
-        self._full.set()
+        self._news.set()
 
     async def run(self) -> None:
-        """Settles until closed.
+        """Settles until closed, as soon as there is an outcome and the pace allows it.
 
         Raises:
             LeaseLostError, RolledBackError: this ownership has ended. The next one adopts the events.
         """
-        while self._outcomes or not self._closed:
-            await self._some.wait()
-            if not self._closed:  # a settlement is a round trip, which many outcomes should share
-                await wait_at_most(self._full, _LONGEST_WAIT)
-            if self._outcomes:
-                await self._settle()
+        while self._pending or not self._closed.is_set():
+            if not self._pending:
+                self._news.clear()
+                await self._news.wait()
+                continue
+            if pause := self._pace.pause():  # a settlement is a round trip, which many outcomes should share
+                await wait_at_most(self._closed, pause)
+            await self._settle()
 
     async def _settle(self) -> None:
         settlement = self._pending
-        later = _cut(settlement.letters)
-        self._pending, self._outcomes = Settlement(letters=later), len(later)
-        if not self._closed and not later:
-            self._some.clear()
-            self._full.clear()
+        self._pending = Settlement(letters=_cut(settlement.letters))
+        self._pace.begun()
         with self._gate.settling():
             await self._availability.until(lambda: self._claims.settle(settlement))
         self._count(settlement)
@@ -218,7 +211,7 @@ def _cut(letters: list[NewLetter]) -> list[NewLetter]:
     size = 0
     for count, letter in enumerate(letters):
         size += letter.size
-        if (size > _LETTER_BYTES and count) or count == _MOST_OUTCOMES:
+        if (size > _LETTER_BYTES and count) or count == _MOST_LETTERS:
             later = letters[count:]
             del letters[count:]
             return later

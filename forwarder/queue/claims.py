@@ -65,6 +65,10 @@ class Settlement:
     accepted: dict[int, list[int]] = field(default_factory=dict)
     letters: list[NewLetter] = field(default_factory=list)
 
+    def __bool__(self) -> bool:
+        """Whether it ends any claim."""
+        return bool(self.accepted or self.letters)
+
 
 class Claims:
     """The claimed events of one list. Build it after the lease was acquired.

@@ -60,7 +60,7 @@ class Ownership:
             clock=process.clock,
         )
         process.stocks.add(stock)
-        self.settler = settler = Settler(claims, gate, process.brake, stock, availability, metrics)
+        self.settler = settler = Settler(claims, gate, process.brake, stock, availability, process.pace, metrics)
         recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
         backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max)
         attempts = Attempts(process.courier, backoff, gate, stock)

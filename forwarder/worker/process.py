@@ -18,6 +18,7 @@ from forwarder.config import Settings
 from forwarder.metrics import Metrics
 from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
+from forwarder.pipeline.pace import Pace
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.queue import Queue
 from forwarder.worker.address import Address
@@ -31,6 +32,7 @@ class Process:
     queue: Queue
     courier: Courier
     brake: Brake
+    pace: Pace
     address: Address
     availabilities: Availabilities
     metrics: Metrics
@@ -69,6 +71,7 @@ def build(
         queue=queue,
         courier=Courier(api, judge, pacer, body_limit, metrics, debug=settings.log_level == "debug"),
         brake=Brake(settings.dead_letter_brake),
+        pace=Pace(clock),
         address=Address(queue, doubts, clock),
         availabilities=Availabilities(metrics, clock=clock),
         metrics=metrics,

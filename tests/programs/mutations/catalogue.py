@@ -5,6 +5,7 @@ from pathlib import Path
 
 _CLAIMS = "tests/integration/queue/test_claims.py"
 _SETTLE = "tests/integration/queue/test_settle.py"
+_PACE = "tests/unit/pipeline/test_settlement.py"
 _DECISIONS = "tests/integration/queue/test_decisions.py"
 _MODEL = "tests/property/test_queue_model.py"
 _FULL = "tests/fault/test_full_redis.py"
@@ -300,6 +301,22 @@ CATALOGUE = (
         "if number == last then return {'settled'} end",
         "",
         (_SETTLE,),
+    ),
+    Mutation(
+        3,
+        "an outcome waits for others, although nothing else is settled",
+        "forwarder/pipeline/pace.py",
+        "max(0.0, self._free_at - self._clock())",
+        "_LONGEST",
+        (_PACE,),
+    ),
+    Mutation(
+        3,
+        "a crowd of lists settles each outcome alone after an interruption",
+        "forwarder/pipeline/pace.py",
+        "now + _LATEST)",
+        "now + _LONGEST)",
+        (_PACE,),
     ),
     Mutation(
         3,

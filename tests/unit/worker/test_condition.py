@@ -17,6 +17,7 @@ from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
 from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.gate import Gate
+from forwarder.pipeline.pace import Pace
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims
@@ -50,7 +51,7 @@ class Worker:
             max_event_bytes=65_536,
             clock=time.monotonic,
         )
-        settler = Settler(claims, gate, Brake(100), stock, availability, self.metrics)
+        settler = Settler(claims, gate, Brake(100), stock, availability, Pace(time.monotonic), self.metrics)
         stock.add([Event(number, 1, "u", b"{}") for number in range(events)])
         settler.expect(range(events), [int((time.time() - age) * 1e6)] * events)
         return OwnedList(stock, settler)
