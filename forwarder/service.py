@@ -8,15 +8,17 @@ from typing import Any
 
 import structlog
 
+from forwarder import __version__
 from forwarder.admin.server import Admin
 from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
-from forwarder.config import Settings
+from forwarder.config import Settings, api_url
 from forwarder.logs import setup as logs
 from forwarder.metrics import Metrics
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.systemd import Systemd
 from forwarder.queue.queue import Queue
+from forwarder.queue.wire import url as redis_url
 from forwarder.queue.wire.connection import connect
 from forwarder.runtime import signals
 from forwarder.worker.condition import Condition, Stopping
@@ -51,6 +53,18 @@ class Service:
         self._credentials = Credentials.from_settings(settings)
         self._started = started
         self._stopping = Stopping(asyncio.Event(), asyncio.Event())
+
+    @property
+    def identity(self) -> dict[str, str | int]:
+        """What a person compares first when something is wrong: which program, with what settings. No secrets."""
+        return {
+            "version": __version__,
+            "api": f"{api_url.shown(self._settings.api_url)}/{self._settings.api_version}",
+            "redis": redis_url.shown(self._settings.redis_url.get_secret_value()),
+            "queue": self._settings.queue,
+            "lists": self._settings.shards,
+            "key_fingerprint": self._credentials.fingerprint,
+        }
 
     def stop(self) -> None:
         """The first call finishes what is in flight and stops; the second one stops at once. Nothing is lost."""

@@ -26,7 +26,11 @@ log = structlog.get_logger()
 
 def run(
     log_format: Annotated[
-        Format | None, typer.Option(help="json, or console for human-readable lines. Default: FORWARDER_LOG_FORMAT.")
+        Format | None,
+        typer.Option(
+            help="json, or console for human-readable lines. Default: FORWARDER_LOG_FORMAT, "
+            "else console on a terminal and json elsewhere."
+        ),
     ] = None,
 ) -> None:
     """Run the service until a signal stops it."""
@@ -34,13 +38,16 @@ def run(
     # Whatever writes to standard error from now on never waits for its reader: the log, warnings, a traceback.
     sys.stderr = writer = Writer(2, sys.stderr.encoding)
     logging.captureWarnings(capture=True)
-    logs.configure(log_format or settings.log_format, settings.log_level, writer)
+    usual: Format = "console" if writer.isatty() else "json"
+    logs.configure(log_format or settings.log_format or usual, settings.log_level, writer)
     for secret in config.secrets(settings):
         hide(secret)
+    service = Service(settings, systemd=Systemd(os.environ))
+    log.info("starting", **service.identity)
     for warning in settings.warnings():
         log.warning(warning)
     _collect_rarely()
-    loop.run(Service(settings, systemd=Systemd(os.environ)).run())
+    loop.run(service.run())
 
 
 def _collect_rarely() -> None:

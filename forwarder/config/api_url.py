@@ -43,6 +43,13 @@ def check(url: str) -> None:
         raise ValueError("must not contain . or .. as a part of the path: servers remove them")
 
 
+def shown(url: str) -> str:
+    """A valid address, for logs. Of a path only … is shown, as it may contain a secret."""
+    scheme, _, rest = url.partition("://")
+    authority, _, path = rest.partition("/")
+    return f"{scheme}://{authority}" + ("/…" if path else "")
+
+
 def _check_authority(authority: str) -> None:
     parts = _AUTHORITY.fullmatch(authority)
     host, port = parts.groups() if parts is not None else ("", None)

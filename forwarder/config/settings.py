@@ -173,7 +173,12 @@ class Settings(BaseModel):
     admin_token_file: Annotated[Path | None, _EmptyIsUnset] = Field(
         None, description="File that contains the admin token.", examples=["/run/secrets/admin-token"]
     )
-    log_format: Format = Field("json", description="json writes one JSON object per line; console is human-readable.")
+    log_format: Annotated[Format | None, _EmptyIsUnset] = Field(
+        None,
+        description="json writes one JSON object per line; console is human-readable. "
+        "If it is unset: console on a terminal, json elsewhere.",
+        examples=["json"],
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level that is logged.")
 
     @property

@@ -1,6 +1,7 @@
 """Logging: structlog writes one JSON object per line, or human-readable lines, and never a secret."""
 
 import logging
+import os
 import time
 from typing import TextIO, cast
 
@@ -53,7 +54,7 @@ def configure(log_format: Format, level: str, stream: TextIO | Writer) -> None:
             structlog.processors.format_exc_info,
             _scrub,
             _escape,
-            structlog.dev.ConsoleRenderer(colors=stream.isatty()),
+            structlog.dev.ConsoleRenderer(colors=stream.isatty() and not os.environ.get("NO_COLOR")),
         ]
     )
     structlog.configure(

@@ -235,6 +235,16 @@ def _master(path: str) -> tuple[str, int]:
     return _plain(name, "the name of the master"), int(db or 0)
 
 
+def shown(url: str) -> str:
+    """A valid URL, for logs: without those who log in, and without the options that may name secrets."""
+    found = _URL.fullmatch(url)
+    if found is None:
+        raise ValueError(_FORMS)
+    scheme, authority, path, options, _ = found.groups()
+    database = re.search(r"(?:^|&)(db=[0-9]+)", options or "")
+    return f"{scheme}://{authority.rpartition('@')[2]}{path}" + (f"?{database[1]}" if database else "")
+
+
 def passwords(url: str) -> Iterator[str]:
     """Every password in a URL, valid or not: percent-encoded as it is there, and decoded as Redis' errors quote it."""
     found = _URL.fullmatch(url)

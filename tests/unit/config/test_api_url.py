@@ -1,7 +1,7 @@
 import pytest
 
 from forwarder import config
-from forwarder.config.api_url import check
+from forwarder.config.api_url import check, shown
 from forwarder.errors import ConfigurationError
 
 LABEL = "a" * 63
@@ -94,3 +94,15 @@ def test_any_other_is_refused_in_one_line_that_says_why_and_shows_nothing_of_it(
     assert why in problem
     assert "\n" not in problem
     assert url not in problem
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://api.carnivalmobile.com", "https://api.carnivalmobile.com"),
+        ("https://api.carnivalmobile.com/", "https://api.carnivalmobile.com"),
+        ("http://[::1]:8080/s3cret/base", "http://[::1]:8080/…"),
+    ],
+)
+def test_a_log_shows_the_host_and_no_path_as_it_may_contain_a_secret(url: str, said: str) -> None:
+    assert shown(url) == said

@@ -1,7 +1,7 @@
 import pytest
 from redis.connection import parse_url
 
-from forwarder.queue.wire.url import Cluster, Sentinels, Server, User, parse, passwords
+from forwarder.queue.wire.url import Cluster, Sentinels, Server, User, parse, passwords, shown
 
 SECRET = "s3cret"
 
@@ -169,3 +169,21 @@ def test_what_redis_py_would_ignore_or_misread_is_refused_in_one_line_that_quote
 )
 def test_the_passwords_of_a_url_that_is_refused_are_known_too(url: str, known: set[str]) -> None:
     assert set(passwords(url)) == known
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (f"redis://me:{SECRET}@h:1/2", "redis://h:1/2"),
+        (f"rediss://:{SECRET}@h/?db=3&ssl_keyfile=/k.pem", "rediss://h/?db=3"),
+        (f"unix://:{SECRET}@/run/re@dis.sock?db=1", "unix:///run/re@dis.sock?db=1"),
+        (
+            f"redis+sentinel://me:{SECRET}@a,b:1/shop/2?sentinel_password={SECRET}",
+            "redis+sentinel://a,b:1/shop/2",
+        ),
+        (f"redis+cluster://:{SECRET}@a,[::1]:2", "redis+cluster://a,[::1]:2"),
+    ],
+)
+def test_a_log_shows_where_a_redis_is_and_not_who_logs_in(url: str, said: str) -> None:
+    parse(url)
+    assert shown(url) == said
