@@ -1,18 +1,21 @@
-"""Bars as SVG, readable on light and on dark pages."""
+"""Bars as SVG, readable on light and on dark pages: each brings its own background along."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from html import escape
 
 from tests.programs.bench.report import Median, Report
+from tests.programs.bench.work import COMPARED
 
-_WIDTH, _NAMES, _BAR, _ROW, _HEAD = 760, 270, 380, 26, 40
+#: Pixels. The longest name and the longest figure fit beside the longest bar.
+_WIDTH, _NAMES, _BAR, _ROW, _HEAD, _EDGE = 800, 340, 350, 26, 44, 12
 _STYLE = """
+.page { fill: #ffffff }
 text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }
 .title { font-weight: 600; font-size: 15px }
 .bar { fill: #9aa4b2 } .ours { fill: #2f7ed8 } .limit { fill: #c9d1d9 }
 @media (prefers-color-scheme: dark) {
-  text { fill: #e6edf3 } .bar { fill: #6e7887 } .ours { fill: #58a6ff } .limit { fill: #414a55 }
+  .page { fill: #0d1117 } text { fill: #e6edf3 } .bar { fill: #6e7887 } .ours { fill: #58a6ff } .limit { fill: #414a55 }
 }
 """
 
@@ -30,14 +33,15 @@ class Bar:
 def bars(title: str, rows: Sequence[Bar]) -> str:
     """One SVG: a title and horizontal bars, the longest as wide as there is room."""
     most = max(row.value for row in rows)
-    height = _HEAD + _ROW * len(rows) + 8
+    height = _HEAD + _ROW * len(rows) + _EDGE
     lines = [
         (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" '
             f'height="{height}" role="img" aria-label="{escape(title)}">'
         ),
         f"<style>{_STYLE}</style>",
-        f'<text class="title" x="0" y="20">{escape(title)}</text>',
+        f'<rect class="page" width="{_WIDTH}" height="{height}" rx="6"/>',
+        f'<text class="title" x="{_EDGE}" y="26">{escape(title)}</text>',
     ]
     for number, row in enumerate(rows):
         top = _HEAD + _ROW * number
@@ -53,7 +57,8 @@ def bars(title: str, rows: Sequence[Bar]) -> str:
 def charts(report: Report) -> dict[str, str]:
     """File names and SVGs; one for each work and rate."""
     found = {}
-    for work, rate in dict.fromkeys((each.work, each.rate) for each in report.measurements):
+    shown = [(each.work, each.rate) for each in report.measurements if each.work in COMPARED]
+    for work, rate in dict.fromkeys(shown):
         rows = sorted(report.found(work, rate), key=lambda each: each.seconds)
         drawn = [_time_bar(report, each) if rate else _speed_bar(report, each) for each in rows]
         if rate:
@@ -65,7 +70,7 @@ def charts(report: Report) -> dict[str, str]:
 
 
 def _kind(peer: str) -> str:
-    return {"forwarder": "ours", "limit": "limit"}.get(peer, "bar")
+    return {"forwarder": "ours", "pair": "ours", "limit": "limit"}.get(peer, "bar")
 
 
 def _speed_bar(report: Report, each: Median) -> Bar:

@@ -8,10 +8,14 @@ from typing import Any, Self
 from rich.console import Console
 from rich.table import Table
 
+from tests.programs.bench.findings import Finding, sheet
 from tests.programs.bench.measure import Measurement
 
 _OURS = "forwarder"
 _LIMIT = "limit"
+_PAIR = "pair"
+#: The least that the bare loop's CPU ÷ the forwarder's should be, by events in a POST.
+_CPU_TARGETS = {"rows-100": 0.45, "rows-10": 0.75, "rows-1": 0.82}
 _MEDIAN_OF = ("seconds", "posts", "cpu_us", "redis_us", "round_trips", "measured")
 
 
@@ -100,6 +104,8 @@ class Report:
     idle: Idle | None = None
     #: Who sends one event in a POST: of them it is known how many POSTs a work takes.
     one_by_one: Sequence[str] = ()
+    #: What the programs with targets of their own measured.
+    findings: Sequence[Finding] = ()
 
     @classmethod
     def of_parts(cls, parts: Sequence[Mapping[str, Any]]) -> Self:
@@ -119,6 +125,7 @@ class Report:
             killed=[Killed(**each) for part in parts for each in part["killed"]],
             idle=next((Idle(**part["idle_milliseconds"]) for part in parts if part["idle_milliseconds"]), None),
             one_by_one=sorted({peer for part in parts for peer in part["one_by_one"]}),
+            findings=[Finding(**each) for part in parts for each in part.get("findings", ())],
         )
 
     def found(self, work: str, rate: int) -> list[Median]:
@@ -143,6 +150,20 @@ class Report:
             for (peer, work), ours in found.items()
             if peer == _OURS and (_LIMIT, work) in found and work.startswith("rows-")
         }
+
+    def targets(self) -> list[Finding]:
+        """All figures with targets, and what was measured with them."""
+        found = [
+            Finding(f"CPU: bare loop ÷ forwarder, {self.works[work]}", ratio, least=_CPU_TARGETS[work])
+            for work, ratio in self.cpu_ratios().items()
+        ]
+        speeds = {each.peer: each.events_per_second for each in self.found("strangers", 0)}
+        ours, others = speeds.get(_PAIR), {each: speeds[each] for each in speeds if each not in {_OURS, _PAIR, _LIMIT}}
+        if ours and others:
+            fastest = max(others, key=lambda each: others[each])
+            what = f"(c): events/s of two workers ÷ those of {self.titles[fastest]}, the fastest other"
+            found.append(Finding(what, ours / others[fastest], least=1.0))
+        return [*found, *self.findings]
 
     def _ours_unlimited(self) -> list[Median]:
         return [each for each in medians(self.measurements) if (each.peer, each.rate) == (_OURS, 0)]
@@ -173,6 +194,8 @@ class Report:
             "killed": [asdict(each) for each in self.killed],
             "loses_when_killed": dict(self.loses),
             "skipped": dict(self.skipped),
+            "findings": [asdict(each) for each in self.findings],
+            "targets": [asdict(each) for each in self.targets()],
             "runs": [asdict(each) for each in self.measurements],
         }
 
@@ -183,8 +206,6 @@ class Report:
             console.print(f"skipped  {peer}: {why}", highlight=False)
         for work, rate in dict.fromkeys((each.work, each.rate) for each in medians(self.measurements)):
             self._print_work(console, work, rate)
-        for work, ratio in self.cpu_ratios().items():
-            console.print(f"CPU per event, bare loop ÷ worker, {self.works[work]}: {ratio:.2f}")
         if (memory := self.memory_ratio()) is not None:
             console.print(f"memory, deepest list ÷ shallowest: {memory:.2f}")
         if (trips := self.round_trips()) is not None:
@@ -195,6 +216,8 @@ class Report:
         for each in self.killed:
             lost = f"{each.missing} of {each.events:,} missing, {each.doubled} doubled"
             console.print(f"killed   {self.titles[each.peer]}: {lost}", highlight=False)
+        console.print()
+        console.print(sheet(self.targets()).table())
 
     def _print_work(self, console: Console, work: str, rate: int) -> None:
         rows = self.found(work, rate)

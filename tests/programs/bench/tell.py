@@ -1,6 +1,6 @@
-"""Writes up a benchmark that was measured in parts.
+"""Writes up a benchmark: `python -m tests.programs.bench.tell PART.json ... --publish`.
 
-`python -m tests.programs.bench.tell PART.json ... --readme tests/programs/bench/README.md`
+With `tests/programs/bench/results/bench.json` as the only part, it writes the pages and the charts again.
 """
 
 import argparse
@@ -11,27 +11,43 @@ from rich.console import Console
 
 from tests.programs.bench import charts, page
 from tests.programs.bench.report import Report
-from tests.support.documents import written
+from tests.support.documents import BENCH, README, ROOT, written
 
 
 def add_outputs(parser: argparse.ArgumentParser) -> None:
     """The options of :func:`tell`."""
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures there")
-    parser.add_argument("--readme", type=Path, metavar="FILE", help="write the page of figures into this document")
-    parser.add_argument("--charts", type=Path, metavar="FOLDER", help="draw SVGs there")
+    parser.add_argument("--publish", action="store_true", help="write this repository's bench.json, pages and charts")
 
 
 def tell(report: Report, asked: argparse.Namespace) -> None:
     """Writes what was asked for."""
-    figures = report.figures()
     if asked.json:
-        asked.json.write_text(json.dumps(figures, indent=1) + "\n")
-    if asked.readme:
-        asked.readme.write_text(written(asked.readme.read_text(), "bench", page.page(figures)))
-    if asked.charts:
-        asked.charts.mkdir(parents=True, exist_ok=True)
-        for name, drawn in charts.charts(report).items():
-            (asked.charts / name).write_text(drawn)
+        _write_figures(report, asked.json)
+    if asked.publish:
+        publish(report, ROOT)
+
+
+def publish(report: Report, root: Path) -> None:
+    """Writes the figures, the parts of the documents that show them, and the charts."""
+    figures = report.figures()
+    pages = {
+        BENCH: {"bench": page.page(figures), "targets": page.targets(figures)},
+        README: {"bench": page.summary(figures)},
+    }
+    for document, parts in pages.items():
+        copy = root / document.relative_to(ROOT)
+        for name, part in parts.items():
+            copy.write_text(written(copy.read_text(), name, part))
+    results = root / BENCH.relative_to(ROOT).parent / "results"
+    results.mkdir(exist_ok=True)
+    _write_figures(report, results / "bench.json")
+    for name, drawn in charts.charts(report).items():
+        (results / name).write_text(drawn)
+
+
+def _write_figures(report: Report, file: Path) -> None:
+    file.write_text(json.dumps(report.figures(), indent=1) + "\n")
 
 
 def main() -> None:

@@ -13,6 +13,8 @@ from forwarder.api.request import BATCH_OVERHEAD, encode_batch
 #: Bytes that every POST adds to its events, each event taken with one comma.
 POST_OVERHEAD = BATCH_OVERHEAD - 1
 _SEED = 20160911
+#: The backlogs in which the contestants are compared.
+COMPARED = ("zipf", "shop", "strangers")
 #: Some contestants decode and encode again, and then 9.50 becomes 9.5; the sink compares bytes.
 _IDLE_ZEROS = re.compile(rb"\.(\d*?)0+(?=[,}])")
 
@@ -115,4 +117,4 @@ def deep(events: int) -> Work:
 def rows(events: int, most: int) -> Work:
     """For CPU per event: users one after the other, each with just one full POST."""
     found = numbered(f"u{n // most}" for n in range(events))
-    return Work(f"rows-{most}", f"{most} events in every POST", found, most)
+    return Work(f"rows-{most}", f"{most} {'event' if most == 1 else 'events'} in every POST", found, most)

@@ -3,6 +3,7 @@
 tests/e2e/test_producer_examples.py runs its programs.
 """
 
+import json
 import re
 import shlex
 import tomllib
@@ -11,7 +12,8 @@ import pytest
 
 from forwarder.api.request import encode_batch, path_segment, users_url
 from forwarder.event import decode
-from tests.support.documents import BENCH, README, ROOT, fenced, table_headed
+from tests.programs.bench.page import summary
+from tests.support.documents import BENCH, README, ROOT, between_marks, fenced
 
 TEXT = README.read_text(encoding="utf-8")
 MOST_LINES, MOST_BYTES = 180, 12_288
@@ -78,11 +80,6 @@ def test_the_events_of_the_shell_become_the_post_that_is_shown() -> None:
 
 
 def test_its_figures_are_those_of_the_benchmark() -> None:
-    """Each row has the figures of every contestant that it names, for the first backlog of the benchmark's page."""
-    measured = {row[0]: row for row in table_headed(BENCH.read_text(encoding="utf-8"), "(a)")}
-    shown = table_headed(TEXT, "| POSTs ÷ fewest possible")
-    assert len(shown) == 4
-    for names, posts, seconds, lost in shown:
-        for name in names.split(", "):
-            (row,) = (row for title, row in measured.items() if title == name or title.startswith(f"{name}, "))
-            assert [posts, seconds, lost] == [row[3], row[2], row[5]], name
+    """`python -m tests.programs.bench.tell … --publish` writes them."""
+    figures = json.loads((BENCH.parent / "results" / "bench.json").read_text(encoding="utf-8"))
+    assert between_marks(TEXT, "bench") == summary(figures)

@@ -12,6 +12,7 @@ class Blpop(Peer):
 
     def __init__(self, at_once: int) -> None:
         self._at_once = at_once
+        self.part = 5_000 if at_once == 1 else 15_000
         self.name = f"blpop-{at_once}"
         self.title = "BLPOP loop, one at a time" if at_once == 1 else f"BLPOP loop, {at_once} at once"
         many = f"up to {at_once} events" if at_once > 1 else "the event in hand"

@@ -6,7 +6,15 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.programs.bench.peers.peer import Peer, Run, UnavailableError, install_step, run_loader
+from tests.programs.bench.peers.peer import (
+    Peer,
+    Run,
+    UnavailableError,
+    install_step,
+    is_installed,
+    note_installed,
+    run_loader,
+)
 
 _PACKAGES = ("bullmq@6.7.0", "ioredis@5.11.1", "undici@7.30.2")
 _WORKER = Path(__file__).with_name("bullmq_worker.mjs")
@@ -26,7 +34,9 @@ class BullMQ(Peer):
         folder = scratch / "bullmq"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "package.json").write_text('{"private": true}\n')
-        install_step(npm, "install", "--no-fund", "--no-audit", *_PACKAGES, cwd=folder)
+        if not is_installed(folder, wanted := " ".join(_PACKAGES)):
+            install_step(npm, "install", "--no-fund", "--no-audit", *_PACKAGES, cwd=folder)
+            note_installed(folder, wanted)
         self._command = [node, shutil.copy(_WORKER, folder)]
 
     def load(self, run: Run) -> None:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.programs.bench.peers.peer import Peer, Run, install_in_venv, run_loader
+from tests.programs.bench.peers.peer import AIOHTTP, Peer, Run, install_in_venv, run_loader
 
 _MODULE = "tests.programs.bench.peers.celery_worker"
 
@@ -18,10 +18,11 @@ class CeleryPeer(Peer):
         "the tasks being run: acked before they run by default; those prefetched come back only after the "
         "visibility timeout (an hour)"
     )
+    part = 5_000
     queue = "celery"
 
     def install(self, scratch: Path) -> None:
-        self._python = install_in_venv(scratch, "celery[redis]==5.7.0", "requests", "aiohttp")
+        self._python = install_in_venv(scratch, "celery[redis]==5.7.0", "hiredis==3.5.0", "requests==2.34.2", AIOHTTP)
 
     def load(self, run: Run) -> None:
         run_loader([self._python, "-m", _MODULE, "load"], run, self.environment(run))

@@ -10,7 +10,16 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.programs.bench.peers.peer import AT_ONCE, KEY, Peer, Run, UnavailableError, install_step
+from tests.programs.bench.peers.peer import (
+    AT_ONCE,
+    KEY,
+    Peer,
+    Run,
+    UnavailableError,
+    install_step,
+    is_installed,
+    note_installed,
+)
 
 _MODULE = "github.com/benthosdev/benthos/v4@v4.27.0"
 #: Events of one window; it is also what a kill loses. Larger ones took longer, not shorter. A window that does not fill
@@ -25,6 +34,7 @@ class Connect(Peer):
     name = "connect"
     title = f"Benthos (Redpanda Connect), windows of {WINDOW:,}"
     groups = True
+    part = 30_000
     loses = f"up to {WINDOW:,} events and those in flight: redis_list pops them before they are sent"
     ready = "is now active"
 
@@ -34,15 +44,17 @@ class Connect(Peer):
             raise UnavailableError("no go: apt-get install golang, 1.22 or newer")
         folder = scratch / "connect"
         self._program = folder / "connect"
-        if self._program.exists():
+        source = Path(__file__).with_name("connect.go")
+        if is_installed(folder, wanted := f"{_MODULE}\n{source.read_text()}"):
             return
         folder.mkdir(parents=True, exist_ok=True)
-        shutil.copy(Path(__file__).with_name("connect.go"), folder / "main.go")
+        shutil.copy(source, folder / "main.go")
         (folder / "go.mod").unlink(missing_ok=True)
         install_step(go, "mod", "init", "bench", cwd=folder)
         install_step(go, "get", _MODULE, cwd=folder)
         install_step(go, "get", "bench", cwd=folder)
         install_step(go, "build", "-o", self._program, ".", cwd=folder)
+        note_installed(folder, wanted)
 
     def command(self, run: Run) -> Sequence[str | Path]:
         conf = run.folder / "connect.json"

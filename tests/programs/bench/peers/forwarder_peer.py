@@ -13,6 +13,7 @@ class ForwarderPeer(Peer):
     name = "forwarder"
     title = "forwarder"
     groups = True
+    part = 30_000
     loses = "nothing: what it took stays in Redis, claimed, until the API has answered for it"
     ready = '"admin"'
 

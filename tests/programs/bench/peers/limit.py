@@ -16,6 +16,7 @@ class Limit(Peer):
     name = "limit"
     title = "the limit: bare aiohttp, bodies ready-made"
     groups = True
+    part = 30_000
     loses = "everything: it has no queue"
 
     def load(self, run: Run) -> None:

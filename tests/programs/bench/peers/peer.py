@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
 from redis import Redis
@@ -17,6 +18,10 @@ KEY = "bench"
 HELD = "held"
 #: At most so many POSTs at once, for everyone who can be told.
 AT_ONCE = 64
+
+
+#: Contestants in Python use the same client as the forwarder.
+AIOHTTP = f"aiohttp=={version('aiohttp')}"
 
 
 class UnavailableError(Exception):
@@ -50,6 +55,10 @@ class Peer:
     title = ""
     #: Whether it sends several events in one POST.
     groups = False
+    #: How many events it gets of a backlog in which nothing can be grouped: more would take longer and show the same.
+    part = 15_000
+    #: The only backlog that it takes part in; empty means all of them.
+    only = ""
     #: What a SIGKILL costs, and why.
     loses = ""
     #: What its output says when it is up.
@@ -87,6 +96,20 @@ class Peer:
             redis.rename(HELD, self.queue)
 
 
+def is_installed(folder: Path, wanted: str) -> bool:
+    """Whether :func:`note_installed` has noted the same there, so that another run need not fetch it again."""
+    return _note(folder).exists() and _note(folder).read_text() == wanted
+
+
+def note_installed(folder: Path, wanted: str) -> None:
+    """Notes what has been installed there."""
+    _note(folder).write_text(wanted)
+
+
+def _note(folder: Path) -> Path:
+    return folder / "installed.txt"
+
+
 def install_step(*command: str | Path, cwd: Path | None = None, timeout: float = 900) -> None:
     """Runs one step of an installation. Raises UnavailableError."""
     _run(command, cwd=cwd, env=None, timeout=timeout)
@@ -103,11 +126,13 @@ def _run(command: Sequence[str | Path], *, cwd: Path | None, env: dict[str, str]
 
 
 def install_in_venv(scratch: Path, *packages: str) -> Path:
-    """A venv for contestants written in Python; returns its interpreter. Raises UnavailableError."""
-    python = scratch / "python" / "bin" / "python"
-    if not python.exists():
-        install_step(sys.executable, "-m", "venv", scratch / "python")
-    install_step(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+    """A venv for these packages; returns its interpreter. Raises UnavailableError."""
+    folder = scratch / f"python-{packages[0].partition('=')[0].partition('[')[0]}"
+    python, wanted = folder / "bin" / "python", " ".join((sys.executable, *packages))
+    if not is_installed(folder, wanted):
+        install_step(sys.executable, "-m", "venv", "--clear", folder)
+        install_step(python, "-m", "pip", "install", "-q", "--disable-pip-version-check", *packages)
+        note_installed(folder, wanted)
     return python
 
 

@@ -7,6 +7,7 @@ from tests.programs.bench.peers.celery import CeleryPeer
 from tests.programs.bench.peers.connect import Connect
 from tests.programs.bench.peers.forwarder_peer import ForwarderPeer
 from tests.programs.bench.peers.limit import Limit
+from tests.programs.bench.peers.pair import Pair
 from tests.programs.bench.peers.peer import Peer
 
-PEERS: tuple[Peer, ...] = (ForwarderPeer(), Limit(), ONE, MANY, Arq(), CeleryPeer(), BullMQ(), Connect())
+PEERS: tuple[Peer, ...] = (ForwarderPeer(), Pair(), Limit(), ONE, MANY, Arq(), CeleryPeer(), BullMQ(), Connect())
