@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -10,6 +10,7 @@ from forwarder.dead_letters.anomalies import Label, named, unnamed
 from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.letter import claimed_at, order, with_shard
 from forwarder.outcome import LetterReason
+from forwarder.queue.census import Census
 from forwarder.queue.letters import DeadLetter
 from forwarder.queue.queue import Queue
 
@@ -41,13 +42,13 @@ class Latest:
     by_reason: Counter[str] = field(default_factory=Counter)
 
 
-async def read(queue: Queue) -> Latest:
-    """Reads the latest letters of all lists. Raises UnreachableError."""
+async def read(queue: Queue, censuses: Sequence[Census]) -> Latest:
+    """Reads the latest letters of all lists that have some, by their counts. Raises UnreachableError."""
     shards = len(queue.lists)
     most, most_bytes = max(1, _COUNTED // shards), _COUNTED_BYTES // shards
     found: list[tuple[DeadLetter, int]] = []
     reasons: Counter[str] = Counter()
-    for each in queue.lists:
+    for each in (one for one, census in zip(queue.lists, censuses, strict=True) if census.letters):
         latest = await each.letters.latest(full=_SHOWN, most=most, most_bytes=most_bytes, cut=_READ_BYTES)
         found += [(with_shard(letter, shards), length) for letter, length in latest.letters]
         reasons += latest.by_reason

@@ -168,7 +168,7 @@ class Watch:
         """The letters, or why they cannot be read. A Redis user who may not read them must still see the rest."""
         now = self._clock()
         try:
-            latest = await letters.read(self._queue)
+            latest = await letters.read(self._queue, seen.censuses)
         except ForwarderError as error:
             return replace(seen, letters_at=now, letters_problem=str(error))
         return replace(seen, letters=latest, letters_at=now, letters_counted=_counts(seen.census), letters_problem=None)

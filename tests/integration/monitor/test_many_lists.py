@@ -1,7 +1,10 @@
 """What workers do for many lists: each list is counted once, and a worker works for its own lists alone."""
 
+import asyncio
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.metrics import Metrics
@@ -9,8 +12,11 @@ from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.watch import SAMPLED, Watch
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.queue.wire.connection import connect
+from forwarder.simulator import Simulator
 from tests.support.commandstats import calls
-from tests.support.service import event
+from tests.support.owners import owners, shared_fairly
+from tests.support.service import event, eventually, running, settings
 
 LISTS = 64
 #: Only the counting of a list uses it, once.
@@ -68,6 +74,17 @@ async def test_who_looks_gets_newer_counts_than_a_sample_needs(redis_client: Red
     assert one.waiting == 1
 
 
+async def test_the_page_reads_the_letters_of_the_lists_that_have_some(redis_client: Redis, queue_name: str) -> None:
+    one = Watcher(redis_client, queue_name)
+    for shard in (3, 60):
+        await redis_client.xadd(Keys(queue_name, shard, of=LISTS).dead, {"element": b"{}", "reason": "rejected"})
+    before = await calls(redis_client, "xrevrange")
+    seen = await one.watch.refresh(in_full=True, patience=10.0)
+    assert seen is not None
+    assert seen.letters.by_reason == {"rejected": 2}
+    assert await calls(redis_client, "xrevrange") - before < 2 * 4
+
+
 async def test_after_an_action_the_lists_are_counted_whatever_others_have_counted(
     redis_client: Redis, queue_name: str
 ) -> None:
@@ -77,3 +94,36 @@ async def test_after_an_action_the_lists_are_counted_whatever_others_have_counte
     one.watch.forget()
     await one.sample()
     assert one.waiting == 1
+
+
+@pytest.mark.long
+async def test_the_commands_of_a_worker_grow_with_its_own_lists_alone(
+    redis_url: str, queue_name: str, api: Simulator
+) -> None:
+    """Four workers send about as many commands for their lists as one sends for all of them."""
+    rates = []
+    for workers in (1, 4):
+        given = settings(redis_url, f"{queue_name}-{workers}", api, shards=LISTS, lease_ttl=10.0)
+        async with AsyncExitStack() as stack, connect(redis_url) as redis:
+            lists = Queue(redis, given.queue, LISTS)
+            for _ in range(workers):
+                await stack.enter_async_context(running(given))
+
+            async def fair(lists: Queue = lists, workers: int = workers) -> bool:
+                return shared_fairly(await owners(lists), workers)
+
+            await eventually(fair, what="the workers share the lists")
+            rates.append(await _commands(redis, seconds=10.0))
+    alone, shared = rates
+    print(f"commands/s: {alone:.0f} by one worker, {shared:.0f} by four")
+    # A heartbeat, a sample and a look for a halt take a worker about 18 a second. To count 64 lists takes 270.
+    assert shared - alone < 4 * 30
+
+
+async def _commands(redis: Redis, *, seconds: float) -> float:
+    """Commands per second, those within scripts included."""
+    before = (await redis.info("commandstats")).values()
+    await asyncio.sleep(seconds)
+    after = (await redis.info("commandstats")).values()
+    calls = sum(each["calls"] for each in after) - sum(each["calls"] for each in before)
+    return float(calls) / seconds
