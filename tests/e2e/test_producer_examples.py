@@ -36,6 +36,9 @@ USERS = [str(vector["user_id"]) for vector in FILE["vectors"]]
 IOREDIS, GO_REDIS = "6.0.0", "v9.23.0"
 
 
+PUSHES = FILE["pushes"]
+
+
 class Example(NamedTuple):
     command: list[str]
     members: list[str]
@@ -85,8 +88,8 @@ def go_example(workshop: Path) -> str:
 
 
 @pytest.fixture(params=["shell", "node", "go"])
-def shards_by(request: pytest.FixtureRequest) -> list[str]:
-    """A command that computes shards; Node needs no package for that."""
+def printed_by(request: pytest.FixtureRequest) -> list[str]:
+    """A command that only prints something; Node needs no package for that."""
     match request.param:
         case "shell":
             return [tool("sh"), str(EXAMPLES / "push.sh")]
@@ -128,15 +131,24 @@ async def run(*command: str, **environment: str) -> tuple[int, str]:
 
 
 @pytest.mark.parametrize("number", NUMBERS)
-async def test_an_example_computes_the_shards_of_the_vectors(shards_by: list[str], number: int) -> None:
-    code, text = await run(*shards_by, "--shard", str(number), *USERS)
+async def test_an_example_computes_the_shards_of_the_vectors(printed_by: list[str], number: int) -> None:
+    code, text = await run(*printed_by, "--shard", str(number), *USERS)
     assert code == 0, text
     assert [int(line) for line in text.split()] == [v["shards"][NUMBERS.index(number)] for v in FILE["vectors"]]
+
+
+async def test_an_example_computes_the_markers_of_the_vectors(printed_by: list[str]) -> None:
+    for push in PUSHES:
+        code, text = await run(*printed_by, "--marker", push["list"], push["key"], *push["events"])
+        assert (code, text) == (0, f"{push['marker']} {push['value']}\n")
 
 
 async def test_dash_computes_the_same(workshop: Path) -> None:
     code, text = await run(tool("dash"), str(workshop / "push.sh"), "--shard", "16", *USERS)
     assert (code, text.split()) == (0, [str(v["shards"][NUMBERS.index(16)]) for v in FILE["vectors"]])
+    push = PUSHES[2]
+    code, text = await run(tool("dash"), str(workshop / "push.sh"), "--marker", "events", push["key"], *push["events"])
+    assert (code, text) == (0, f"{push['marker']} {push['value']}\n")
 
 
 @pytest.mark.parametrize("shards", [1, 4])
@@ -148,7 +160,7 @@ async def test_an_example_pushes_an_event_onto_its_list(server: EmbeddedRedis, e
         assert code == 0, text
     found: dict[str, list[str]] = {}
     with Redis.from_url(server.url) as redis:
-        for key in redis.scan_iter():
+        for key in redis.scan_iter(_type="list"):
             for element in redis.lrange(key, 0, -1):
                 event = decode(element, max_bytes=1_000)
                 members = json.loads(event.body)
@@ -167,7 +179,7 @@ async def test_an_example_refuses_another_number_of_shards(server: EmbeddedRedis
         code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS="4")
         assert (code, "8" in text, redis.dbsize()) == (1, True, 1), text
         code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS="8")
-        assert (code, redis.dbsize()) == (0, 2), text
+        assert (code, len([*redis.scan_iter(_type="list")])) == (0, 1), text
 
 
 @pytest.mark.parametrize("shards", ["x", "0"])
@@ -197,26 +209,78 @@ async def losing_a_reply(server: EmbeddedRedis, *command: str) -> tuple[int, int
         return code, redis.llen("events")
 
 
-async def test_an_example_does_not_double_an_event_whose_reply_is_lost(server: EmbeddedRedis, example: Example) -> None:
-    assert await losing_a_reply(server, *example.command, "u-1", "n") == (1, 1)
+async def test_an_example_repeats_what_got_no_reply_and_doubles_nothing(
+    server: EmbeddedRedis, example: Example
+) -> None:
+    assert await losing_a_reply(server, *example.command, "u-1", "n") == (0, 1)
+    assert await losing_a_reply(server, *example.command, "u-1", "n") == (0, 2), "without a key it is another push"
+    with Redis.from_url(server.url) as redis:
+        lives = [redis.pttl(key) for key in redis.scan_iter("{events}:pushed:*")]
+    assert [30_000 < life <= 120_000 for life in lives] == [True, True]
+
+
+async def test_an_example_pushes_nothing_twice_under_one_key(server: EmbeddedRedis, example: Example) -> None:
+    given = {"REDIS_URL": server.url, "IDEMPOTENCY_KEY": "order 1017/paid"}
+    for _ in range(2):
+        code, text = await run(*example.command, "u-1", "n", **given)
+        assert (code, len(pushed_to(server))) == (0, 1), text
+    code, text = await run(*example.command, "u-1", "other", **given)
+    assert (code, "used for another event" in text, len(pushed_to(server))) == (1, True, 1), text
+    with Redis.from_url(server.url) as redis:
+        assert 86_000_000 < redis.pttl("{events}:pushed:order 1017/paid") <= 86_400_000
+
+
+async def test_the_command_on_the_page_pushes_once(server: EmbeddedRedis, workshop: Path) -> None:
+    (command,) = (each for each in fenced_in(PRODUCERS, "sh") if each.startswith("redis-cli "))
+    command = command.replace("redis-cli", f"{tool('redis-cli')} -u {server.url}", 1)
+    for _ in range(2):
+        code, text = await run("sh", "-c", f"cd {workshop} && {command}")
+        assert (code, text, len(pushed_to(server))) == (0, "1\nok\n", 1)
+    with Redis.from_url(server.url) as redis:
+        found = redis.get("{events}:pushed:order-1017-paid")
+    assert found == PUSHES[0]["value"].encode()
+    assert pushed_to(server) == [json.loads(PUSHES[0]["events"][0])]
+
+
+def in_node(ioredis: Path, options: str) -> list[str]:
+    """The program of the README, with a client of these options."""
+    (program,) = fenced_in(README, "js")
+    changed = re.sub(r'new Redis\(".*\)', f"new Redis(process.env.REDIS_URL{options})", program)
+    assert changed != program
+    (ioredis / "default.mjs").write_text(changed)
+    return [tool("node"), str(ioredis / "default.mjs")]
 
 
 async def test_ioredis_by_itself_doubles_it(server: EmbeddedRedis, ioredis: Path) -> None:
-    text = (ioredis / "push.mjs").read_text()
-    default = re.sub(r"new Redis\(url, \{.*\}\)", "new Redis(url)", text)
-    assert default != text
-    (ioredis / "default.mjs").write_text(default)
-    assert await losing_a_reply(server, tool("node"), str(ioredis / "default.mjs"), "u-1", "n") == (0, 2)
+    assert await losing_a_reply(server, *in_node(ioredis, "")) == (0, 3)
+
+
+#: What most people would write.
+GO_DEFAULT = """package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func main() {
+	options, _ := redis.ParseURL(os.Getenv("REDIS_URL"))
+	if redis.NewClient(options).RPush(context.Background(), "events", "x").Err() != nil {
+		os.Exit(1)
+	}
+}
+"""
 
 
 async def test_go_redis_by_itself_doubles_it(server: EmbeddedRedis, workshop: Path, go_example: str) -> None:
     folder = workshop / "default"
     folder.mkdir()
-    text = (workshop / "push.go").read_text()
-    (folder / "main.go").write_text(text.replace("options.MaxRetries = -1", "options.MaxRetries = 0"))
+    (folder / "main.go").write_text(GO_DEFAULT)
     build = [tool("go"), "build", "-o", f"{go_example}-default", "./default"]
     subprocess.run(build, cwd=workshop, check=True, capture_output=True, timeout=300)
-    assert await losing_a_reply(server, f"{go_example}-default", "u-1", "n") == (0, 2)
+    assert await losing_a_reply(server, f"{go_example}-default") == (0, 2)
 
 
 def pushed_to(server: EmbeddedRedis) -> list[dict[str, object]]:

@@ -3,9 +3,7 @@
 import asyncio
 import gzip
 import os
-import random
-import secrets
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from itertools import count
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import list_name, shard_of
 from forwarder.queue.wire.connection import connect
 from tests.support.faults import fault
+from tests.support.killing import KillingProxy, moments
 from tests.support.processes import Fork
 from tests.support.servers.proxy import Proxy
 from tests.support.service import command, event, port_of
@@ -263,37 +262,6 @@ async def test_a_mark_that_goes_back_during_a_run_ends_it(redis_client: Redis, r
     assert await redis_client.lrange(queue_name, 0, -1) == ELEMENTS[:10]
 
 
-def moments(kills: int) -> Iterator[tuple[str, int]]:
-    """Where a run is killed: when its nth push is about to reach Redis, has reached it, or was answered."""
-    seed = int(os.environ.get("TEST_SEED", secrets.randbelow(2**32)))
-    print(f"again with: TEST_SEED={seed}")
-    chance = random.Random(seed)
-    for _ in range(kills):
-        yield chance.choice(["before", "after", "answered"]), chance.randrange(3)
-
-
-class Killing(Proxy):
-    """Kills what is pushing through it at a moment."""
-
-    def __init__(self, port: int, when: str, which: int) -> None:
-        super().__init__(port)
-        self.victim: Fork | None = None
-        seen = count()
-
-        def reached(data: bytes) -> bool:
-            if b"EVAL" not in data or next(seen) != which or self.victim is None:
-                return False
-            if when == "answered":
-                asyncio.get_running_loop().call_later(0.003, self.victim.kill)
-                return False
-            self.victim.kill()
-            if when == "before":
-                self.cut()
-            return True
-
-        self.loses_reply_to = reached
-
-
 @pytest.mark.parametrize("kills", [4, pytest.param(int(os.environ.get("TEST_KILLS", "25")), marks=pytest.mark.long)])
 @fault(
     "producer",
@@ -306,13 +274,14 @@ async def test_a_run_that_is_killed_and_run_again_pushes_each_event_once(
 ) -> None:
     job = Job(redis_client, redis_url, queue_name, tmp_path / "events.ndjson", shards=2)
     grown = 0
-    for number, (when, which) in enumerate(moments(kills)):
+    for number, (when, which) in enumerate(moments(kills, most=3)):
         grown += 1_500
         elements = [event(f"u-{each % USERS}", each) for each in range(grown)]
         job.write(elements)
-        async with Killing(port_of(redis_url), when, which) as proxy:
-            proxy.victim = job.start(tmp_path / "log", FORWARDER_REDIS_URL=proxy.url)
-            await proxy.victim.ended()
+        async with KillingProxy(port_of(redis_url), when, which) as proxy:
+            run = job.start(tmp_path / "log", FORWARDER_REDIS_URL=proxy.url)
+            proxy.kill = run.kill
+            await run.ended()
         if number % 5 == 4 or number == kills - 1:
             code, _, problem = await job.run()
             assert code == 0, problem

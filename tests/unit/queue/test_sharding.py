@@ -1,5 +1,6 @@
 """The vectors of deploy/producers/vectors.json, in Python; the examples in other languages are run in tests/e2e."""
 
+import hashlib
 import json
 from itertools import product
 from pathlib import Path
@@ -42,6 +43,23 @@ def test_the_page_shows_the_vectors() -> None:
     heading = f"| user id, as JSON | CRC-32 | {' | '.join(f'of {number}' for number in NUMBERS)} |"
     shown = between_marks((DEPLOY / "producers.md").read_text(encoding="utf-8"), "vectors").splitlines()
     assert [shown[0], *shown[2:]] == [heading, *rows]
+
+
+@pytest.mark.parametrize("push", FILE["pushes"], ids=lambda push: push["key"])
+def test_a_marker_is_that_of_the_vector(push: dict[str, Any]) -> None:
+    digest = hashlib.sha256("".join(event + "\n" for event in push["events"]).encode()).digest()
+    assert push["marker"] == f"{{{push['list']}}}:pushed:{push['key']}"
+    assert push["value"] == f"{1 + int(digest[:8].hex(), 16) % 9_223_372_034}{len(push['events']):09}"
+
+
+def test_the_page_shows_the_markers() -> None:
+    rows = [
+        f"| `{push['list']}` | `{push['key']}` | {'<br>'.join(f'`{event}`' for event in push['events'])} "
+        f"| {push['value']} |"
+        for push in FILE["pushes"]
+    ]
+    shown = between_marks((DEPLOY / "producers.md").read_text(encoding="utf-8"), "markers").splitlines()
+    assert shown[2:] == rows
 
 
 def test_the_vectors_reach_every_shard_and_hold_what_is_easily_done_wrong() -> None:
