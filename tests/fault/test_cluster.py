@@ -6,6 +6,7 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 
 import pytest
 from redis.asyncio.cluster import RedisCluster
@@ -168,8 +169,15 @@ async def test_a_slot_that_moves_loses_and_doubles_nothing(
     assert await process.stopped() == 0
 
 
-async def test_the_commands_work_on_a_cluster(nodes: RunningCluster, api: Simulator, queue_name: str) -> None:
+async def test_the_commands_work_on_a_cluster(
+    nodes: RunningCluster, api: Simulator, queue_name: str, tmp_path: Path
+) -> None:
     given = environment(settings(nodes.url, queue_name, api, shards=SHARDS))
+    file = tmp_path / "events.ndjson"
+    file.write_bytes(b"".join(event(f"u-{number}", number) + b"\n" for number in range(40)))
+    for pushed in (40, 0):
+        code, out, err = await command("push", "--once", str(file), environment=given)
+        assert (code, f"pushed {pushed} events" in out) == (0, True), (out, err)
     for words in (["status"], ["audit"], ["check"], ["dead", "list"], ["resume"]):
         code, out, err = await command(*words, environment=given)
         assert code == 0, (words, out, err)

@@ -99,9 +99,11 @@ class Trips(Generic[N]):
 
 def _key(command: Command) -> str | bytes | int | None:
     match command:
-        case ("EVAL", _, 1, key, *_) | ("EVALSHA", _, _, key, *_) | ("RPUSH" | "LPUSH" | "GET" | "PTTL", key, *_):
+        case ("WAIT" | "WAITAOF", *_):
+            return None
+        case ("EVAL" | "EVALSHA", _, int(), key, *_):
             return key
-    return None
+    return command[1]
 
 
 def _least(replies: Sequence[Reply]) -> Reply:
