@@ -62,6 +62,7 @@ class Stock:
         """Other limits of events and bytes from now on; those of a POST stay."""
         self._buffer.space.bound(limits)
         self._admission.freed()
+        self._news.set()
 
     @asynccontextmanager
     async def room(self, events: int, size: int) -> AsyncIterator[Room]:
@@ -83,7 +84,9 @@ class Stock:
 
     def still_waiting(self, events: int) -> None:
         """The latest claim left this many events in the list."""
-        self._deep = events > 0
+        deep, self._deep = self._deep, events > 0
+        if deep != self._deep:
+            self._news.set()
 
     def add(self, events: Iterable[Event]) -> None:
         """Appends the newest events. Those of one user must come in the order they were pushed."""
@@ -98,7 +101,7 @@ class Stock:
             if due is not None and due <= now:
                 return
             self._news.clear()
-            # An arriving event ends the wait, because it may fill a batch.
+            # What ends the wait early: events that come, and all else that may let a group go sooner.
             await wait_at_most(self._news, None if due is None else due - now)
 
     def take(self) -> Batch | None:
@@ -121,6 +124,7 @@ class Stock:
         while self._buffer.spill(batch.user):
             await asyncio.sleep(0)
             self._has_freed()
+        self._news.set()
 
     def _has_freed(self) -> None:
         self._freed.set()

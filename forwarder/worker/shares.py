@@ -59,6 +59,7 @@ def limits(settings: Settings, lists: int) -> Limits:
         body_bytes=int(settings.max_body_bytes),
         linger=settings.linger,
         backing_off=max(_LEAST_BACKING_OFF, MOST_BACKING_OFF // lists),
+        fill_first=not settings.rate_limit,
     )
 
 

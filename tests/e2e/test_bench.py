@@ -75,3 +75,24 @@ def _guard(found: dict[str, Any]) -> None:
         # Not just as many, though the whole backlog fits into the buffer: on a busy machine POSTs outrun claims.
         assert row["posts"] < 1.5 * found["optimum_posts"][work], work
     assert ours["rows-100"]["redis_us"] < 8
+
+
+@pytest.mark.long
+def test_a_small_measurement_of_filling_first_finds_every_event_arrived_once(tmp_path: Path) -> None:
+    try:
+        find_nginx()
+    except NginxMissingError as error:
+        pytest.skip(str(error))
+    written = tmp_path / "filling.json"
+    chosen = ["--events", "20000", "--repeats", "1", "--alone", "--json", str(written)]
+    conditions = ["--conditions", "sink in Python", "Redis 20 ms away"]
+    ran = subprocess.run(
+        [sys.executable, "-m", "tests.programs.bench.filling", *chosen, *conditions],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    assert [each["condition"] for each in json.loads(written.read_text())] == conditions[1:]

@@ -18,10 +18,14 @@ USERS = st.sampled_from(["a", "b", "c", "d"])
 class BufferAgainstModel(RuleBasedStateMachine):
     """The model: a list of events per user, and which users are in flight."""
 
-    @initialize(per_post=st.integers(1, 5), body_bytes=st.integers(14, 80), linger=st.floats(0, 2))
-    def start(self, per_post: int, body_bytes: int, linger: float) -> None:
-        self.per_post, self.body_bytes = per_post, body_bytes
-        self.buffer = Buffer(Limits(20, 300, per_post, body_bytes, linger))
+    @initialize(
+        per_post=st.integers(1, 5), body_bytes=st.integers(14, 80), linger=st.floats(0, 20), fill_first=st.booleans()
+    )
+    def start(self, per_post: int, body_bytes: int, linger: float, *, fill_first: bool) -> None:
+        self.per_post, self.body_bytes, self.linger = per_post, body_bytes, linger
+        self.patience = max(10.0, linger) if fill_first else linger
+        self.buffer = Buffer(Limits(20, 300, per_post, body_bytes, linger, fill_first=fill_first))
+        self.taken = 0
         self.now = 0.0
         self.waiting: dict[str, list[Event]] = defaultdict(list)
         self.in_flight: dict[str, list[Event]] = {}
@@ -66,6 +70,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
         ready = {user for user, events in self.waiting.items() if events and user not in self.in_flight}
         assert (batch is not None) == bool(ready)
         if batch is not None:
+            self.taken += 1
             assert batch.user in ready, "one batch per user in flight"
             self._check(batch)
             self.in_flight[batch.user] = list(batch.events)
@@ -138,6 +143,24 @@ class BufferAgainstModel(RuleBasedStateMachine):
         assert space.bytes == size or space.spilled
         assert space.claimable == 20 * 20 - len(held)
         assert space.room == (max(0, 20 - space.events), max(0, 300 - space.bytes))
+
+    @invariant()
+    def the_first_is_due_when_its_patience_ends(self) -> None:
+        """A full group has none; how much the others have depends on the list, the buffer and the turn."""
+        groups = [group for group in self.buffer._groups.values() if group.state is GroupState.READY]
+        full = [group.since for group in groups if self.buffer._fills_a_post(group)]
+        partial = [group.since for group in groups if not self.buffer._fills_a_post(group)]
+        space = self.buffer.space
+        room = 10 * space.events < 9 * 20 and 10 * space.bytes < 9 * 300 and not space.overdrawn
+        filling = room and space.spilled <= space.events and (self.taken + 1) % 10 != 0
+        for deep in (True, False):
+            due = self.buffer.due(self.now, deep=deep)
+            if due is None:
+                continue
+            patience = (self.patience if filling else self.linger if room else 0.0) if deep else self.linger
+            earliest = min([*full, *(since + patience for since in partial)])
+            assert (due <= self.now) == (earliest <= self.now), "somebody may go now, or nobody"
+            assert due >= earliest
 
     @invariant()
     def something_is_due_exactly_while_somebody_is_ready(self) -> None:

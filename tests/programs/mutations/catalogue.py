@@ -658,6 +658,22 @@ CATALOGUE = (
     ),
     Mutation(
         2,
+        "the others wait for a buffer that the events of a failing user do not fill",
+        "forwarder/pipeline/buffer/space.py",
+        "return self.spilled <= self.events",
+        "return True",
+        ("tests/unit/pipeline/buffer/test_buffer.py", "tests/unit/pipeline/test_fill_first.py"),
+    ),
+    Mutation(
+        2,
+        "light users wait while heavy ones keep the buffer from filling",
+        "forwarder/pipeline/buffer/buffer.py",
+        "if deep and size_first and self.space.is_filled_by_claims",
+        "if deep and self.space.is_filled_by_claims",
+        ("tests/unit/pipeline/buffer/test_buffer.py", "tests/unit/pipeline/test_fill_first.py"),
+    ),
+    Mutation(
+        2,
         "spilled events come back behind newer ones",
         "forwarder/pipeline/buffer/buffer.py",
         "        if group.spilled or state is _REFILLING or (state is not _READY",

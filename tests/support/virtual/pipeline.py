@@ -171,6 +171,7 @@ class VirtualClaims(Claims):
                 elements = self._list.claim(stamp, most, most_bytes, most_bytes_of_one)
             return Claimed(self._sequence + 1, stamp, len(self._list.waiting), elements)
 
+        await asyncio.sleep(self._world.claiming)
         claimed = await self._command(claim)
         self._sequence += len(claimed.elements)
         return claimed
@@ -213,6 +214,8 @@ class World:
         self.api = ScriptedApi(script)
         self.pushed = asyncio.Event()
         self.trouble: Callable[[], str] = lambda: ""
+        #: Seconds that a claim takes longer than other commands.
+        self.claiming = 0.0
         self.users: dict[str, list[int]] = {}
         self.kills: list[float] = []
         self._stamp = 0

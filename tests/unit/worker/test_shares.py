@@ -50,7 +50,7 @@ def test_a_buffer_with_less_room_than_it_holds_takes_no_more() -> None:
     assert space.room == (10, 5_000)
     space.events = 50
     assert space.room == (0, 5_000)
-    assert space.full
+    assert space.nearly_full
 
 
 @pytest.mark.parametrize(("lists", "most"), [(1, 10_000), (8, 1_250), (64, 156), (1_024, 100)])

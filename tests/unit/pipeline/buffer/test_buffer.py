@@ -185,15 +185,68 @@ def test_companions_do_not_prolong_the_linger() -> None:
     assert held.due(10.0, deep=False) == 10.25
 
 
-def test_nobody_lingers_for_companions_that_the_buffer_has_no_room_for() -> None:
-    held = buffer(linger=0.25)
+def crowd(events: int, *, size: int = 10, fill_first: bool = True, per_post: int = 100) -> Buffer:
+    """One event each of so many users, who came at 10 s, in a buffer for 100 events and 2,000 bytes."""
+    held = Buffer(Limits(100, 2_000, per_post, 500_000, linger=0.25, fill_first=fill_first))
+    held.add([event(f"u{number}", number, size) for number in range(events)], now=10.0)
+    return held
+
+
+def test_a_partial_group_waits_while_claims_fill_the_buffer() -> None:
+    held = crowd(89)
+    assert held.due(10.0, deep=True) == 20.0
+    assert held.due(10.0, deep=False) == 10.25, "nothing waits in Redis: the list is short"
+
+
+@pytest.mark.parametrize("nearly_full", [crowd(90), crowd(79, size=20), crowd(90, fill_first=False)])
+def test_nobody_waits_for_companions_that_the_buffer_has_no_room_for(nearly_full: Buffer) -> None:
+    assert nearly_full.due(10.0, deep=True) == 10.0
+    assert nearly_full.due(10.0, deep=False) == 10.25, "nothing waits: there is no hurry"
+
+
+def test_with_a_rate_limit_nobody_waits_for_the_buffer_to_fill() -> None:
+    assert crowd(50, fill_first=False).due(10.0, deep=True) == 10.25
+
+
+def test_what_is_granted_to_a_claim_does_not_count_as_full() -> None:
+    """With many lists in one process, one claim is granted all the room of its list."""
+    held = crowd(50)
+    assert held.space.grant(Room(1_000, 100_000)) == (50, 2_000 - held.space.bytes)
+    assert held.due(10.0, deep=True) == 20.0
+
+
+def test_who_lingers_longer_than_the_buffer_fills_lingers_on() -> None:
+    held = Buffer(Limits(100, 2_000, 100, 500_000, linger=30.0, fill_first=True))
     held.add([event("a")], now=10.0)
-    assert held.due(10.0, deep=True) == 10.25, "there is room: what waits may be companions"
-    for number in range(1, 10):
-        held.add([event(f"u{number}", number)], now=10.0)
-    assert held.space.full
-    assert held.due(10.0, deep=True) == 10.0
-    assert held.due(10.0, deep=False) == 10.25, "nothing waits: there is no hurry"
+    assert held.due(10.0, deep=True) == 40.0
+
+
+def test_every_tenth_turn_is_the_oldest_groups_while_the_buffer_fills() -> None:
+    """It lingers as ever, even while others have full groups at any time."""
+    held = crowd(20, per_post=2)
+    for number in range(20, 40):
+        held.add([event("heavy", number)], now=10.0)
+    served = ""
+    for _ in range(20):
+        batch = held.take(10.3, deep=True)
+        assert batch is not None
+        served += "h" if batch.user == "heavy" else "l"
+        finish(held, batch)
+        held.add([event("heavy", 99), event("heavy", 99)], now=10.0)
+    assert served == 2 * "hhhhhhhhhl"
+
+
+def test_spilled_events_do_not_fill_the_buffer_so_nobody_waits_for_that() -> None:
+    """Most of what is claimed is of one user who backs off."""
+    held = crowd(40, per_post=2)
+    held.add([event("fails", 40), event("fails", 41)], now=9.0)
+    held.back_off(taken(held))
+    for number in range(42, 82):
+        held.add([event("fails", number)], now=10.0)
+    assert (held.space.events, held.space.spilled) == (44, 38)
+    assert held.due(10.0, deep=True) == 20.0
+    held.add([event("fails", number) for number in range(82, 90)], now=10.0)
+    assert held.due(10.0, deep=True) == 10.25
 
 
 def test_a_full_batch_does_not_linger() -> None:
@@ -392,7 +445,7 @@ def test_whoever_backs_off_leaves_half_of_the_buffer_to_the_others(users: int) -
         if not batch.released:
             held.back_off(batch)
     assert held.space.events <= 500
-    assert not held.space.full
+    assert not held.space.nearly_full
 
 
 def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
@@ -403,6 +456,6 @@ def test_no_more_is_claimed_when_ten_thousand_users_back_off() -> None:
     for batch in batches:
         assert not held.space.overdrawn
         held.back_off(batch)
-    assert (held.space.full, held.space.overdrawn) == (True, True)
+    assert (held.space.nearly_full, held.space.overdrawn) == (True, True)
     held.finish(batches[0].user)
     assert not held.space.overdrawn
