@@ -110,7 +110,10 @@ class Metrics:
         self.concurrency_limit = self._gauge("concurrency_limit", "How many POSTs may be in flight now.")
         self.rate_limit = self._gauge("rate_limit", "How many POSTs may start per second now; 0 means no limit.")
         self.halted = self._gauge("halted", "1 while the service is halted for this reason.", "reason")
-        self.lease_held = self._gauge("lease_held", "1 while this worker owns the list of this shard.", "shard")
+        self.lists = self._gauge("lists", "Lists of the queue.")
+        self.lease_held = self._gauge(
+            "lease_held", "1 while this worker owns the list of this shard; 0 once it no longer does.", "shard"
+        )
         self.redis_used_memory = self._gauge("redis_used_memory_bytes", "Memory that Redis uses; 0 if unknown.")
         self.redis_max_memory = self._gauge(
             "redis_max_memory_bytes",

@@ -33,8 +33,7 @@ class Worker:
         lease_ttl = process.settings.lease_ttl
         remembered = max(_REMEMBERED, lease_ttl / 3)
         self._fleet: Fleet = process.queue.fleet(name=process.name, remembered=remembered)
-        for shard in range(len(process.queue.lists)):
-            process.metrics.lease_held.labels(str(shard)).set(0)
+        process.metrics.lists.set(len(process.queue.lists))
 
     async def run(self) -> None:
         """Works until asked to stop.

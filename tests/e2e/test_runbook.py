@@ -109,7 +109,7 @@ async def the_lease_was_written_by_hand_and_lasts_an_hour(here: Scene) -> None:
     await here.redis.set(keys.lease, "somebody's", ex=3_600)
     await here.push(10)
     async with here.service():
-        await here.fires("ForwarderNoOwner", shard="0")
+        await here.fires("ForwarderNoOwner")
         _, pttl = await here.run("ForwarderNoOwner", 0)
         assert int(pttl.text) > 3_000_000
         await here.run("ForwarderNoOwner", 1)
