@@ -9,12 +9,16 @@ import msgspec
 
 @dataclass(slots=True)
 class Request:
-    """One request that arrived. ``status`` stays None if it was reset, left hanging, or cancelled by the client."""
+    """One request that arrived at ``at`` and was answered at ``answered``, in seconds of the stand-in's clock.
+
+    ``status`` and ``answered`` stay None if it was reset, left hanging, or cancelled by the client.
+    """
 
     at: float
     user: str
     events: int
     status: int | None = None
+    answered: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,10 @@ class Ledger:
         self._by_user.setdefault(user, []).append(post)
         self.accepted_events += len(events)
 
-    def answer(self, request: Request, status: int) -> None:
-        """Records the status that a request is answered with."""
+    def answer(self, request: Request, status: int, at: float) -> None:
+        """Records the status that a request is answered with, and when."""
         request.status = status
+        request.answered = at
         self.posts[status] += 1
 
     def lines(self) -> Iterator[bytes]:

@@ -166,7 +166,7 @@ class Simulator:
         delay = self._script.delay()
         if delay > 0:
             await self._sleep(delay)
-        self.ledger.answer(arrived, response.status)
+        self.ledger.answer(arrived, response.status, self._clock())
         return response
 
 

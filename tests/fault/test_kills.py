@@ -61,7 +61,7 @@ async def test_sigkill_at_random_moments_loses_nothing_and_explains_every_double
     verdict = check(await observed(pushed, api, redis_client, queue_name, disturbances=kills))
     print(f"{KILLS} kills, {len(pushed)} events; doubles a kill: median {statistics.median(doubles)}, {max(doubles)=}")
     assert verdict.faults == {}
-    # What was in flight, or accepted in the last 50 ms and not settled: at most a few rounds of POSTs.
+    # What was in flight, or accepted in the last 15 ms and not settled: at most a few rounds of POSTs.
     assert max(doubles) <= 16 * 10 + 1_000
 
 
