@@ -7,10 +7,12 @@ Then 10 are claimed. The oldest one now came between 100 s and 160 s, so at 170 
 from itertools import pairwise
 from typing import NamedTuple
 
-#: Up to this many increases are kept exactly. Beyond that, neighbouring ones are merged.
-_MANY = 2_048
-#: Largest relative error in an age that merging may cause: an age of 1,000 s is shown as at least 990 s.
-_TOO_SMALL = 0.01
+#: Up to this many increases are kept exactly: 42 minutes of growth. Beyond that, neighbouring ones are merged. Each
+#: takes 130 bytes, and every process remembers those of every list: of 1,000 lists at most 65 MB.
+_MANY = 512
+#: Largest relative error in an age that merging may cause: an age of 1,000 s is shown as at least 950 s. With it, the
+#: increases of a month are 400.
+_TOO_SMALL = 0.05
 
 
 class _Grown(NamedTuple):
@@ -49,7 +51,7 @@ class WaitingAge:
 
     def _thin(self, now: float) -> None:
         # Events of an increase that is dropped count as if they had come with the following one. So an increase may be
-        # dropped if its neighbours are close together: after 1,000 s, within 10 s.
+        # dropped if its neighbours are close together: after 1,000 s, within 50 s.
         first, *rest = self._seen
         kept = [first]
         for grown, following in pairwise(rest):

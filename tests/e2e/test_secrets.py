@@ -163,7 +163,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
         await eventually(said(process, event="Redis is unavailable; retrying. Nothing is lost."))
         await places.add_pages("with a wrong password", process)
         server.kill()
-        await eventually(lambda: any("connecting" in str(line.get("error")) for line in process.lines()))
+        await eventually(lambda: any("refused the connection" in str(line.get("error")) for line in process.lines()))
         await places.add_pages("without Redis", process)
         await places.add_command("status", given=environment(given))
         server.start()

@@ -8,7 +8,7 @@ from tests.programs.bench.report import Median, Report
 from tests.programs.bench.work import COMPARED
 
 #: Pixels. The longest name and the longest figure fit beside the longest bar.
-_WIDTH, _NAMES, _BAR, _ROW, _HEAD, _EDGE = 800, 340, 350, 26, 44, 12
+_WIDTH, _NAMES, _BAR, _ROW, _HEAD, _EDGE = 840, 380, 350, 26, 44, 12
 _STYLE = """
 .page { fill: #ffffff }
 text { font: 13px system-ui, -apple-system, "Segoe UI", sans-serif; fill: #1f2328 }

@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.programs.bench import rate
+from tests.programs.bench import duplicates, rate
 from tests.programs.bench.bench import Bench
 from tests.programs.bench.findings import Finding
 from tests.programs.bench.idle import measure_idle
@@ -36,9 +36,14 @@ def _unlimited(bench: Bench) -> Report:
 
 
 def _takes_part(peer: Peer, work: Work) -> bool:
-    """Rows tell the cost of a POST, which concerns the forwarder and the limit."""
+    """Rows tell the cost of a POST, which concerns the forwarder and the limit.
+
+    To a contestant that sends one event in a POST, the shop's events are the same as those of the first backlog.
+    """
     if work.name.startswith("rows"):
         return peer.name in {"forwarder", "limit"}
+    if work.name == "shop" and not peer.groups:
+        return False
     return work.name in COMPARED and peer.only in {"", work.name}
 
 
@@ -100,6 +105,10 @@ def _rate(bench: Bench) -> Sequence[Finding]:
     return rate.measure(bench.runs, seconds=rate.SECONDS / (10 if bench.asked.quick else 1))
 
 
+def _duplicates(bench: Bench) -> Sequence[Finding]:
+    return duplicates.measure(bench.runs, kills=2 if bench.asked.quick else duplicates.KILLS)
+
+
 @dataclass(frozen=True)
 class Part:
     """One of them, and about how many minutes it takes."""
@@ -119,4 +128,5 @@ PARTS: Mapping[str, Part] = {
     "killed": Part(1.5, _killed),
     "idle": Part(0.3, _idle),
     "rate": Part(1.8, _finding(_rate)),
+    "duplicates": Part(0.4, _finding(_duplicates)),
 }

@@ -26,6 +26,8 @@ from tests.support.documents import written
 _WORKS = {100: 2_000_000, 10: 400_000, 1: 60_000}
 #: Samples a second; py-spy stops the worker for each, so CPU is measured in a run without it.
 _RATE = 400
+#: Steps below this part of everything in each column are shown together.
+_SMALL = 0.02
 #: Frames that only call others; the sample counts for what they call.
 _CALLERS = frozenset({"availability", "delivery", "gate", "intake", "retry", "settlement", "shared_timeout", "worker"})
 #: Packages that hold several steps: a step is then named by its module.
@@ -85,15 +87,20 @@ def _profiled(most: int, scratch: Path, spy: Path) -> dict[str, float]:
     return {"all": used} | {step: used * samples / found.total() for step, samples in found.items()}
 
 
-def _lines(columns: list[dict[str, float]]) -> list[list[str]]:
-    """A line for each step, what costs most first."""
-    most = {step: max(column.get(step, 0.0) for column in columns) for column in columns for step in column}
-    steps_in_order = sorted(most, key=lambda step: -most[step])
-    return [[step, *(f"{column.get(step, 0.0):.2f}" for column in columns)] for step in steps_in_order]
+def lines(columns: list[dict[str, float]]) -> list[list[str]]:
+    """A line for each step, what costs most first. Steps that are small in every column share the last one."""
+    large = {step for column in columns for step, us in column.items() if us >= _SMALL * column["all"]}
+    shown = [{step: us for step, us in column.items() if step in large} for column in columns]
+    rest = [sum(us for step, us in column.items() if step not in large) for column in columns]
+    most = {step: max(column.get(step, 0.0) for column in shown) for step in large}
+    found = [(step, [column.get(step, 0.0) for column in shown]) for step in sorted(most, key=lambda step: -most[step])]
+    if any(rest):
+        found.append(("the other steps", rest))
+    return [[step, *(f"{us:.2f}" for us in values)] for step, values in found]
 
 
-def _markdown(head: list[str], lines: list[list[str]]) -> str:
-    first, *rest = ["| " + " | ".join(line) + " |" for line in (head, *lines)]
+def _markdown(head: list[str], rows: list[list[str]]) -> str:
+    first, *rest = ["| " + " | ".join(line) + " |" for line in (head, *rows)]
     return "\n".join([first, "|---|" + "--:|" * (len(head) - 1), *rest, ""])
 
 
@@ -107,14 +114,14 @@ def main() -> None:
     asked.scratch.mkdir(parents=True, exist_ok=True)
     spy = install_in_venv(asked.scratch, "py-spy").with_name("py-spy")
     with tempfile.TemporaryDirectory(prefix="forwarder-profile-") as scratch:
-        lines = _lines([_profiled(most, Path(scratch), spy) for most in asked.events_per_post])
+        found = lines([_profiled(most, Path(scratch), spy) for most in asked.events_per_post])
     head = ["µs of CPU per event", *(f"{most} in a POST" for most in asked.events_per_post)]
     table = Table(*head, box=None, pad_edge=False)
-    for line in lines:
+    for line in found:
         table.add_row(*line)
     Console().print(table)
     if asked.readme:
-        asked.readme.write_text(written(asked.readme.read_text(), "profile", _markdown(head, lines)))
+        asked.readme.write_text(written(asked.readme.read_text(), "profile", _markdown(head, found)))
 
 
 if __name__ == "__main__":

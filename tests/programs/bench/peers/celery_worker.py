@@ -1,8 +1,8 @@
 """A Celery application, and with the argument `load` what enqueues for it."""
 
 import json
-import os
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -10,34 +10,38 @@ from typing import Any
 import requests
 from celery import Celery
 from celery.signals import worker_ready
+from requests.adapters import HTTPAdapter
 
-from tests.programs.bench.peers.pace import ELEMENTS, HEADERS, RATE, REDIS, address
+from tests.programs.bench.peers.pace import AT_ONCE, ELEMENTS, HEADERS, RATE, REDIS, address
 
 app = Celery("bench", broker=REDIS)
 app.conf.update(
     task_ignore_result=True,
-    worker_prefetch_multiplier=64,
+    worker_prefetch_multiplier=1,
     broker_connection_retry_on_startup=True,
 )
-_session = requests.Session()  # each process of the pool opens its own connections
+_session = requests.Session()
 _session.headers.update(HEADERS)
+_session.mount("http://", HTTPAdapter(pool_maxsize=AT_ONCE))
 
 
 class _Pace:
-    """Evenly spaced turns for one process of so many; Celery's own rate_limit let through one task a second here."""
+    """Evenly spaced turns for all threads; Celery's own rate_limit let through one task a second here."""
 
     def __init__(self, rate: float) -> None:
         self._rate = rate
         self._next = 0.0
+        self._lock = threading.Lock()
 
     def turn(self) -> None:
         if self._rate:
-            now = time.monotonic()
-            self._next = max(now, self._next + 1 / self._rate)
-            time.sleep(self._next - now)
+            with self._lock:
+                now = time.monotonic()
+                self._next = mine = max(now, self._next + 1 / self._rate)
+            time.sleep(mine - now)
 
 
-_pace = _Pace(RATE / len(os.sched_getaffinity(0)))
+_pace = _Pace(RATE)
 
 
 def _post(user: str, event: dict[str, Any]) -> None:
