@@ -19,6 +19,13 @@ from forwarder.queue.wire.scripts import source
 
 #: Milliseconds after which a mark is forgotten: 7 days after the last run.
 _LIFETIME = 7 * 86_400_000
+#: Milliseconds for which Redis remembers that it had marks of a file: 90 days. Within these, a file whose marks were
+#: forgotten is refused; after them it would be pushed from its beginning.
+_LIFETIME_OF_LISTS = 90 * 86_400_000
+_FORGOTTEN = (
+    "Redis no longer knows how much of this file was pushed: it remembers that for 7 days. Nothing was pushed now. Put "
+    "what is missing into a file with another name"
+)
 _COUNTS = 10**9
 #: The digest and the count fit the 64 bits of a number in Redis: 9,223,372,034,999,999,999 < 2^63.
 _DIGESTS = 9_223_372_034
@@ -94,17 +101,27 @@ class FileMarks:
         """The mark of each list. All of them live on from now.
 
         Raises:
-            ConfigurationError: the queue had another number of lists then, or a right is missing.
+            ConfigurationError: the queue had another number of lists then, the marks were forgotten, or a right is
+                missing.
         """
-        # It outlives the marks, which live on with each push.
-        number: list[Command] = [("SETNX", self._key_of_lists, len(self._lists))]
-        number.append(("GETEX", self._key_of_lists, "PX", 2 * _LIFETIME))
-        _, lists, *marks = await self._ask([*number, *(("GETEX", key, "PX", _LIFETIME) for key in self._keys)])
+        lists, *marks = await self._look()
+        if lists is None:
+            # Only once every list has a mark, a missing mark is one that was forgotten.
+            await self._ask([("SETNX", key, 0) for key in self._keys])
+            await self._ask([("SETNX", self._key_of_lists, len(self._lists))])
+            lists, *marks = await self._look()
         if lists != len(self._lists):
             raise ConfigurationError([self._resharded(lists)])
-        return marks
+        known = [mark for mark in marks if mark is not None]
+        if len(known) < len(marks):
+            raise ConfigurationError([_FORGOTTEN])
+        return known
 
-    def _resharded(self, lists: int) -> str:
+    async def _look(self) -> list[int | None]:
+        of_lists: Command = ("GETEX", self._key_of_lists, "PX", _LIFETIME_OF_LISTS)
+        return await self._ask([of_lists, *(("GETEX", key, "PX", _LIFETIME) for key in self._keys)])
+
+    def _resharded(self, lists: int | None) -> str:
         return (
             f"when this file was pushed, the queue {self._queue!r} had another number of lists ({lists}; now "
             f"{len(self._lists)}), so it is not known what is missing. Nothing was pushed now. Put what is missing "
@@ -119,17 +136,17 @@ class FileMarks:
         """
         script = source("push_file")
         commands = [self._command(script, shard, step) for shard, step in steps.items()]
-        return dict(zip(steps, await self._ask(commands), strict=True))
+        return {shard: mark or 0 for shard, mark in zip(steps, await self._ask(commands), strict=True)}
 
     def _command(self, script: str, shard: int, step: Step) -> Command:
         change = step.after - step.before
         keys = (self._lists[shard], self._keys[shard])
         return ("EVAL", script, 2, *keys, self._verb, _LIFETIME, step.before, change, *step.elements)
 
-    async def _ask(self, commands: Sequence[Command]) -> list[int]:
+    async def _ask(self, commands: Sequence[Command]) -> list[int | None]:
         return [self._number(reply) for reply in await exchange(self._redis, commands)]
 
-    def _number(self, reply: Reply) -> int:
+    def _number(self, reply: Reply) -> int | None:
         match reply:
             case Refusal(why=why) if _DENIED.search(why):
                 raise ConfigurationError([self._denied(why)])
@@ -137,7 +154,7 @@ class FileMarks:
                 raise QueueError(f"Redis has no memory left ({why})")
             case Refusal(why=why) | Lost(why=why):
                 raise UnreachableError(why)
-        return int(reply or 0)
+        return None if reply is None else int(reply)
 
     def _denied(self, why: str) -> str:
         keys = f"~{{{self._queue}}}:pushed:*"

@@ -1108,6 +1108,14 @@ CATALOGUE = (
     ),
     Mutation(
         3,
+        "a file is pushed again because its marks were forgotten",
+        "forwarder/queue/file_marks.py",
+        "known = [mark for mark in marks if mark is not None]",
+        "known = [mark or 0 for mark in marks]",
+        (_FILE_ONCE,),
+    ),
+    Mutation(
+        3,
         "a file is pushed again after a resharding",
         "forwarder/queue/file_marks.py",
         "if lists != len(self._lists):",
