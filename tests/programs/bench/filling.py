@@ -8,8 +8,6 @@ conditions take turns, so that other work on the machine affects all alike.
 import argparse
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -26,14 +24,18 @@ from rich.progress import track
 from rich.table import Table
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from tests.programs.bench.findings import Finding
+from tests.programs.bench.machine import busy_loops
 from tests.programs.bench.measure import FailedError, prepare, started
 from tests.programs.bench.peers.forwarder_peer import ForwarderPeer
 from tests.programs.bench.peers.peer import Run
 from tests.programs.bench.sink import Sink
 from tests.programs.bench.work import POST_OVERHEAD, Work, zipf
 
-_EVENTS = 300_000
+EVENTS = 300_000
 _LONGEST = 120.0
+#: The most POSTs ÷ the fewest possible.
+_MOST = 1.10
 #: A rate limit that limits nothing.
 _UNREACHED = 1_000_000
 
@@ -187,17 +189,6 @@ def _sink(condition: Condition, folder: Path) -> Iterator[Counts]:
             yield nginx
 
 
-@contextmanager
-def _busy(loops: int) -> Iterator[None]:
-    running = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
-    try:
-        yield
-    finally:
-        for each in running:
-            each.kill()
-            each.wait()
-
-
 def drain(condition: Condition, work: Work, folder: Path, *, fills_first: bool) -> Drained:
     """One run. Raises FailedError unless each event arrives exactly once."""
     folder.mkdir(parents=True)
@@ -211,7 +202,7 @@ def drain(condition: Condition, work: Work, folder: Path, *, fills_first: bool) 
         peer = _Near(port)
         prepare(peer, run)
         process = stack.enter_context(started(peer, run))
-        stack.enter_context(_busy(condition.loops))
+        stack.enter_context(busy_loops(condition.loops))
         begun = time.time()
         peer.release(run, process)
         while sink.payload < work.payload and time.time() < begun + _LONGEST and process.poll() is None:
@@ -234,6 +225,15 @@ def medians(runs: list[Drained]) -> list[Drained]:
     ]
 
 
+def measure(scratch: Path, events: int = EVENTS) -> list[Finding]:
+    """One run in each condition, as the service is."""
+    work = zipf(events)
+    runs = [drain(each, work, scratch / f"filling-{n}", fills_first=True) for n, each in enumerate(CONDITIONS)]
+    return [
+        Finding(f"POSTs ÷ fewest of (a), unlimited: {run.condition}", run.posts_over_fewest, most=_MOST) for run in runs
+    ]
+
+
 def _table(runs: list[Drained]) -> Table:
     table = Table("machine", "groups that are not full", box=None, pad_edge=False, header_style="bold")
     for name in ("POSTs ÷ fewest", "events/s"):
@@ -249,7 +249,7 @@ def main() -> None:
     names = [each.name for each in CONDITIONS]
     parser = argparse.ArgumentParser(prog="python -m tests.programs.bench.filling", description=main.__doc__)
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--events", type=int, default=_EVENTS)
+    parser.add_argument("--events", type=int, default=EVENTS)
     parser.add_argument("--conditions", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("--alone", action="store_true", help="no runs in which groups only linger")
     parser.add_argument("--json", type=Path, metavar="FILE")

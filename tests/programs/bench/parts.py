@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.programs.bench import duplicates, rate
+from tests.programs.bench import duplicates, filling, rate
 from tests.programs.bench.bench import Bench
 from tests.programs.bench.findings import Finding
 from tests.programs.bench.idle import measure_idle
@@ -109,6 +109,10 @@ def _duplicates(bench: Bench) -> Sequence[Finding]:
     return duplicates.measure(bench.runs, kills=2 if bench.asked.quick else duplicates.KILLS)
 
 
+def _filling(bench: Bench) -> Sequence[Finding]:
+    return filling.measure(bench.runs, events=filling.EVENTS // bench.scale)
+
+
 @dataclass(frozen=True)
 class Part:
     """One of them, and about how many minutes it takes."""
@@ -122,11 +126,12 @@ def _finding(measure: Callable[[Bench], Sequence[Finding]]) -> Callable[[Bench],
 
 
 PARTS: Mapping[str, Part] = {
-    "unlimited": Part(9.0, _unlimited),
+    "unlimited": Part(8.5, _unlimited),
     "memory": Part(1.0, _memory),
     "paced": Part(5.0, _paced),
-    "killed": Part(1.5, _killed),
+    "killed": Part(2.0, _killed),
     "idle": Part(0.3, _idle),
     "rate": Part(1.8, _finding(_rate)),
     "duplicates": Part(0.4, _finding(_duplicates)),
+    "filling": Part(1.5, _finding(_filling)),
 }
