@@ -41,7 +41,7 @@ REPORT = Report(
     works={"zipf": "(a) zipf", "strangers": "(c) strangers", "rows-100": "100 events"},
     optimum={"zipf": 10, "strangers": 1_000, "rows-100": 10},
     loses={"arq": "nothing"},
-    skipped={"bullmq": "no node"},
+    skipped={"bullmq": "no node: apt-get install nodejs"},
     killed=[Killed("arq", 100, 3, 2)],
     idle=Idle(sink=0.5, forwarder=2.5),
     findings=[Finding("rate used", 98.5, "{:.1f} %", least=99.0)],
