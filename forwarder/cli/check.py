@@ -11,7 +11,7 @@ from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
-from forwarder.cli.output import as_line, out
+from forwarder.cli.output import as_line, say
 from forwarder.logs.printable import visible
 from forwarder.operations.check import Finding, examine
 from forwarder.runtime import loop
@@ -44,4 +44,4 @@ def _print(findings: Sequence[Finding]) -> None:
     marks = {"ok": ("ok     ", "green"), "warning": ("warning", "yellow"), "failure": ("failure", "bold red")}
     for finding in findings:
         mark, style = marks[finding.grade]
-        out.print(Text(mark, style), Text(visible(f"{finding.what}: {finding.detail}")), soft_wrap=True)
+        say(Text(mark, style).append(visible(f" {finding.what}: {finding.detail}"), "default"))

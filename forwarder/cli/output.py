@@ -5,7 +5,7 @@ from rich.console import Console
 from rich.text import Text
 
 from forwarder.cli.streams import write_bytes
-from forwarder.logs.printable import visible_lines
+from forwarder.logs.printable import breaks, visible_lines
 from forwarder.logs.redaction import hidden
 
 #: At most this many problems of one kind are printed.
@@ -21,10 +21,21 @@ def as_line(value: object) -> None:
     write_bytes(msgspec.json.encode(value) + b"\n")
 
 
+def say(text: str | Text, to: Console = out) -> None:
+    """Prints a sentence: on a terminal in lines that end between words, elsewhere in one line for `grep`.
+
+    No word is cut, so that addresses and commands can be copied.
+    """
+    said = Text(text) if isinstance(text, str) else text
+    for line in said.divide(breaks(said.plain, to.width) if to.is_terminal else ()):
+        line.rstrip()
+        to.print(line, soft_wrap=True)
+
+
 def problem(text: str) -> None:
     """Prints what went wrong. `text` may quote Redis, a file or a program."""
     said = visible_lines(hidden(text))
-    err.print(Text("forwarder: ", "bold red").append(said, "default"), soft_wrap=True)
+    say(Text("forwarder: ", "bold red").append(said, "default"), to=err)
 
 
 class Problems:

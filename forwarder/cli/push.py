@@ -13,7 +13,7 @@ from forwarder import config
 from forwarder.cli.ndjson import Pusher
 from forwarder.cli.once import Once, print_stopped, refuse_stream
 from forwarder.cli.options import EXIT_FAILURE
-from forwarder.cli.output import out, problem
+from forwarder.cli.output import problem, say
 from forwarder.cli.progress import bar
 from forwarder.cli.reading import Batches
 from forwarder.errors import ConfigurationError, OutputError
@@ -109,7 +109,7 @@ def _print_pushed(text: str, wrong: int) -> None:
     if wrong:
         text += f", skipped {wrong:,} wrong lines"
     try:
-        out.print(text, soft_wrap=True)
+        say(text)
     except OutputError as error:
         # The exit code stays that of the push: a script that repeats it because of a full disk would double events.
         problem(f"{text}; {error}")

@@ -7,7 +7,7 @@ import typer
 
 from forwarder import config
 from forwarder.cli.options import EXIT_FAILURE, DryRun
-from forwarder.cli.output import out, problem
+from forwarder.cli.output import problem, say
 from forwarder.cli.progress import bar
 from forwarder.config import Settings
 from forwarder.dead_letters.letter import count_of
@@ -42,7 +42,7 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
     async with connect(settings.redis_url.get_secret_value(), file=settings.redis_url_file) as redis:
         plan = await make_plan(redis, settings.queue, shards, configured=settings.shards)
         if plan.done:
-            out.print(f"{plan.queue} already has {_lists(plan.after)}; nothing to do", soft_wrap=True)
+            say(f"{plan.queue} already has {_lists(plan.after)}; nothing to do")
             return 0
         await refuse(redis, plan, move=move)
         _print_plan(plan, dry_run=dry_run)
@@ -72,17 +72,16 @@ def _print_plan(plan: Plan, *, dry_run: bool) -> None:
         doing = "would resume the resharding of" if plan.mark else "would reshard"
     else:
         doing = "resuming the resharding of" if plan.mark else "resharding"
-    out.print(f"{doing} {plan.queue} {way}: {held}", soft_wrap=True)
+    say(f"{doing} {plan.queue} {way}: {held}")
     if plan.strays:
         names = ", ".join(keys.list for keys in plan.strays)
-        out.print(f"with lists that no worker drains, left from another number of lists: {names}", soft_wrap=True)
+        say(f"with lists that no worker drains, left from another number of lists: {names}")
 
 
 def _print_moved(plan: Plan, moved: Moved, late: Mapping[str, Content]) -> None:
-    out.print(
+    say(
         f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} now has {_lists(plan.after)}. "
-        f"Start workers and producers with FORWARDER_SHARDS={plan.after}",
-        soft_wrap=True,
+        f"Start workers and producers with FORWARDER_SHARDS={plan.after}"
     )
     for name, content in late.items():
         problem(

@@ -6,7 +6,7 @@ import typer
 
 from forwarder import config
 from forwarder.cli.connection import queue_of
-from forwarder.cli.output import out
+from forwarder.cli.output import say
 from forwarder.logs.printable import visible
 from forwarder.operations.resume import end_halt
 from forwarder.queue.halts import HaltRecord
@@ -31,7 +31,7 @@ def resume(
 
     halt = loop.run(work())
     if halt is None:
-        out.print("The service was not halted.")
+        say("The service was not halted.")
     else:
         since = halt.since or "an unknown time"
-        out.print(visible(f"Resumed. It had been halted since {since} ({halt.reason}): {halt.detail}"))
+        say(visible(f"Resumed. It had been halted since {since} ({halt.reason}): {halt.detail}"))

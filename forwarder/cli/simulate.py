@@ -10,7 +10,38 @@ from pydantic import ValidationError
 
 from forwarder.errors import ConfigurationError, PortInUseError
 from forwarder.runtime import signals
-from forwarder.simulator import Faults, Simulator
+from forwarder.simulator import Faults, Simulator, problems
+
+#: Printed below the options as they are: the shell's lines fit into 60 columns.
+EXAMPLES = """
+\b
+Faults are members of one JSON object; they combine:
+  {"statuses": [{"status": 503, "rate": 0.05}]}
+      5 % of the POSTs are answered 503
+  {"status_all": {"status": 429, "retry_after": 5}}
+      every request is answered 429, Retry-After: 5
+  {"users": {"u-1": {"status": 500, "times": 3}}}
+      the first three POSTs of user u-1 are answered 500
+  {"refuse": [{"name": "bad"}]}
+      400 for every POST with an event of this name
+  {"outage": {"after": 10, "for": 30, "mode": "refuse"}}
+      after 10 s, no connection is accepted for 30 s
+  {"hang_rate": 0.1, "latency": 0.5}
+      10 % get no answer; all others get it after 0.5 s
+  {"reset_after_rate": 0.02}
+      2 % are accepted, and their answers are lost
+  {"max_rate": 120, "rate_retry_after": 1}
+      more than 120 POSTs in a second are answered 429
+
+\b
+From a file, or at any time over HTTP:
+  forwarder simulate --faults faults.json
+  curl -X PUT -d '{"hang_rate": 0.1}' \\
+      http://127.0.0.1:8080/faults
+  curl -s 'http://127.0.0.1:8080/ledger?summary=1'
+
+All faults are in deploy/simulator.md.
+"""
 
 
 def simulate(
@@ -68,8 +99,6 @@ def _load(file: Path | None) -> Faults:
     try:
         return Faults.model_validate_json(file.read_bytes())
     except OSError as error:
-        raise ConfigurationError([f"--faults: cannot read {file}: {error.strerror}"]) from error
+        raise ConfigurationError([f"--faults: cannot read {file}: {error.strerror or error}"]) from error
     except ValidationError as error:
-        raise ConfigurationError(
-            [f"--faults: {'.'.join(map(str, problem['loc'])) or file}: {problem['msg']}" for problem in error.errors()]
-        ) from error
+        raise ConfigurationError([f"--faults: {file}: {problem}" for problem in problems(error)]) from error

@@ -16,7 +16,7 @@ from forwarder.queue.queue import QueueList
 #: The shop's purchases: the CDNOW data of Fader and Hardie, http://www.brucehardie.com/datasets/
 ALL_EVENTS = 69_659
 #: The stand-in refuses events with this name.
-REFUSED = "refused-by-the-stand-in"
+REFUSED = "refuse-me"
 #: With --faults, one event in a hundred is bad: in turn, it has no name, or the name that is refused.
 _BAD = 100
 

@@ -15,6 +15,7 @@ from typing import Any
 from forwarder import config
 from forwarder.config import Settings
 from forwarder.demo import check as demo_check
+from forwarder.demo import guide
 from forwarder.demo import view as demo_view
 from forwarder.demo.check import ALL_EVENTS, Purchases, plan
 from forwarder.demo.redis_server import EmbeddedRedis
@@ -33,10 +34,11 @@ __all__ = ["ALL_EVENTS", "run"]
 
 _KEY = "demo-key"
 _QUEUE = "events"
+_FAIR = Faults(refuse=[Refusal(name=demo_check.REFUSED)])
 _FAULTS = Faults(
     statuses=[RandomAnswer(status=503, rate=0.05)],
     reset_after_rate=0.02,
-    refuse=[Refusal(name=demo_check.REFUSED)],
+    refuse=_FAIR.refuse,
 )
 
 
@@ -87,7 +89,7 @@ async def _run(*, events: int, faults: bool, keep: bool) -> int:
         EmbeddedRedis(port=None if keep else 0) as server,
     ):
         planned = plan(events, faults=faults)
-        demo_view.title(server.url, len(planned.elements))
+        demo_view.title(len(planned.elements), events)
         async with _stand_in(Path(scratch), faults=faults) as (api_url, process):
             return await _main_job(server.url, api_url, process, planned, keep=keep, faults=faults)
 
@@ -110,7 +112,7 @@ def _logged(file: Path) -> Iterator[None]:
 async def _stand_in(scratch: Path, *, faults: bool) -> AsyncIterator[tuple[str, Process]]:
     """Runs the stand-in API as a process of its own, on another core. It ends with this process, however that ends."""
     script = scratch / "faults.json"
-    script.write_text((_FAULTS if faults else Faults()).model_dump_json(by_alias=True))
+    script.write_text((_FAULTS if faults else _FAIR).model_dump_json(by_alias=True))
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "forwarder", "simulate", "--port", "0", "--api-key", _KEY),
         *("--faults", str(script), "--until-stdin-ends"),
@@ -165,7 +167,7 @@ async def _main_job(
             checks = demo_check.verdict(planned, seen, census)
             demo_view.summary(demo_check.figures(seen, census) | {"seconds": f"{seconds:.1f}"}, checks, faults=faults)
             if keep:
-                demo_view.addresses(redis_url, api_url, admin, _QUEUE)
+                demo_view.commands(guide.steps(redis_url, api_url, admin))
                 await _ctrl_c(running)
         finally:
             running.stand_in.cancel()

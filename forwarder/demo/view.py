@@ -1,28 +1,41 @@
 """What the demo prints: a live view in a terminal, plain lines elsewhere."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
 from forwarder.demo.check import Check
+from forwarder.logs.printable import breaks
 from forwarder.queue.census import Census
 
+#: Columns that everything beside the bar takes: its title, 69659/69659, and the time.
+_BESIDE_THE_BAR = 36
 #: Seconds between two lines of progress without a terminal.
 _EVERY = 2.0
 
 out = Console(highlight=False)
 
 
-def title(redis_url: str, events: int) -> None:
-    """Prints what is about to happen."""
+def _say(text: str | Text) -> None:
+    """Prints lines that end between words. No word is cut, so that an address can be copied."""
+    said = Text(text) if isinstance(text, str) else text
+    for line in said.divide(breaks(said.plain, out.width)):
+        line.rstrip()
+        out.print(line, soft_wrap=True)
+
+
+def title(events: int, asked: int) -> None:
+    """Prints what is about to happen: `events` of the purchases are sent, `asked` were asked for."""
     out.print(Text("forwarder demo", "bold"))
-    out.print(f"{events:,} real purchases from an online CD shop (CDNOW data of Fader and Hardie)")
-    out.print(Text(f"pushed to a private Redis ({redis_url}) and forwarded to a stand-in API\n", "dim"), soft_wrap=True)
+    _say(f"{events:,} real purchases from an online CD shop (CDNOW data of Fader and Hardie)")
+    if asked > events:
+        _say(f"There are no more than that: {asked:,} were asked for.")
+    _say(Text("pushed to a private Redis, and forwarded to a stand-in for the API", "dim"))
+    out.print()
 
 
 @contextmanager
@@ -30,24 +43,23 @@ def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float],
     """Shows the progress. Yields a function that updates it: counts, (POSTs, retries), seconds since the start."""
     columns = (
         TextColumn("forwarding"),
-        BarColumn(bar_width=32),
+        BarColumn(bar_width=max(8, min(32, out.width - _BESIDE_THE_BAR))),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
     )
-    bar, below = Progress(*columns, console=out), Text(style="dim", no_wrap=True)
+    bar, below = Progress(*columns, console=out), Text(style="dim")
     task = bar.add_task("", total=events)
     said = 0.0
 
     def show(census: Census, counted: tuple[int, int], seconds: float) -> None:
         nonlocal said
         done, (posts, retries) = census.accepted + census.dead_lettered, counted
-        rate = f"{posts:,} POSTs, {done / max(1, posts):.1f} events each"
-        note = f"{rate}, {census.waiting + census.claimed:,} to go, {retries:,} retries, {census.letters:,} dead"
         bar.update(task, completed=done)
-        below.plain = note
+        rate = f"{posts:,} POSTs, {done / max(1, posts):.1f} events each"
+        below.plain = f"{rate}, {retries:,} retries, {census.letters:,} dead"
         if not out.is_terminal and seconds - said >= _EVERY:
             said = seconds
-            out.print(f"{seconds:5.1f} s  {done:,} of {events:,}: {note}", soft_wrap=True)
+            _say(f"{seconds:5.1f} s  {done:,} of {events:,} done, {posts:,} POSTs, {retries:,} retries")
 
     with Live(Group(bar, below), console=out, transient=True) if out.is_terminal else nullcontext():
         yield show
@@ -55,33 +67,33 @@ def progress(events: int) -> Iterator[Callable[[Census, tuple[int, int], float],
 
 def summary(numbers: Mapping[str, str], checks: Sequence[Check], *, faults: bool) -> None:
     """Prints the figures and the checks."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(justify="right", style="bold")
+    widest = max(map(len, numbers.values()))
     for name, value in numbers.items():
-        table.add_row(value, name)
-    out.print(table)
+        out.print(Text(f"{value:>{widest}}", "bold").append(f"  {name}", "default"))
     out.print()
     for check in checks:
         mark = Text("✔ ", "bold green") if check.holds else Text("✘ ", "bold red")
-        out.print(mark.append(check.text, "default"), soft_wrap=True)
+        _say(mark.append(check.text, "default"))
     if all(check.holds for check in checks):
         hint = "push your own events, see README.md" if faults else "`forwarder demo --faults`, with an API that fails"
-        out.print(Text("\nNothing was lost. ", "bold green").append(f"Next: {hint}", "default"), soft_wrap=True)
+        out.print()
+        _say(Text("Nothing was lost. ", "bold green").append(f"Next: {hint}", "default"))
 
 
-def addresses(redis_url: str, api_url: str, admin: str, queue: str) -> None:
-    """Prints the addresses of what is left running."""
-    table = Table.grid(padding=(0, 2))
-    table.add_row("Redis", redis_url, f"RPUSH {queue} " + '\'{"user_id":"u-1","name":"hello"}\'')
-    table.add_row("stand-in API", api_url, "GET /ledger?summary=1, PUT /faults")
-    table.add_row("worker", admin, "/ (status page), /metrics, /readyz, /livez")
-    out.print("\nEverything keeps running. Ctrl-C stops it.")
-    out.print(table, soft_wrap=True)
+def commands(steps: Iterable[tuple[str, Sequence[str]]]) -> None:
+    """Prints what can be done with what is left running: sentences, and commands to copy, which are never wrapped."""
+    out.print()
+    _say("Everything keeps running. Copy these into another terminal:")
+    for what, lines in steps:
+        out.print()
+        _say(f"{what}:")
+        for line in lines:
+            out.print(Text(f"  {line}", "bold"), soft_wrap=True)
 
 
 def interrupted() -> None:
     """Prints that a signal ended the demo. Called once everything is cleaned up."""
-    out.print("interrupted: all processes were stopped, and all files deleted", style="yellow")
+    _say(Text("interrupted: all processes were stopped, and all files deleted", "yellow"))
 
 
 def log_tail(text: str) -> None:

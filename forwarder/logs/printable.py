@@ -1,5 +1,7 @@
 """Makes text safe to print in a terminal. Imports no library, as producers use it too."""
 
+import re
+
 
 def visible(text: str) -> str:
     """`text` on one line, with everything escaped that is not printable, so that nothing in it moves a cursor."""
@@ -9,3 +11,20 @@ def visible(text: str) -> str:
 def visible_lines(text: str) -> str:
     """The same for each line of `text`. The line breaks stay."""
     return "\n".join(map(visible, text.split("\n")))
+
+
+def breaks(text: str, width: int) -> list[int]:
+    """Where to begin a new line so that lines have at most `width` characters, and no word is cut.
+
+    A longer word, such as an address, has a line of its own. Example: for ``to http://127.0.0.1/ now`` and 10 columns,
+    the second and the third word begin a line.
+    """
+    found = []
+    begin = 0
+    for word in re.finditer(r"\S+", text):
+        if "\n" in text[begin : word.start()]:
+            begin = text.rindex("\n", begin, word.start()) + 1
+        if word.end() - begin > width and text[begin : word.start()].strip():
+            begin = word.start()
+            found.append(begin)
+    return found

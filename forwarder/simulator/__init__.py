@@ -5,6 +5,7 @@ It shares no code with the client that it tests, so that no bug can be in both.
 server        Simulator: sockets, and the order in which a request is judged
 wire          what a well-formed request is; pure
 faults        the faults that can be scripted, as data
+problems      what is wrong with a script, in words
 script        plays the faults: how many are left, chance, time
 ledger        what was accepted and what arrived
 control       `/ledger` and `/faults`
@@ -12,6 +13,7 @@ control       `/ledger` and `/faults`
 
 from forwarder.simulator.faults import Answer, Faults, Outage, RandomAnswer, Refusal, UserAnswer
 from forwarder.simulator.ledger import Ledger, Request
+from forwarder.simulator.problems import problems
 from forwarder.simulator.server import Simulator
 
 __all__ = [
@@ -24,4 +26,5 @@ __all__ = [
     "Request",
     "Simulator",
     "UserAnswer",
+    "problems",
 ]

@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from forwarder.simulator.faults import Faults
 from forwarder.simulator.ledger import Ledger
+from forwarder.simulator.problems import problems
 from forwarder.simulator.script import Script
 
 PATHS = frozenset({"/ledger", "/faults"})
@@ -53,8 +54,7 @@ def _load(body: bytes, script: Script) -> web.Response:
     try:
         script.load(Faults.model_validate_json(body))
     except ValidationError as error:
-        problems = error.json(include_url=False, include_context=False, include_input=False)
-        return _json(problems.encode(), status=400)
+        return _json(msgspec.json.encode({"problems": problems(error)}), status=400)
     return _show(script)
 
 

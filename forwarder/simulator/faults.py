@@ -23,7 +23,7 @@ def _not_accepted(status: int) -> int:
 class _Scripted(BaseModel):
     """Immutable: a script that is being played can only be replaced as a whole."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, allow_inf_nan=False)
 
 
 class Answer(_Scripted):

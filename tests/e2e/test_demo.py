@@ -1,6 +1,7 @@
 """The demo as a newcomer runs it, and what it leaves behind: nothing."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,21 +10,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.service import command, eventually, fetch
+from tests.support.service import eventually, fetch, fresh_command
 
 
-@pytest.mark.parametrize("faults", [(), ("--faults",)], ids=["fair weather", "faults"])
-async def test_the_demo_ends_with_every_check_held(faults: tuple[str, ...], tmp_path: Path) -> None:
-    code, out, err = await command("demo", "--events", "3000", *faults, environment={"TMPDIR": str(tmp_path)})
+@pytest.mark.parametrize(("faults", "width"), [((), 60), (("--faults",), 80)], ids=["fair weather", "faults"])
+async def test_the_demo_ends_with_every_check_held(faults: tuple[str, ...], width: int, tmp_path: Path) -> None:
+    given = {"TMPDIR": str(tmp_path), "COLUMNS": str(width)}
+    code, out, err = await fresh_command("demo", "--events", "3000", *faults, environment=given)
     assert (code, err) == (0, ""), out
     assert out.count("✔") == 5
     assert "✘" not in out
+    assert max(map(len, out.splitlines())) <= width
+    said = " ".join(out.split())
     if faults:
-        assert "All 2,970 good events arrived, and no others" in out
-        assert "30 dead letters: the 15 events without a name and the 15 that the API refused" in out
+        assert "All 2,970 good events arrived, and no others" in said
+        assert "30 dead letters: the 15 events without a name and the 15 that the API refused" in said
     else:
-        assert "All 3,000 events arrived, and no others" in out
-        assert "No event became a dead letter" in out
+        assert "All 3,000 events arrived, and no others" in said
+        assert "No event became a dead letter" in said
     assert list(tmp_path.iterdir()) == []
 
 
@@ -63,19 +67,36 @@ async def test_a_demo_that_is_killed_takes_its_children_with_it(tmp_path: Path) 
     await eventually(lambda: not any(_runs(pid) for pid in children), what="its children are gone")
 
 
-async def test_keep_leaves_it_running_with_its_addresses_printed(tmp_path: Path) -> None:
+async def test_keep_ends_with_commands_that_work_when_they_are_copied(tmp_path: Path) -> None:
     process = _demo(tmp_path, "--events", "500", "--keep")
     lines: list[str] = []
     assert process.stdout is not None
-    while not any("/readyz" in line for line in lines):
+    while not lines or not lines[-1].startswith("  kill "):
         line = await asyncio.to_thread(process.stdout.readline)
         assert line, lines
-        lines.append(line.decode())
-    admin = next(word for line in lines for word in line.split() if "/readyz" in line and word.startswith("http"))
-    assert (await fetch(admin + "/readyz"))[0] == 200
-    status, text = await fetch(admin + "/metrics")
-    assert (status, "forwarder_events_accepted_total 500" in text) == (200, True)
-    process.send_signal(signal.SIGINT)
+        lines.append(line.decode().rstrip("\n"))
+    *start, hello, ledger, page, refused, letters, stop = [line[2:] for line in lines if line.startswith("  ")][-8:]
+    assert all(len(line) <= 60 for line in lines if line.startswith("  ") and "alias" not in line), lines
+
+    async def bash(*commands: str) -> str:
+        script = "\n".join(["shopt -s expand_aliases", *(line for line in start if "=" in line), *commands])
+        ran = await asyncio.create_subprocess_exec("bash", "-ec", script, stdout=subprocess.PIPE)
+        out, _ = await ran.communicate()
+        assert ran.returncode == 0, commands
+        return out.decode()
+
+    async def accepted() -> bool:
+        return bool(json.loads(await bash(ledger))["accepted_events"] == 501)
+
+    async def letter() -> bool:
+        return "rejected" in await bash(letters)
+
+    assert (await fetch(page + "readyz"))[0] == 200
+    assert (await fetch(page))[0] == 200
+    assert "pushed 1 event" in await bash(hello, refused)
+    await eventually(accepted, what="the ledger has the event")
+    await eventually(letter, what="the refused event is a dead letter")
+    await bash(stop)
     await asyncio.to_thread(process.communicate, timeout=20)
     assert process.returncode == 0
     assert list(tmp_path.iterdir()) == []

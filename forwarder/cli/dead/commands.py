@@ -19,7 +19,7 @@ from forwarder.cli.dead.filters import (
 )
 from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
-from forwarder.cli.output import as_line, out, problem
+from forwarder.cli.output import as_line, problem, say
 from forwarder.cli.progress import bar
 from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.anomalies import named
@@ -157,7 +157,7 @@ def dead_delete(
         if as_json:
             as_line({"deleted": deleted, "missing": selection.missing, "dry_run": dry_run})
         else:
-            out.print(f"{'would delete' if dry_run else 'deleted'} {count_of(deleted)}")
+            say(f"{'would delete' if dry_run else 'deleted'} {count_of(deleted)}")
             print_missing(selection.missing)
         return EXIT_FAILURE if selection.missing else 0
 

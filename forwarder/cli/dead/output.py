@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 from rich.text import Text
 
-from forwarder.cli.output import as_line, out, problem
+from forwarder.cli.output import as_line, out, problem, say
 from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.letter import count_of, order, summary
 from forwarder.dead_letters.selection import Selection
@@ -52,12 +52,12 @@ def print_letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_j
         return
     for name, value in summary(found).items():
         shown = "-" if value in {None, ""} else visible(str(value))
-        out.print(Text(f"{name.replace('_', ' '):<18}", "bold").append(shown, "default"), soft_wrap=True)
+        say(Text(f"{name.replace('_', ' '):<18}", "bold").append(shown, "default"))
     out.print()
-    out.print(Text(visible(explanation), "yellow"))
+    say(Text(visible(explanation), "yellow"))
     out.print()
     if isinstance(curl, str):
-        out.print(Text(f"It cannot be sent at all, so there is no request to try: {curl}", "dim"))
+        say(Text(f"It cannot be sent at all, so there is no request to try: {curl}", "dim"))
         return
     out.print(Text("To send the same request (the key is read from FORWARDER_API_KEY):", "dim"))
     write_bytes(curl + b"\n")  # not through rich, which would wrap and colour the command

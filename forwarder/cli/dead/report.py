@@ -5,7 +5,7 @@ from dataclasses import asdict
 from rich.text import Text
 
 from forwarder.cli.dead.output import print_missing
-from forwarder.cli.output import as_line, out, problem
+from forwarder.cli.output import as_line, out, problem, say
 from forwarder.dead_letters.canary import Findings
 from forwarder.dead_letters.letter import count_of, summary
 from forwarder.dead_letters.replay import Replay, Report
@@ -39,10 +39,10 @@ def print_report(replay: Replay, selection: Selection, *, edited: bool, dry_run:
     report = replay.report
     if report.canary is not None:
         _print_canary(report.canary)
-    out.print(f"{'would replay' if dry_run else 'replayed'} {count_of(report.replayed)}", soft_wrap=True)
+    say(f"{'would replay' if dry_run else 'replayed'} {count_of(report.replayed)}")
     if dry_run and edited and replay.example is not None:
         example = visible(replay.example.decode(errors="backslashreplace"))
-        out.print(Text(f"the first one as {example}", "dim"), soft_wrap=True)
+        say(Text(f"the first one as {example}", "dim"))
     left = selection.count - report.done
     problems = (
         (len(report.kept), "stayed"),

@@ -1,12 +1,12 @@
 import random
 from collections import Counter
-from typing import Any
 
 import msgspec
 import pytest
 from pydantic import ValidationError
 
 from forwarder.simulator.faults import Answer, Faults
+from forwarder.simulator.problems import problems
 from forwarder.simulator.script import Cut, Script
 
 
@@ -62,27 +62,56 @@ def test_a_script_survives_the_way_to_json_and_back() -> None:
     assert faults.outage.for_ == 2
 
 
-@pytest.mark.parametrize(
-    "nonsense",
-    [
-        {"latencies": 1},
-        {"latency": -1},
-        {"hang_rate": 1.1},
-        {"statuses": [{"status": 503}]},
-        {"statuses": [{"status": 503, "rate": 0.6}, {"status": 500, "rate": 0.6}]},
-        {"status_all": {"status": 202}},
-        {"status_all": {"status": 99}},
-        {"status_all": {"status": 302, "location": "/\r\nX: y"}},
-        {"users": {"u": {"status": 503, "times": -1}}},
-        {"users": {"u": {"status": 503, "rate": 0.5}}},
-        {"refuse": [{}]},
-        {"outage": {"after": 1}},
-        {"outage": {"for": 1, "mode": "nap"}},
-    ],
-)
-def test_a_script_that_makes_no_sense_is_refused(nonsense: dict[str, Any]) -> None:
-    with pytest.raises(ValidationError):
-        Faults.model_validate(nonsense)
+#: Scripts that make no sense, and what is said of each.
+NONSENSE = {
+    "nonsense": "the script is not JSON: expected ident at line 1 column 2",
+    "[]": "the script: [] is not an object",
+    '{"latencies": 1}': "latencies: there is no such member; did you mean latency?",
+    '{"latency": -1}': "latency: -1 is below the minimum of 0",
+    '{"latency": "slow"}': "latency: 'slow' is not a number",
+    '{"latency": 1e999}': "latency: inf is not a finite number",
+    '{"hang_rate": 1.1}': "hang_rate: 1.1 is above the maximum of 1",
+    '{"statuses": 503}': "statuses: 503 is not an array",
+    '{"statuses": [503]}': "statuses.0: 503 is not an object",
+    '{"statuses": [{"status": 503}]}': "statuses.0.rate is missing",
+    '{"statuses": [{"status": 503, "rate": 0.6}, {"status": 500, "rate": 0.6}]}': (
+        "the script: the rates of statuses add up to more than 1"
+    ),
+    '{"status_all": {"status": 202}}': (
+        "status_all.status: 202 cannot be scripted: it would claim that the API registered events that it did not"
+    ),
+    '{"status_all": {"status": 99}}': "status_all.status: 99 is below the minimum of 200",
+    '{"status_all": {"status": 503.5}}': "status_all.status: 503.5 is not an integer",
+    '{"status_all": {"status": "many"}}': "status_all.status: 'many' is not an integer",
+    '{"status_all": {"status": 302, "location": "/\\r\\nX: y"}}': (
+        "status_all.location: '/\\r\\nX: y' has a character that no header may have"
+    ),
+    '{"status_all": {"status": 503, "body": 7}}': "status_all.body: 7 is not a string",
+    '{"users": ["u"]}': "users: ['u'] is not an object",
+    '{"users": {"u": {"status": 503, "times": -1}}}': "users.u.times: -1 is below the minimum of 0",
+    '{"users": {"u": {"status": 503, "rate": 0.5}}}': "users.u.rate: there is no such member",
+    '{"refuse": [{}]}': "refuse.0: a refusal needs a name or a member",
+    '{"outage": {"after": 1}}': "outage.for is missing",
+    '{"outage": {"for": 0}}': "outage.for: 0 is not more than 0",
+    '{"outage": {"for": 1, "mode": "nap"}}': "outage.mode: 'nap' is not one of '503', 'refuse' or 'hang'",
+    '{"max_rate": "120/s"}': "max_rate: '120/s' is not an integer",
+}
+
+
+@pytest.mark.parametrize("script", NONSENSE)
+def test_a_script_that_makes_no_sense_is_refused_in_words_that_name_the_member(script: str) -> None:
+    with pytest.raises(ValidationError) as raised:
+        Faults.model_validate_json(script)
+    assert problems(raised.value) == [NONSENSE[script]]
+
+
+def test_every_problem_has_a_line_and_a_long_value_is_cut() -> None:
+    with pytest.raises(ValidationError) as raised:
+        Faults.model_validate({"latency": "x" * 100, "max_rate": -1, "rate_retry_after": []})
+    long, rate, *after = problems(raised.value)
+    assert long == f"latency: '{'x' * 39}… is not a number"
+    assert rate == "max_rate: -1 is below the minimum of 0"
+    assert all(line.startswith("rate_retry_after: [] is not ") for line in after)
 
 
 def test_nothing_happens_without_faults() -> None:
