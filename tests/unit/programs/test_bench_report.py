@@ -16,6 +16,7 @@ from tests.programs.bench.page import page, summary, targets
 from tests.programs.bench.parts import PARTS
 from tests.programs.bench.report import Idle, Killed, Report, medians
 from tests.programs.bench.tell import publish
+from tests.programs.bench.work import shop
 from tests.support.documents import BENCH, README, ROOT, between_marks
 
 
@@ -152,3 +153,10 @@ def test_publishing_writes_the_figures_the_pages_and_the_charts(tmp_path: Path) 
 def test_the_first_line_says_how_long_it_takes_and_all_of_it_takes_at_most_22_minutes() -> None:
     assert plan(["rate", "idle"]).startswith("This takes about 2 minutes, ")
     assert sum(part.minutes for part in PARTS.values()) <= 22
+
+
+def test_the_page_says_what_the_shops_events_need_one_by_one() -> None:
+    work = shop(69_659)
+    minutes, seconds = divmod(round(len(work.events) / 120), 60)
+    times = f"{minutes} min {seconds:02} s for (b), which is {len(work.events) / len(work.posts):.2f} times the fewest"
+    assert times in BENCH.read_text()
