@@ -195,7 +195,7 @@ async def test_a_key_of_another_type_and_a_wrong_password_are_refusals(
 
 async def test_a_replica_and_a_busy_redis_refuse(kind: Kind, own_redis: Callable[..., EmbeddedRedis]) -> None:
     server = own_redis(port=None)
-    async with connected(server) as redis, kind(server.url) as producer:
+    async with connected(server) as redis, kind(server.url, retry_for=0.1) as producer:
         await producer.push("u", "n")
         await redis.replicaof("127.0.0.1", free_port())
         with pytest.raises(NotPushedError, match=r"^1 not pushed: this Redis is a replica"):
