@@ -155,7 +155,7 @@ async def test_a_command_that_arrives_late_pushes_nothing(server: EmbeddedRedis,
 
 
 @pytest.mark.usefixtures("impatient")
-async def test_idle_connections_that_lead_nowhere_are_given_up_together(server: EmbeddedRedis, kind: Kind) -> None:
+async def test_after_a_connection_that_leads_nowhere_a_new_one_is_used(server: EmbeddedRedis, kind: Kind) -> None:
     """A firewall may have forgotten all of them, without telling anybody."""
     async with (
         Proxy(port_of(server.url)) as proxy,

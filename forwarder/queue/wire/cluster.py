@@ -1,7 +1,6 @@
 """Clients of a Redis Cluster, for asyncio and for threads."""
 
 import threading
-from collections.abc import Iterable
 from typing import Any, Self, cast
 
 import redis.cluster
@@ -60,10 +59,6 @@ class NodePool:
             self._node.release(connection)
             raise
         return connection
-
-    @property
-    def _available_connections(self) -> Iterable[Connection]:
-        return self._node._free  # noqa: SLF001 - the name in a connection pool, for the same use
 
     async def release(self, connection: Connection) -> None:
         """Gives a connection back for reuse."""

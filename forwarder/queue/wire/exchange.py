@@ -34,8 +34,8 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     """Sends them over one connection of a pool.
 
     If not all replies were read, for example because the task was cancelled, the connection is closed: its next user
-    would take the rest for its own replies. Usually redis-py has closed it already. If a reply is lost or says that
-    Redis has failed over, the idle connections are closed too: they may be as dead, or lead to the same old master.
+    would take the rest for its own replies. Usually redis-py has closed it already. If a reply says that this
+    Redis does not serve now, the connection is closed too: a new one may lead to another master.
     """
     cancelled = cancellations()
     replies: list[Reply] = []
@@ -55,24 +55,17 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         with suppress(Exception):  # it says nothing about the commands
-            if len(replies) < len(commands) or _dead_end(replies):
+            if len(replies) < len(commands) or _not_serving(replies):
                 await connection.disconnect(nowait=True)
-            if lost or _dead_end(replies):
-                await _close_idle(pool)
             await pool.release(connection)
     if cancellations() > cancelled:
         raise asyncio.CancelledError
     return replies + lost
 
 
-def _dead_end(replies: Sequence[Reply]) -> bool:
+def _not_serving(replies: Sequence[Reply]) -> bool:
     """Whether a new connection may succeed, perhaps to another server: behind one name, the master may change."""
     return any(isinstance(reply, Refusal) and reply.kind is RefusalKind.PASSING for reply in replies)
-
-
-async def _close_idle(pool: Any) -> None:
-    for connection in tuple(pool._available_connections):  # noqa: SLF001 - its `disconnect` closes some used ones too
-        await connection.disconnect(nowait=True)
 
 
 def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
@@ -101,10 +94,8 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         with suppress(Exception):  # it says nothing about the commands
-            if len(replies) < len(commands) or _dead_end(replies):
+            if len(replies) < len(commands) or _not_serving(replies):
                 connection.disconnect()
-            if lost or _dead_end(replies):
-                pool.disconnect(inuse_connections=False)
             pool.release(connection)
     return replies + lost
 

@@ -162,7 +162,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_trouble(
 
 
 async def test_a_redis_that_is_not_there_got_nothing(kind: Kind) -> None:
-    async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0") as producer:
+    async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0", retry_for=0.1) as producer:
         with pytest.raises(
             NotPushedError, match=r"^2 not pushed: .*(refused the connection|there is no socket)"
         ) as refused:
