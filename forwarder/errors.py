@@ -24,7 +24,8 @@
         ├── NotPushedError       Redis was not reached, or it refused: the rest was certainly not pushed
         │   ├── QueueFullError       as many events wait in a list as may wait there
         │   └── RedisFullError       Redis has no memory left
-        ├── MaybePushedError     no reply: pushing again may double events
+        ├── KeyReusedError       the idempotency key belongs to a push of other events
+        ├── MaybePushedError     no reply: pushing again without an idempotency key may double events
         └── NotDurableError      pushed, but not known to be on as many replicas or disks as asked
 
 A POST never raises: whatever happens to it is an answer, which is a value (see :mod:`forwarder.api.answer`).
@@ -129,7 +130,7 @@ class PushError(ForwarderError):
 
     Attributes:
         pushed: these events are in the list.
-        uncertain: these may be in the list. Pushing them again may double them.
+        uncertain: these may be in the list. Pushing them again may double them, unless the push had an idempotency key.
         not_pushed: these are certainly not in the list, and can be pushed again.
         why: what went wrong, without the counts.
     """
@@ -166,8 +167,16 @@ class RedisFullError(NotPushedError):
     """Redis has no memory left and refuses to take more (``OOM``)."""
 
 
+class KeyReusedError(PushError):
+    """The idempotency key belongs to a push of other events. Give each push a key of its own."""
+
+
 class MaybePushedError(PushError):
-    """Redis did not reply. Only the caller knows whether a doubled event is worse than a lost one."""
+    """Redis did not reply, however often the push was repeated.
+
+    With an idempotency key, push the same again. Without one, only the caller knows whether a doubled event is worse
+    than a lost one.
+    """
 
 
 class NotDurableError(PushError):

@@ -3,100 +3,50 @@
 ::
 
     async with Producer("redis://127.0.0.1:6379/0") as producer:
-        await producer.push("u-1", "purchase", vars={"cds": 2})
+        await producer.push("u-1", "purchase", vars={"cds": 2}, idempotency_key="order-1017-paid")
         await producer.push_many([{"user_id": "u-1", "name": "visit"}, {"user_id": "u-2", "name": "visit"}])
 
-:class:`SyncProducer` is the same without ``async`` and ``await``. Nothing is ever sent twice. If a push got no reply,
-repeating it may double its events, so that decision is left to the caller.
+:class:`SyncProducer` is the same without ``async`` and ``await``. When a reply is lost or Redis does not serve, a push
+is repeated for five seconds; a marker in Redis keeps it from being executed twice. What is unknown even then is raised
+as :exc:`MaybePushedError`. With an idempotency key of your own, the same can be pushed again, even by another process.
 """
 
+import asyncio
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
-from typing import Self
+from datetime import datetime
+from typing import Any, Self
 
 from forwarder.errors import ConfigurationError
 from forwarder.producer.channels import BlockingChannel, Channels
-from forwarder.producer.encoding import checked
-from forwarder.producer.push import Push
+from forwarder.producer.idempotency import Keys
+from forwarder.producer.pushes import Pushes
 from forwarder.producer.target import Durability, Target
 from forwarder.queue.keys import Side
 from forwarder.queue.wire import url as redis_url
-from forwarder.queue.wire.connection import ANSWER_TIMEOUT
 from forwarder.queue.wire.exchange import exchange, exchange_blocking
-from forwarder.queue.wire.replies import Command, Reply
 
-#: Seconds after which a producer asks again how many lists the queue has. Each second of this may put the events of a
-#: second into lists that nobody drains, if somebody changes the number while producers run; a question costs Redis
-#: about as much as one more push.
-_ASKED_EVERY = 1.0
+#: Seconds for which a push is repeated. A Redis that restarts with a small append-only file is back within one second;
+#: Sentinels and a cluster fail over within a few.
+_RETRY_FOR = 5.0
+#: Seconds for which Redis remembers an idempotency key that the caller gave: a day.
+_REMEMBER_FOR = 86_400.0
 
-_Steps = Generator[list[Command], list[Reply], None]
+_Events = Iterable[Mapping[str, object] | bytes]
 
 
-class _Pushes:
-    """What pushes need besides sending: the checks, the round trips, and what their replies mean."""
+def _event(user_id: str | int, name: str, date: datetime | str | None, members: Mapping[str, object]) -> _Events:
+    return [{"user_id": user_id, "name": name, "date": date, **members}]
 
-    def __init__(
-        self, url: str, target: Target, max_event_bytes: int, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        """Raises ConfigurationError for an argument that cannot work."""
-        problems = [*_problems(url, max_event_bytes), *target.problems()]
-        if problems:
-            raise ConfigurationError(problems)
-        self._target = target
-        self._max_event_bytes = max_event_bytes
-        self._clock = clock
-        self._asked = 0.0
-        #: Whether the latest answer was that events can be pushed here.
-        self._agreed = False
-        self.closed = False
-        #: Seconds after which a reply counts as lost. Redis may wait for replicas before it replies.
-        self.answer_timeout = ANSWER_TIMEOUT + target.durability.within
 
-    def steps(self, events: Sequence[Mapping[str, object] | bytes]) -> _Steps:
-        """The round trips of one push: yields commands, is sent their replies, and raises what went wrong.
-
-        What can be refused before anything is sent is refused at once.
-        """
-        self._refuse_if_closed()
-        return self._steps(
-            Push(checked(events, now=datetime.now(UTC), max_bytes=self._max_event_bytes), self._target.shards)
-        )
-
-    def _refuse_if_closed(self) -> None:
-        if self.closed:
-            raise RuntimeError("the producer is closed")
-
-    def _steps(self, push: Push) -> _Steps:
-        self._refuse_if_closed()  # it may have been, while this push waited for its turn
-        if not self._agreed or self._clock() - self._asked >= _ASKED_EVERY:
-            yield from self._ask(push)
-        for portions in push.rounds():
-            if self.closed:
-                push.refuse("the producer was closed")
-                break
-            replies = yield self._target.commands([(portion.shard, portion.elements) for portion in portions])
-            push.record(portions, *self._target.fates([len(portion.events) for portion in portions], replies))
-        push.finish()
-
-    def _ask(self, push: Push) -> _Steps:
-        """Asks whether events can be pushed here, and refuses the push if not.
-
-        Only the first question must be answered. In a cluster, the node of the key that is asked for may be down while
-        those of the lists are not.
-        """
-        self._asked = self._clock()
-        replies = yield self._target.questions(first=not self._agreed)
-        try:
-            objection = self._target.objection(replies)
-        except ConfigurationError:
-            self._agreed = False
-            raise
-        self._agreed |= objection is None
-        if objection is not None and not self._agreed:
-            push.refuse(objection)
+def _pushes(url: str, target: Target, max_event_bytes: int, retry_for: float, remember_for: float) -> Pushes:
+    """Raises ConfigurationError for an argument that cannot work."""
+    keys = Keys(retry_for=retry_for, remember_for=remember_for, answer_timeout=target.answer_timeout)
+    problems = [*_problems(url, max_event_bytes), *target.problems(), *keys.problems()]
+    if problems:
+        raise ConfigurationError(problems)
+    return Pushes(target, max_event_bytes, keys, retry_for)
 
 
 class Producer:
@@ -113,7 +63,7 @@ class Producer:
       its connections when the loop runs next.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, most of which a caller leaves out
         self,
         url: str = "redis://127.0.0.1:6379/0",
         *,
@@ -123,6 +73,8 @@ class Producer:
         max_event_bytes: int = 65_536,
         max_waiting: int | None = None,
         durability: Durability | None = None,
+        retry_for: float = _RETRY_FOR,
+        remember_for: float = _REMEMBER_FOR,
     ) -> None:
         """Says where to push and on what conditions. It does not connect yet.
 
@@ -135,13 +87,16 @@ class Producer:
             max_event_bytes: the longest element that the workers take.
             max_waiting: how many events may wait in one list; None means no limit. A script keeps the limit exactly.
             durability: where an event must be before its push counts as done; None means in the memory of Redis.
+            retry_for: seconds for which a push is repeated when its reply is lost or Redis does not serve; 0 means that
+                nothing is repeated.
+            remember_for: seconds for which Redis remembers an idempotency key that you give.
 
         Raises:
             ConfigurationError: an argument cannot work.
         """
         target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
-        self._pushes = _Pushes(url, target, max_event_bytes)
-        self._channels = Channels(url, self._pushes.answer_timeout)
+        self._pushes = _pushes(url, target, max_event_bytes, retry_for, remember_for)
+        self._channels = Channels(url, target.answer_timeout)
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,40 +105,56 @@ class Producer:
         await self.aclose()
 
     async def push(
-        self, /, user_id: str | int, name: str, date: datetime | str | None = None, **members: object
+        self,
+        /,
+        user_id: str | int,
+        name: str,
+        date: datetime | str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        **members: object,
     ) -> None:
-        """Pushes one event. Without a date, it gets the present moment. Raises what :meth:`push_many` raises."""
-        await self._run([{"user_id": user_id, "name": name, "date": date, **members}])
+        """Pushes one event. Without a date, it gets the present moment. See :meth:`push_many` for the rest."""
+        await self._run(_event(user_id, name, date, members), idempotency_key)
 
-    async def push_many(self, events: Iterable[Mapping[str, object] | bytes]) -> None:
+    async def push_many(self, events: _Events, *, idempotency_key: str | None = None) -> None:
         """Pushes events in as few round trips as possible. The events of each user are pushed in this order.
 
         Args:
             events: mappings with the members of an event, or JSON objects as bytes, which are pushed as they are.
                 A mapping without a date gets the present moment.
+            idempotency_key: names this push, in 1 to 200 bytes. If the same events are pushed again under the same key,
+                by whatever process, only those are pushed that are not in their list yet. Redis remembers the key for
+                `remember_for` seconds, for each list by itself.
 
         Raises:
             InvalidEventError: at least one is not an event. Nothing was pushed.
             NotPushedError: Redis was not reached, refused, or is full, or too many events wait.
             MaybePushedError: there was no reply.
+            KeyReusedError: the key was used for other events.
+            ValueError: the key is empty or too long. Nothing was pushed.
             NotDurableError: the events were pushed, but may not be as durable as requested.
             ConfigurationError: this producer can never push here. Nothing was pushed.
         """
-        await self._run(list(events))
+        await self._run(events, idempotency_key)
 
     async def aclose(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
         self._pushes.closed = True
         await self._channels.aclose()
 
-    async def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
-        steps = self._pushes.steps(events)
+    async def _run(self, events: _Events, idempotency_key: str | None) -> None:
+        steps = self._pushes.steps(list(events), idempotency_key)
         channel = await self._channels.here()
-        async with channel.slots:
-            with suppress(StopIteration):
-                commands = next(steps)
-                while True:
-                    commands = steps.send(await exchange(channel.redis, commands))
+        replies: Any = None
+        with suppress(StopIteration):
+            while True:
+                async with channel.slots:
+                    step = steps.send(replies)
+                    while not isinstance(step, float):
+                        step = steps.send(await exchange(channel.redis, step))
+                await asyncio.sleep(step)
+                replies = ()
 
 
 class SyncProducer:
@@ -194,7 +165,7 @@ class SyncProducer:
     - Closing: ``with``, or :meth:`close`, while no push is running.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, most of which a caller leaves out
         self,
         url: str = "redis://127.0.0.1:6379/0",
         *,
@@ -204,11 +175,13 @@ class SyncProducer:
         max_event_bytes: int = 65_536,
         max_waiting: int | None = None,
         durability: Durability | None = None,
+        retry_for: float = _RETRY_FOR,
+        remember_for: float = _REMEMBER_FOR,
     ) -> None:
         """Takes the same arguments as :class:`Producer`, and raises the same."""
         target = Target(queue, shards, consume_from, max_waiting, durability or Durability())
-        self._pushes = _Pushes(url, target, max_event_bytes)
-        self._channel = BlockingChannel(url, self._pushes.answer_timeout)
+        self._pushes = _pushes(url, target, max_event_bytes, retry_for, remember_for)
+        self._channel = BlockingChannel(url, target.answer_timeout)
 
     def __enter__(self) -> Self:
         return self
@@ -216,26 +189,40 @@ class SyncProducer:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def push(self, /, user_id: str | int, name: str, date: datetime | str | None = None, **members: object) -> None:
-        """Pushes one event. Without a date, it gets the present moment. Raises what :meth:`push_many` raises."""
-        self._run([{"user_id": user_id, "name": name, "date": date, **members}])
+    def push(
+        self,
+        /,
+        user_id: str | int,
+        name: str,
+        date: datetime | str | None = None,
+        *,
+        idempotency_key: str | None = None,
+        **members: object,
+    ) -> None:
+        """Pushes one event. Without a date, it gets the present moment. See :meth:`Producer.push_many` for the rest."""
+        self._run(_event(user_id, name, date, members), idempotency_key)
 
-    def push_many(self, events: Iterable[Mapping[str, object] | bytes]) -> None:
+    def push_many(self, events: _Events, *, idempotency_key: str | None = None) -> None:
         """Pushes events as :meth:`Producer.push_many` does, and raises the same."""
-        self._run(list(events))
+        self._run(events, idempotency_key)
 
     def close(self) -> None:
         """Closes the connections; a push afterwards raises :class:`RuntimeError`."""
         self._pushes.closed = True
         self._channel.close()
 
-    def _run(self, events: Sequence[Mapping[str, object] | bytes]) -> None:
-        steps = self._pushes.steps(events)
+    def _run(self, events: _Events, idempotency_key: str | None) -> None:
+        steps = self._pushes.steps(list(events), idempotency_key)
         channel = self._channel = self._channel.here()
-        with channel.slots, suppress(StopIteration):
-            commands = next(steps)
+        replies: Any = None
+        with suppress(StopIteration):
             while True:
-                commands = steps.send(exchange_blocking(channel.redis, commands))
+                with channel.slots:
+                    step = steps.send(replies)
+                    while not isinstance(step, float):
+                        step = steps.send(exchange_blocking(channel.redis, step))
+                time.sleep(step)
+                replies = ()
 
 
 def _problems(url: str, max_event_bytes: int) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""The lists as a producer sees them: the commands that push, and what their replies mean."""
+"""The lists as a producer sees them: what it asks before a push, and the commands that push."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -6,10 +6,14 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from forwarder.errors import ConfigurationError
-from forwarder.queue.keys import QueueKeys, Side
+from forwarder.producer.fates import Fate, PushEnding, Shortfall, fate, shortfall
+from forwarder.producer.idempotency import Key
+from forwarder.producer.portions import Portion
+from forwarder.queue.keys import QueueKeys, Side, marker
 from forwarder.queue.sharding import check_queue, list_name
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
-from forwarder.queue.wire.scripts import source
+from forwarder.queue.wire.connection import ANSWER_TIMEOUT
+from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply, passing
+from forwarder.queue.wire.scripts import digest, source
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,34 +32,12 @@ class Durability:
     within: float = 3.0
 
 
-class PushEnding(StrEnum):
-    """How one push command ended.
+class Form(StrEnum):
+    """How the script of an idempotent push is sent; PLAIN is without the script."""
 
-    Attributes:
-        DONE: all of its events were pushed.
-        QUEUE_FULL: the list has reached ``max_waiting``. Only the first events were pushed, perhaps none.
-        REDIS_FULL: Redis has no memory left. No event was pushed.
-        REFUSED: Redis answered with another error. No event was pushed.
-        LOST: there was no reply. Nobody knows which events were pushed.
-    """
-
-    DONE = "done"
-    QUEUE_FULL = "queue full"
-    REDIS_FULL = "Redis full"
-    REFUSED = "refused"
-    LOST = "lost"
-
-
-class Fate(NamedTuple):
-    """The result of one push command.
-
-    The first `pushed` events are in the list; the rest are not, unless the reply was lost. `why` is empty if all were
-    pushed.
-    """
-
-    ending: PushEnding
-    pushed: int = 0
-    why: str = ""
+    HASH = "hash"
+    TEXT = "text"
+    PLAIN = "plain"
 
 
 class Target(NamedTuple):
@@ -82,13 +64,23 @@ class Target(NamedTuple):
         if self.durability.replicas < 0 or not 0.001 <= self.durability.within <= 60:
             yield "durability: replicas must not be negative, and within must be 0.001 to 60 seconds"
 
+    @property
+    def answer_timeout(self) -> float:
+        """Seconds after which a reply counts as lost. Redis may wait for replicas before it replies."""
+        return ANSWER_TIMEOUT + self.durability.within
+
+    @property
+    def durable(self) -> bool:
+        """Whether a push waits for replicas or for the append-only file."""
+        return bool(self.durability.replicas or self.durability.aof)
+
     def questions(self, *, first: bool) -> list[Command]:
         """The commands that must be answered before the first push, or those that are repeated later."""
         asked: list[Command] = [("GET", QueueKeys(self.queue).shards)]
         # Before any write, WAITAOF returns at once; it fails if this Redis cannot do it.
         return [*asked, ("WAITAOF", 1, 0, 1)] if first and self.durability.aof else asked
 
-    def objection(self, replies: Sequence[Reply]) -> str | None:
+    def objection(self, replies: Sequence[Reply]) -> Fate | None:
         """Why nothing can be pushed now, from the replies to the questions; None if events can be pushed.
 
         Raises:
@@ -96,14 +88,15 @@ class Target(NamedTuple):
         """
         shards, *aof = replies
         if isinstance(shards, (Refusal, Lost)):
-            return f"cannot read {{{self.queue}}}:shards, which says how many lists there are: {shards.why}"
+            which = f"cannot read {{{self.queue}}}:shards, which says how many lists there are"
+            return Fate(_unanswered(shards), 0, f"{which}: {shards.why}")
         if shards is not None and shards != b"%d" % self.shards:
             raise ConfigurationError([self._other_shards(bytes(shards).decode(errors="replace"))])
         for reply in aof:
-            if isinstance(reply, Refusal):
+            if isinstance(reply, Refusal) and not passing(reply):
                 raise ConfigurationError([f"this Redis does not support durability with aof=True: {reply.why}"])
-            if isinstance(reply, Lost):
-                return reply.why
+            if passing(reply):
+                return Fate(PushEnding.UNAVAILABLE, 0, reply.why)
         return None
 
     def _other_shards(self, number: str) -> str:
@@ -116,16 +109,21 @@ class Target(NamedTuple):
             f"set shards={number}, as for the workers"
         )
 
-    def commands(self, portions: Sequence[tuple[int, Sequence[bytes]]]) -> list[Command]:
-        """One command for each list and its elements, then the one that waits for the durability, if any."""
-        verb = "RPUSH" if self.side == "left" else "LPUSH"
-        pushes = [self._push(verb, list_name(self.queue, shard, self.shards), elements) for shard, elements in portions]
-        return pushes + self._wait()
+    def commands(self, portions: Sequence[Portion], key: Key | None, form: Form) -> list[Command]:
+        """One command for each portion, then the one that waits for the durability, if any."""
+        return [self._push(portion, key, form) for portion in portions] + self._wait()
 
-    def _push(self, verb: str, key: str, elements: Sequence[bytes]) -> Command:
-        if self.max_waiting is None:
-            return (verb, key, *elements)
-        return ("EVAL", source("push"), 1, key, verb, self.max_waiting, *elements)
+    def _push(self, portion: Portion, key: Key | None, form: Form) -> Command:
+        verb = "RPUSH" if self.side == "left" else "LPUSH"
+        name = list_name(self.queue, portion.shard, self.shards)
+        most = self.max_waiting or 0
+        if key is not None and form is not Form.PLAIN:
+            call = ("EVALSHA", digest("push_once")) if form is Form.HASH else ("EVAL", source("push_once"))
+            about = (verb, key.digest, portion.offset, most, key.milliseconds)
+            return (*call, 2, name, marker(name, key.text), *about, *portion.elements)
+        if most:
+            return ("EVAL", source("push"), 1, name, verb, most, *portion.elements)
+        return (verb, name, *portion.elements)
 
     def _wait(self) -> list[Command]:
         replicas, milliseconds = self.durability.replicas, round(self.durability.within * 1_000)
@@ -133,38 +131,20 @@ class Target(NamedTuple):
             return [("WAITAOF", 1, replicas, milliseconds)]
         return [("WAIT", replicas, milliseconds)] if replicas else []
 
-    def fates(self, counts: Sequence[int], replies: Sequence[Reply]) -> tuple[list[Fate], str | None]:
+    def fates(self, portions: Sequence[Portion], replies: Sequence[Reply]) -> tuple[list[Fate], Shortfall | None]:
         """The result of each command, and why the events that were pushed may not be durable; None if they are.
 
         Args:
-            counts: the number of elements in each command.
+            portions: in the order of the commands.
             replies: to the commands, and to the one that waits for the durability.
         """
-        fates = [self._fate(count, reply) for count, reply in zip(counts, replies, strict=False)]
-        wait = replies[len(counts) :]
-        return fates, self._shortfall(wait[0]) if wait and any(fate.pushed for fate in fates) else None
+        fates = [fate(portion, reply, self.max_waiting) for portion, reply in zip(portions, replies, strict=False)]
+        wait = replies[len(portions) :]
+        if not wait or not any(each.pushed for each in fates):
+            return fates, None
+        return fates, shortfall(wait[0], self.durability.replicas, self.durability.within)
 
-    def _fate(self, count: int, reply: Reply) -> Fate:
-        match reply:
-            case Lost(why):
-                return Fate(PushEnding.LOST, 0, why)
-            case Refusal(why, full):
-                return Fate(PushEnding.REDIS_FULL if full else PushEnding.REFUSED, 0, why)
-            case int(pushed) if self.max_waiting is not None and pushed < count:
-                return Fate(
-                    PushEnding.QUEUE_FULL,
-                    pushed,
-                    f"{self.max_waiting:,} events wait in a list, and max_waiting allows no more",
-                )
-        return Fate(PushEnding.DONE, count)
 
-    def _shortfall(self, reply: Reply) -> str | None:
-        wanted = self.durability
-        match reply:
-            case Lost(why) | Refusal(why):
-                return f"it is not known whether they are durable: {why}"
-            case [int(here), int(replicas)] if not here:
-                return f"not in the append-only file within {wanted.within:g} s, and on {replicas} replicas"
-            case [_, int(replicas)] | int(replicas) if replicas < wanted.replicas:
-                return f"on {replicas} of {wanted.replicas} replicas within {wanted.within:g} s"
-        return None
+def _unanswered(reply: Refusal | Lost) -> PushEnding:
+    """What the lost or refused answer to a question means for a push that was not sent yet."""
+    return PushEnding.UNAVAILABLE if passing(reply) else PushEnding.REFUSED

@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from forwarder.errors import ConfigurationError, QueueError, UnreachableError
 from forwarder.queue.keys import Side
 from forwarder.queue.wire.exchange import exchange
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+from forwarder.queue.wire.replies import Command, Lost, Refusal, RefusalKind, Reply
 from forwarder.queue.wire.scripts import source
 
 #: Milliseconds after which a mark is forgotten: 7 days after the last run.
@@ -150,7 +150,7 @@ class FileMarks:
         match reply:
             case Refusal(why=why) if _DENIED.search(why):
                 raise ConfigurationError([self._denied(why)])
-            case Refusal(why=why, full=True):
+            case Refusal(why=why, kind=RefusalKind.FULL):
                 raise QueueError(f"Redis has no memory left ({why})")
             case Refusal(why=why) | Lost(why=why):
                 raise UnreachableError(why)

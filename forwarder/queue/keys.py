@@ -50,6 +50,11 @@ class QueueKeys:
             object.__setattr__(self, key, f"{{{self.queue}}}:{key}")
 
 
+def marker(list_name: str, idempotency_key: str) -> str:
+    """The key that counts which events of a push are in a list; in the list's own hash slot."""
+    return f"{{{list_name}}}:pushed:{idempotency_key}"
+
+
 @dataclass(frozen=True, slots=True)
 class Keys:
     """The keys of one list.

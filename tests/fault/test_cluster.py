@@ -6,7 +6,9 @@ import itertools
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from redis.asyncio.cluster import RedisCluster
@@ -25,6 +27,7 @@ from forwarder.queue.sharding import shard_of
 from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Faults, Simulator
 from tests.support.faults import fault
+from tests.support.producers import KINDS
 from tests.support.promises import check, observed
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.cluster import RunningCluster, cluster
@@ -250,7 +253,7 @@ async def _migrate_all(nodes: RunningCluster, lists: Sequence[str]) -> None:
 async def test_a_producer_says_what_was_pushed_when_a_node_is_down(nodes: RunningCluster, queue_name: str) -> None:
     lists = [Keys(queue_name, shard, of=SHARDS).list for shard in range(SHARDS)]
     events = [{"user_id": f"u{n}", "name": "test"} for n in range(100)]
-    async with Producer(nodes.url, queue=queue_name, shards=SHARDS) as producer:
+    async with Producer(nodes.url, queue=queue_name, shards=SHARDS, retry_for=0) as producer:
         await producer.push_many(events)
         frozen = await nodes.owner(lists[0])
         its = {name for name in lists if await nodes.owner(name) is frozen}
@@ -273,3 +276,33 @@ async def test_a_producer_says_what_was_pushed_when_a_node_is_down(nodes: Runnin
             await eventually(again, within=40, what="the replica takes over")
         finally:
             frozen.server.restart()
+
+
+@fault(
+    "failover",
+    "a producer pushes while a master of the cluster is dead, until its replica is promoted",
+    "the push waits and ends without an error; each event is in its list once",
+    keeps=(1, 3),
+)
+async def test_a_push_outlasts_the_failover_of_a_master(nodes: RunningCluster, queue_name: str) -> None:
+    lists = [Keys(queue_name, shard, of=SHARDS).list for shard in range(SHARDS)]
+    ours = [[event(f"u{user}", 1_000 * turn + user) for user in range(100)] for turn in range(2)]
+    async with AsyncExitStack() as stack:
+        producers: list[Any] = [
+            await stack.enter_async_context(kind(nodes.url, queue=queue_name, shards=SHARDS, retry_for=30))
+            for kind in KINDS
+        ]
+        for producer in producers:
+            await producer.push("first", "n")
+        dead = await nodes.owner(lists[0])
+        dead.server.kill()
+        try:
+            await asyncio.gather(*(producer.push_many(each) for producer, each in zip(producers, ours, strict=True)))
+            async with connect(nodes.url) as redis:
+                there: list[bytes] = []
+                for name in lists:
+                    there += cast("list[bytes]", await cast("Any", redis.lrange(name, 0, -1)))
+        finally:
+            dead.server.restart()
+    found = [each for each in there if b'"first"' not in each]
+    assert sorted(found) == sorted([*ours[0], *ours[1]])

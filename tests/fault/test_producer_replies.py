@@ -1,4 +1,7 @@
-"""A reply to a push that is lost: redis-py by itself doubles the events, a producer says what is known."""
+"""A reply to a push that is lost: redis-py by itself doubles the events, a producer says what is known.
+
+In `test_repeated_pushes.py`, the producer repeats the push.
+"""
 
 import asyncio
 import json
@@ -47,16 +50,16 @@ async def test_redis_py_by_itself_doubles_an_event_whose_reply_is_lost(server: E
 @fault(
     "producer",
     "the reply to a push is lost",
-    "nothing is sent again; the error says what may have been pushed",
+    "without repeating (`retry_for=0`), the error says what may have been pushed",
     keeps=(1, 3),
 )
-async def test_a_producer_sends_nothing_again_and_says_what_may_have_been_pushed(
+async def test_a_producer_that_repeats_nothing_says_what_may_have_been_pushed(
     server: EmbeddedRedis, kind: Kind, most: int | None
 ) -> None:
     async with (
         Proxy(port_of(server.url)) as proxy,
         connected(server) as redis,
-        kind(proxy.url, max_waiting=most) as producer,
+        kind(proxy.url, max_waiting=most, retry_for=0) as producer,
     ):
         proxy.loses_reply_to = once(b"RPUSH")
         with pytest.raises(MaybePushedError, match=r"^1 maybe pushed: ") as one:
@@ -82,7 +85,7 @@ async def test_what_was_replied_before_the_connection_was_lost_is_known(server: 
     async with (
         Proxy(port_of(server.url)) as proxy,
         connected(server) as redis,
-        kind(proxy.url, durability=durability) as producer,
+        kind(proxy.url, durability=durability, retry_for=0) as producer,
     ):
 
         async def blocked() -> bool:
@@ -198,7 +201,11 @@ async def test_many_cancelled_pushes_leak_no_connection(server: EmbeddedRedis) -
 
 
 async def test_lines_whose_reply_is_lost_are_named(server: EmbeddedRedis, capsys: pytest.CaptureFixture[str]) -> None:
-    async with Proxy(port_of(server.url)) as proxy, connected(server) as redis, Producer(proxy.url) as producer:
+    async with (
+        Proxy(port_of(server.url)) as proxy,
+        connected(server) as redis,
+        Producer(proxy.url, retry_for=0) as producer,
+    ):
         proxy.loses_reply_to = once(b"RPUSH", after=1)
         lines = [event("u", number) + b"\n" for number in range(2_500)]
         lines[1_100:1_100] = [b"\n", b"nonsense\n"]

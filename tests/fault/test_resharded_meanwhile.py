@@ -13,7 +13,7 @@ from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.dead_letters.selection import Filter
 from forwarder.errors import ShardsDisagreeError
-from forwarder.producer import producer as producers
+from forwarder.producer import pushes as producers
 from forwarder.queue import queue as lists
 from forwarder.queue.queue import Queue
 from tests.support.faults import fault
@@ -146,7 +146,7 @@ async def test_a_later_question_without_an_answer_keeps_nobody_from_pushing(
 ) -> None:
     """In a cluster, the node that knows the number of lists may be down while those of the lists are not."""
     monkeypatch.setattr(producers, "_ASKED_EVERY", 0.0)
-    async with Proxy(port_of(redis_url)) as proxy, kind(proxy.url, queue=queue_name) as producer:
+    async with Proxy(port_of(redis_url)) as proxy, kind(proxy.url, queue=queue_name, retry_for=0) as producer:
         proxy.loses_reply_to = lambda data: b"GET" in data
         with pytest.raises(NotPushedError, match="cannot read"):
             await producer.push("u", "n")

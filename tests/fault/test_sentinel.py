@@ -176,7 +176,7 @@ async def test_producers_find_the_master_and_are_refused_by_one_that_was_demoted
     async with contextlib.AsyncExitStack() as stack:
         servers = await stack.enter_async_context(sentinel_set(own_redis, tmp_path))
         redis = await stack.enter_async_context(connected(servers.master))
-        producers: list[Any] = [await stack.enter_async_context(kind(servers.url)) for kind in KINDS]
+        producers: list[Any] = [await stack.enter_async_context(kind(servers.url, retry_for=0)) for kind in KINDS]
         for producer in producers:
             await producer.push_many([event("u", number) for number in range(10)])
         assert await redis.llen("events") == 20

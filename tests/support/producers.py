@@ -25,8 +25,8 @@ class Threaded:
     async def push(self, *arguments: Any, **members: Any) -> None:
         await asyncio.to_thread(self._producer.push, *arguments, **members)
 
-    async def push_many(self, events: Any) -> None:
-        await asyncio.to_thread(self._producer.push_many, events)
+    async def push_many(self, events: Any, **options: Any) -> None:
+        await asyncio.to_thread(self._producer.push_many, events, **options)
 
 
 Kind = type[Producer] | type[Threaded]

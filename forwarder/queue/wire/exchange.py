@@ -17,8 +17,8 @@ from redis.exceptions import RedisClusterException, RedisError
 
 from forwarder.queue.wire.cluster import BlockingCluster, NodePool
 from forwarder.queue.wire.nodes import Trips
-from forwarder.queue.wire.refusals import refusal
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+from forwarder.queue.wire.refusals import refusal, unsent
+from forwarder.queue.wire.replies import Command, Lost, Refusal, RefusalKind, Reply, passing
 from forwarder.queue.wire.wording import said
 from forwarder.runtime.cancellation import cancellations
 
@@ -34,7 +34,8 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     """Sends them over one connection of a pool.
 
     If not all replies were read, for example because the task was cancelled, the connection is closed: its next user
-    would take the rest for its own replies. Usually redis-py has closed it already.
+    would take the rest for its own replies. Usually redis-py has closed it already. If a reply says that this
+    Redis does not serve now, the connection is closed too: a new one may lead to another master.
     """
     cancelled = cancellations()
     replies: list[Reply] = []
@@ -42,7 +43,7 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     try:
         connection = await pool.get_connection()
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
-        return [Refusal(said(error))] * len(commands)
+        return [unsent(error)] * len(commands)
     try:
         await connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):
@@ -54,12 +55,17 @@ async def _over(pool: Any, commands: Sequence[Command]) -> list[Reply]:
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         with suppress(Exception):  # it says nothing about the commands
-            if len(replies) < len(commands):
+            if len(replies) < len(commands) or _not_serving(replies):
                 await connection.disconnect(nowait=True)
             await pool.release(connection)
     if cancellations() > cancelled:
         raise asyncio.CancelledError
     return replies + lost
+
+
+def _not_serving(replies: Sequence[Reply]) -> bool:
+    """Whether a new connection may succeed, perhaps to another server: behind one name, the master may change."""
+    return any(isinstance(reply, Refusal) and reply.kind is RefusalKind.PASSING for reply in replies)
 
 
 def exchange_blocking(redis: blocking.Redis, commands: Sequence[Command]) -> list[Reply]:
@@ -76,7 +82,7 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
     try:
         connection = pool.get_connection()
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
-        return [Refusal(said(error))] * len(commands)
+        return [unsent(error)] * len(commands)
     try:
         connection.send_packed_command(connection.pack_commands(commands), check_health=False)
         while len(replies) < len(commands):
@@ -88,7 +94,7 @@ def _over_blocking(pool: Any, commands: Sequence[Command]) -> list[Reply]:
         lost = [Lost(said(error))] * (len(commands) - len(replies))
     finally:
         with suppress(Exception):  # it says nothing about the commands
-            if len(replies) < len(commands):
+            if len(replies) < len(commands) or _not_serving(replies):
                 connection.disconnect()
             pool.release(connection)
     return replies + lost
@@ -99,7 +105,7 @@ async def _to_nodes(cluster: RedisCluster, commands: Sequence[Command]) -> list[
     try:
         await cluster.initialize()
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
-        return [Refusal(said(error))] * len(commands)
+        return [unsent(error)] * len(commands)
     going = Trips(commands, partial(_serving, cluster), cluster.get_node).run()
     try:
         parts = next(going)
@@ -118,7 +124,7 @@ def _to_nodes_blocking(cluster: BlockingCluster, commands: Sequence[Command]) ->
     try:
         client = cluster.client()
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
-        return [Refusal(said(error))] * len(commands)
+        return [unsent(error)] * len(commands)
     going = Trips(commands, partial(_serving, client), client.get_node).run()
     try:
         parts = next(going)
@@ -136,7 +142,7 @@ def _to_node_blocking(client: Any, node: Any, commands: Sequence[Command]) -> li
     try:
         pool = client.get_redis_connection(node).connection_pool
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing has been sent
-        return [Refusal(said(error))] * len(commands)
+        return [unsent(error)] * len(commands)
     return _over_blocking(pool, commands)
 
 
@@ -148,5 +154,5 @@ def _serving(cluster: Any, key: str | bytes | int) -> Any:
 
 
 def _astray(replied: Iterable[Sequence[Reply]]) -> bool:
-    """Whether something failed, perhaps because the cluster has changed."""
-    return any(isinstance(reply, (Refusal, Lost)) for replies in replied for reply in replies)
+    """Whether something failed that may succeed over other connections, or at other nodes of the cluster."""
+    return any(passing(reply) for replies in replied for reply in replies)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply
+from forwarder.queue.wire.replies import Command, Lost, Refusal, RefusalKind, Reply
 
 #: Redirections that are followed. There are more only while the nodes disagree about the slots.
 _REDIRECTIONS = 5
@@ -63,7 +63,7 @@ class Trips(Generic[N]):
             if not parts:
                 break
             self._record(parts, (yield parts))
-            self._todo = [position for position in self._todo if self._refusal(position).elsewhere]
+            self._todo = [position for position in self._todo if self._refusal(position).kind is RefusalKind.ELSEWHERE]
         for position, replies in self._keyless.items():
             self._replies[position] = _least(replies)
         return self._replies
@@ -80,7 +80,7 @@ class Trips(Generic[N]):
             once = self._at(*ask) if ask else None
             node = once or self._serving(_key(self._commands[position]) or b"")
             if node is None:
-                self._replies[position] = Refusal("no node of the cluster serves this list")
+                self._replies[position] = Refusal("no node of the cluster serves this list", RefusalKind.PASSING)
             else:
                 parts.setdefault(node, Part()).add(position, self._commands[position], asking=once is not None)
         for part in parts.values():

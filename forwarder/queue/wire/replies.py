@@ -2,11 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from forwarder.errors import WrongTypeError
 
 Command = tuple[str | bytes | int, ...]
+
+
+class RefusalKind(StrEnum):
+    """What would help against a refusal.
+
+    Attributes:
+        PASSING: time. Redis cannot be reached, restarts, fails over, or is busy.
+        ELSEWHERE: another node of the cluster serves the key, or will serve it.
+        FULL: Redis has no memory left.
+        DENIED: the user has no right to the command or to a key, or this Redis does not have the command.
+        UNKNOWN_SCRIPT: Redis does not have the script of this hash.
+        OTHER: something else.
+    """
+
+    PASSING = "passing"
+    ELSEWHERE = "elsewhere"
+    FULL = "full"
+    DENIED = "denied"
+    UNKNOWN_SCRIPT = "unknown script"
+    OTHER = "other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,14 +36,12 @@ class Refusal:
 
     Attributes:
         why: what Redis said.
-        full: Redis has no memory left.
-        elsewhere: another node of the cluster serves the key, or will serve it.
-        ask: the address of that node, if only this command is to be sent there.
+        kind: what would help.
+        ask: the address of the node that this command alone is to be sent to.
     """
 
     why: str
-    full: bool = False
-    elsewhere: bool = False
+    kind: RefusalKind = RefusalKind.OTHER
     ask: tuple[str, int] | None = None
 
 
@@ -35,6 +54,13 @@ class Lost:
 
 #: A refusal, a lost reply, or what Redis replied.
 Reply = Any
+
+_PASSING = {RefusalKind.PASSING, RefusalKind.ELSEWHERE}
+
+
+def passing(reply: Reply) -> bool:
+    """Whether the same command may succeed in a moment. If its reply was lost, it may have succeeded already."""
+    return isinstance(reply, Lost) or (isinstance(reply, Refusal) and reply.kind in _PASSING)
 
 
 def wrong_type(named: Sequence[Any]) -> WrongTypeError:

@@ -32,7 +32,8 @@ def _text(name: str) -> str:
 
 
 @cache
-def _digest(name: str) -> str:
+def digest(name: str) -> str:
+    """The hash that Redis knows the script by, once it has run."""
     return hashlib.sha1(source(name).encode(), usedforsecurity=False).hexdigest()
 
 
@@ -48,7 +49,7 @@ async def run(
     with translated():
         try:
             try:
-                return await redis.evalsha(_digest(name), len(keys), *keys, *arguments)
+                return await redis.evalsha(digest(name), len(keys), *keys, *arguments)
             except NoScriptError:
                 return await redis.eval(source(name), len(keys), *keys, *arguments)
         except ResponseError as error:
@@ -67,7 +68,7 @@ async def run_each(redis: Redis, name: str, calls: Sequence[Sequence[str]]) -> l
     replies = []
     for first in range(0, len(calls), _TOGETHER):
         page = calls[first : first + _TOGETHER]
-        found = await exchange(redis, [("EVALSHA", _digest(name), len(keys), *keys) for keys in page])
+        found = await exchange(redis, [("EVALSHA", digest(name), len(keys), *keys) for keys in page])
         for keys, reply in zip(page, found, strict=True):
             # A call without a result is repeated alone: that knows what to do about each kind of error.
             replies.append(await run(redis, name, keys, []) if isinstance(reply, Refusal | Lost) else reply)

@@ -289,9 +289,9 @@ def test_a_child_process_pushes_although_all_connections_were_in_use_at_the_fork
 
 
 def test_a_refused_connection_is_a_refusal_in_every_loop(queue_name: str) -> None:
-    producer = Producer("redis://127.0.0.1:1/0", queue=queue_name)
+    producer = Producer("redis://127.0.0.1:1/0", queue=queue_name, retry_for=0.1)
     for _ in range(2):
         with pytest.raises(NotPushedError):
             asyncio.run(producer.push("u", "n"))
-    with SyncProducer("redis://127.0.0.1:1/0") as blocking, pytest.raises(NotPushedError):
+    with SyncProducer("redis://127.0.0.1:1/0", retry_for=0.1) as blocking, pytest.raises(NotPushedError):
         blocking.push("u", "n")

@@ -162,7 +162,7 @@ async def test_a_connection_that_was_closed_meanwhile_is_no_trouble(
 
 
 async def test_a_redis_that_is_not_there_got_nothing(kind: Kind) -> None:
-    async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0") as producer:
+    async with kind(f"redis://:pass-word@127.0.0.1:{free_port()}/0", retry_for=0.1) as producer:
         with pytest.raises(
             NotPushedError, match=r"^2 not pushed: .*(refused the connection|there is no socket)"
         ) as refused:
@@ -195,7 +195,7 @@ async def test_a_key_of_another_type_and_a_wrong_password_are_refusals(
 
 async def test_a_replica_and_a_busy_redis_refuse(kind: Kind, own_redis: Callable[..., EmbeddedRedis]) -> None:
     server = own_redis(port=None)
-    async with connected(server) as redis, kind(server.url) as producer:
+    async with connected(server) as redis, kind(server.url, retry_for=0.1) as producer:
         await producer.push("u", "n")
         await redis.replicaof("127.0.0.1", free_port())
         with pytest.raises(NotPushedError, match=r"^1 not pushed: this Redis is a replica"):

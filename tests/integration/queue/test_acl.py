@@ -172,13 +172,13 @@ async def test_a_producer_can_push_and_nothing_else(allowed: Allowed) -> None:
 async def test_nothing_in_the_rule_of_a_producer_can_be_spared(allowed: Allowed, permission: str) -> None:
     async with allowed.producer(without=permission) as producer:
         with pytest.raises(NotPushedError, match=DENIED) as refused:
-            await producer.push_many([event("a", 0)])
+            await producer.push_many([event("a", 0)], idempotency_key="key")
     assert refused.value.not_pushed == (0,)
     allowed.close()
 
 
 @pytest.mark.parametrize("permission", ["", *more("a bound")])
-async def test_a_producer_that_leaves_room_needs_two_commands_more(allowed: Allowed, permission: str) -> None:
+async def test_a_producer_that_leaves_room_needs_one_command_more(allowed: Allowed, permission: str) -> None:
     words = [word for word in more("a bound") if word != permission]
     async with allowed.producer(*words, max_waiting=10) as producer:
         if permission:
@@ -189,10 +189,14 @@ async def test_a_producer_that_leaves_room_needs_two_commands_more(allowed: Allo
     allowed.close()
 
 
-@pytest.mark.parametrize("permission", ["", *more("an idempotency key")])
-async def test_push_once_needs_a_few_rights_more_and_pushes_nothing_without(allowed: Allowed, permission: str) -> None:
-    words = [word for word in more("an idempotency key") if word != permission]
-    async with connect(allowed.url("producer", *words)) as redis:
+OF_MARKS = ("~{events}:pushed:*", "+eval", "+setnx", "+getex", "+incrby")
+
+
+@pytest.mark.parametrize("permission", ["", *OF_MARKS])
+async def test_push_once_needs_the_rule_of_producers_and_pushes_nothing_without(
+    allowed: Allowed, permission: str
+) -> None:
+    async with connect(allowed.url("producer", without=permission)) as redis:
         marks = Queue(redis, allowed.keys.queue, 1).marks_of("file", "left")
         if permission:
             with pytest.raises(ConfigurationError, match=r"--once needs more rights.*ACL SETUSER"):
@@ -222,12 +226,30 @@ async def test_a_producer_of_several_lists_needs_their_keys_and_may_be_kept_from
 ) -> None:
     if allowed.version < (7, 0):
         pytest.skip("before Redis 7 a key that may be read may be written")
-    words = ("~events:*", "%R~{events}:shards")
+    words = ("~events:*", "%R~{events}:shards", "~{events:*}:pushed:*")
     async with connect(allowed.url("producer", *words, without="~{events}:shards")) as redis:
         with pytest.raises(RedisError, match=DENIED):
             await redis.rpush(f"{{{allowed.keys.queue}}}:shards", "x")
     async with allowed.producer(*words, without="~{events}:shards", shards=4) as producer:
-        await producer.push_many([event(f"u-{number}", number) for number in range(20)])
+        await producer.push_many([event(f"u-{number}", number) for number in range(20)], idempotency_key="key")
+    allowed.close()
+
+
+async def test_a_producer_may_be_kept_from_everything_but_markers(allowed: Allowed) -> None:
+    if allowed.version < (7, 0):
+        pytest.skip("before Redis 7 there are no selectors")
+    selector = " ".join(more("only markers")).replace("events", allowed.keys.queue)
+    url = allowed.url("producer")
+    user = url.split("//")[1].split(":")[0]
+    allowed._administrator.execute_command("ACL", "SETUSER", user, "-setnx", "-getex", "-incrby", selector)  # type: ignore[no-untyped-call]
+    async with Producer(url, queue=allowed.keys.queue) as producer:
+        for _ in range(2):
+            await producer.push_many([event("a", 0)], idempotency_key="key")
+    async with connect(url) as redis:
+        assert allowed._administrator.llen(allowed.keys.list) == 1
+        allowed._administrator.delete(allowed.keys.list)
+        with pytest.raises(RedisError, match=DENIED):
+            await redis.setnx(allowed.keys.list, "x")
     allowed.close()
 
 

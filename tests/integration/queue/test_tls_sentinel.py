@@ -95,6 +95,6 @@ async def test_who_does_not_prove_who_it_is_is_told_in_one_line(
 
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_name_that_no_sentinel_knows_is_said(secured: Secured, kind: Kind) -> None:
-    async with kind(secured.url(name="nobody")) as producer:
+    async with kind(secured.url(name="nobody"), retry_for=0) as producer:
         with pytest.raises(NotPushedError, match=f"'nobody': 127.0.0.1:{secured.port}: it does not know this master$"):
             await producer.push("u", "n")

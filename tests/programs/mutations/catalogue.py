@@ -1050,20 +1050,52 @@ CATALOGUE = (
         "    except Exception as error:  # noqa: BLE001 - whatever it is, the commands may have been executed\n"
         "        lost = [Lost(said(error))] * (len(commands) - len(replies))\n    finally:\n"
         "        with suppress(Exception):  # it says nothing about the commands\n"
-        "            if len(replies) < len(commands):\n                await",
+        "            if len(replies) < len(commands) or _not_serving(replies):\n                await",
         "            except RedisError as error:\n                replies.append(refusal(error))\n"
         "    except RedisError as error:\n"
         "        lost = [Lost(said(error))] * (len(commands) - len(replies))\n    finally:\n"
         "        with suppress(Exception):  # it says nothing about the commands\n"
-        "            if len(replies) < len(commands):\n                await",
+        "            if len(replies) < len(commands) or _not_serving(replies):\n                await",
         ("tests/integration/producer/test_loops.py",),
+    ),
+    Mutation(
+        3,
+        "a push that may have been executed is said to be refused",
+        "forwarder/producer/tries.py",
+        "        if portion.shard in self._lost and fate.ending not in _FINAL:\n",
+        "        if False:\n",
+        ("tests/property/test_push_model.py",),
+    ),
+    Mutation(
+        3,
+        "a push that may have been executed is sent again without the script",
+        "forwarder/producer/tries.py",
+        "in _UNSENT and each.shard not in self._lost]",
+        "in _UNSENT]",
+        ("tests/unit/producer/test_tries.py",),
+    ),
+    Mutation(
+        1,
+        "a connection to a master that is a replica now is used for the next push",
+        "forwarder/queue/wire/exchange.py",
+        "            if len(replies) < len(commands) or _not_serving(replies):\n                await",
+        "            if len(replies) < len(commands):\n                await",
+        ("tests/fault/test_repeated_pushes.py",),
+    ),
+    Mutation(
+        1,
+        "a wait for replicas is not repeated when its reply is lost",
+        "forwarder/producer/tries.py",
+        "self._durable or ",
+        "",
+        ("tests/unit/producer/test_tries.py",),
     ),
     Mutation(
         2,
         "a producer asks only once how many lists there are",
-        "forwarder/producer/producer.py",
-        "if not self._agreed or self._clock() - self._asked >= _ASKED_EVERY:",
-        "if not self._agreed:",
+        "forwarder/producer/pushes.py",
+        "if self._agreed and self._clock() - self._asked < _ASKED_EVERY:",
+        "if self._agreed:",
         (_RESHARDED_MEANWHILE,),
     ),
     Mutation(

@@ -22,10 +22,11 @@ _NAMES = {
 
 @dataclass
 class _Line:
-    """One connection: whether its next reply is lost, or waits."""
+    """One connection: whether its next reply is lost or waits, and whether it carries nothing any more."""
 
     doomed: bool = False
     held: bool = False
+    forgotten: bool = False
 
 
 class Proxy:
@@ -45,6 +46,7 @@ class Proxy:
         self._upstream = port
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
+        self._lines: list[_Line] = []
         self._serving: set[asyncio.Task[None]] = set()
         self._light = asyncio.Event()
         self._light.set()
@@ -105,6 +107,11 @@ class Proxy:
         for writer in tuple(self._open):
             writer.transport.abort()
 
+    def forget(self) -> None:
+        """The present connections carry nothing any more, without being closed. New ones work."""
+        for line in self._lines:
+            line.forgotten = True
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
@@ -116,6 +123,7 @@ class Proxy:
             writer.transport.abort()
             return
         line = _Line()
+        self._lines.append(line)
         both = {writer, upstream_writer}
         self._open |= both
         try:
@@ -132,6 +140,8 @@ class Proxy:
     async def _commands(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: _Line) -> None:
         async for data in _pieces(source):
             await self._light.wait()
+            if line.forgotten:
+                continue
             for digest in _EVALSHA.findall(data):
                 self.scripts += 1
                 if self.loses(self.scripts):
@@ -143,14 +153,14 @@ class Proxy:
             await sink.drain()
 
     async def _stopped(self, line: _Line, script: str) -> None:
-        if self._stop == (script, "after"):
+        if self._stop is None or self._stop[0] != script:
+            return
+        (_, when), self._stop = self._stop, None  # the next call, on whatever connection, passes
+        if when == "after":
             line.held = True
-        elif self._stop == (script, "before"):
+        else:
             self.reached.set()
             await self._going.wait()
-        else:
-            return
-        self._stop = None
 
     async def _replies(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, line: _Line) -> None:
         async for data in _pieces(source):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from forwarder.config import Settings
 from forwarder.errors import (
+    KeyReusedError,
     MaybePushedError,
     NotDurableError,
     NotPushedError,
@@ -19,8 +20,9 @@ from forwarder.errors import (
     RedisFullError,
 )
 from forwarder.producer.encoding import Outgoing
-from forwarder.producer.push import Portion, Push
-from forwarder.producer.target import Fate, PushEnding
+from forwarder.producer.fates import Fate, PushEnding
+from forwarder.producer.portions import Portion
+from forwarder.producer.push import Push
 from forwarder.queue.keys import Side
 from forwarder.queue.sharding import shard_of
 
@@ -62,6 +64,8 @@ def test_a_portion_is_bounded_in_bytes_and_holds_one_event_however_large() -> No
         ([PushEnding.LOST, PushEnding.REFUSED], None, MaybePushedError),
         ([PushEnding.REFUSED, PushEnding.LOST], "late", MaybePushedError),
         ([PushEnding.QUEUE_FULL, PushEnding.REDIS_FULL], None, RedisFullError),
+        ([PushEnding.REDIS_FULL, PushEnding.KEY_REUSED], None, KeyReusedError),
+        ([PushEnding.UNAVAILABLE, PushEnding.DONE], None, NotPushedError),
         ([PushEnding.REFUSED, PushEnding.QUEUE_FULL], None, NotPushedError),
         ([PushEnding.DONE, PushEnding.QUEUE_FULL], "late", QueueFullError),
         ([PushEnding.DONE, PushEnding.DONE], "late", NotDurableError),
@@ -97,7 +101,7 @@ def test_every_event_is_in_one_of_three_and_no_user_has_a_gap(seed: int, shards:
     for portions in push.rounds():
         fates = []
         for portion in portions:
-            ending = chance.choices(list(PushEnding), [40, 1, 1, 1, 1])[0]
+            ending = chance.choices(list(PushEnding), [80, *[1] * (len(PushEnding) - 1)])[0]
             most = len(portion.events)
             taken = {PushEnding.DONE: most, PushEnding.QUEUE_FULL: chance.randrange(most)}.get(ending, 0)
             there += [event.position for event in portion.events[:taken]]
