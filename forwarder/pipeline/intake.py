@@ -123,12 +123,15 @@ class Intake:
 
 
 def _pages(elements: Sequence[bytes | int]) -> Iterator[slice]:
-    """Which elements to decode together."""
-    start, size = 0, 0
-    for end, element in enumerate(elements):
-        size += element if isinstance(element, int) else len(element)
-        if end - start == _PAGE or (size > _PAGE_BYTES and end > start):
-            yield slice(start, end)
-            start, size = end, 0 if isinstance(element, int) else len(element)
-    if start < len(elements):
-        yield slice(start, len(elements))
+    """Which elements to decode together. A page with too many bytes is halved; nearly none is."""
+    start = 0
+    while start < len(elements):
+        count = min(_PAGE, len(elements) - start)
+        while count > 1 and _size(elements[start : start + count]) > _PAGE_BYTES:
+            count //= 2
+        yield slice(start, start + count)
+        start += count
+
+
+def _size(elements: Sequence[bytes | int]) -> int:
+    return sum([element if isinstance(element, int) else len(element) for element in elements])

@@ -24,3 +24,8 @@ def test_the_table_is_sorted_by_cost_and_small_steps_share_a_line() -> None:
         ["queue", "8.80", "9.00"],
         ["the other steps", "0.20", "1.00"],
     ]
+
+
+def test_the_thread_that_waits_for_lines_of_the_log_is_left_out() -> None:
+    waiting = "_bootstrap (threading.py:1);_work (forwarder/logs/writer.py:97)"
+    assert steps(f"{MAIN};{DELIVER} 1\n{waiting} 20") == {"delivery": 1}
