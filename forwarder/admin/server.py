@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import socket
 from types import TracebackType
 from typing import Any, Self
@@ -90,8 +91,10 @@ class Admin:
             )
         except OSError as error:
             await self._runner.cleanup()
+            # asyncio's text repeats the address. Numbers less than 0 are of a look-up.
+            why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
             raise PortInUseError(
-                f"cannot listen on {self._host}:{self._port} ({error.strerror or error}): "
+                f"cannot listen on {self._host}:{self._port} ({why}): "
                 "is another forwarder running? Set FORWARDER_ADMIN_PORT or FORWARDER_ADMIN_HOST"
             ) from error
         # asyncio takes the backlog for both: how many may wait, and how many are accepted at a time.

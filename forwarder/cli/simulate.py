@@ -1,6 +1,7 @@
 """`forwarder simulate`: the stand-in API as a program of its own."""
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -79,7 +80,8 @@ async def _serve(simulator: Simulator, host: str, port: int, *, until_stdin_ends
     try:
         await simulator.start(host, port)
     except OSError as error:
-        raise PortInUseError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror
+        raise PortInUseError(f"cannot listen on {host}:{port}: {why}; choose another --host or --port") from error
     try:
         sys.stdout.write(f"the stand-in API listens on {simulator.url} (GET /ledger?summary=1, PUT /faults)\n")
         sys.stdout.flush()  # the demo and tests wait for this line

@@ -72,7 +72,9 @@ def _checked(values: Mapping[str, object]) -> Settings:
 def _unknown(name: str) -> str:
     known = [PREFIX + field.upper() for field in Settings.model_fields]
     close = difflib.get_close_matches(name, known, 1)
-    return f"{name}: no such setting" + (f"; did you mean {close[0]}?" if close else "")
+    return f"{name}: no such setting" + (
+        f"; did you mean {close[0]}?" if close else "; deploy/reference.md lists all of them"
+    )
 
 
 def _read_file(values: dict[str, object], field: str) -> Iterator[str]:

@@ -9,8 +9,10 @@ from typing import Any
 
 from forwarder.dead_letters.anomalies import Label, Members, Number, anomalies, parsed, unnamed
 from forwarder.errors import InvalidElementError
+from forwarder.event.dates import since_1970
 from forwarder.event.flaws import RULES, Flaw, Problem
 from forwarder.event.members import members_of
+from forwarder.event.misspelt import meant
 from forwarder.outcome import LetterReason
 
 #: An explanation lists at most this many anomalies.
@@ -32,11 +34,6 @@ _ADDRESS = {
     "410": "this user no longer exists.",
     "415": "this address takes no JSON. Is something else in front of the API?",
 }
-#: Other names that producers give to the members that every event needs.
-_OTHER_NAMES = {
-    "user_id": {"user", "userid", "uid", "id", "user-id", "customer_id", "customerid"},
-    "name": {"event", "event_name", "eventname", "event-name", "type", "title"},
-}
 _CAUSES = {
     "timeout": "the last POST was not answered in time",
     "reset": "the connection of the last POST was cut",
@@ -49,6 +46,8 @@ _CAUSES = {
     "429": "the last answer was 429, too many requests",
 }
 _ONE_OBJECT = "An element is one JSON object in UTF-8."
+#: Makes one line of each event in an array, as `forwarder push` takes them.
+_SPLIT = "jq -c '.[]' FILE | forwarder push"
 
 
 def explain(
@@ -143,21 +142,29 @@ def _wrong_member(member: str, members: Any, label: Label) -> str:
     if not isinstance(members, Members):
         return f"The member `{member}` is wrong. {rule}"
     if any(key == member for key, _ in members):
-        return f"The member `{member}` is {_kind(members.value(member), member)}. {rule}"
-    others = _OTHER_NAMES.get(member, set())
-    meant = [key for key, _ in members if key.lower() in others or key.strip().lower() == member]
-    hint = f" Should {label(meant[0])} be called `{member}`?" if meant else ""
-    return f"The member `{member}` is missing.{hint} {rule}"
+        return f"The member `{member}` is {_kind(members.value(member), member, label)}. {rule}"
+    return f"The member `{member}` is missing.{_renamed(members, label)} {rule}"
 
 
-def _kind(value: Any, member: str) -> str:
+def _renamed(members: Members, label: Label) -> str:
+    """Which members are probably ours, under other names."""
+    names = [key for key, _ in members]
+    found = {member: meant(member, names) for member in RULES if member not in names}
+    asked = [f"{label(name)} be called `{member}`" for member, name in found.items() if name is not None]
+    return f" Should {', and '.join(asked)}?" if asked else ""
+
+
+def _kind(value: Any, member: str, label: Label) -> str:
+    if member == "date" and (moment := since_1970(value)):
+        unit, date = moment
+        return f"a number of {unit} since 1970" + (f": write it as {date}" if label is not unnamed else "")
     match value:
         case None:
             return "null"
         case bool():
             return "a boolean"
         case Number():
-            return "a number" + (", perhaps a Unix time" if member == "date" else "")
+            return "a number"
         case "":
             return "an empty string"
         case str():
@@ -172,7 +179,7 @@ def _not_an_object(value: Any) -> str:
         case Members():
             return f"It is not an event. {_ONE_OBJECT}"
         case list():
-            return f"It is an array. {_ONE_OBJECT} Push each event as an element of its own."
+            return f"It is an array. {_ONE_OBJECT} Push each event as an element of its own: {_SPLIT}"
         case str() if isinstance(parsed(value.encode(errors="replace")), Members):
             return f"It is a string that holds JSON: the producer encoded the event twice. {_ONE_OBJECT}"
     return f"It is JSON, but not an object. {_ONE_OBJECT}"

@@ -4,6 +4,7 @@ element       the event in one element, decoded with care
 fast_path     decodes many elements at once, as long as none of them needs care
 members       the members of a JSON object with their original bytes: UTF-8, depth, lone surrogates
 flaws         what is wrong with an invalid element: a value, its text, and the way back
+misspelt      which member was probably meant as one of ours
 dates         which dates are valid, and how a timestamp is written
 """
 

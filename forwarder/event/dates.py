@@ -1,6 +1,7 @@
 """Which dates are valid, and how a timestamp is written. Pure."""
 
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Literal
@@ -22,6 +23,16 @@ _DATE = re.compile(
 #: A longer date is valid but rare (a fraction has any number of digits), so it is not kept in the cache.
 _LONGEST_CACHED = 40
 
+#: A count of seconds or of parts of them, as people write it.
+_COUNT = re.compile(r"\d{9,16}(?:\.\d{1,9})?", re.ASCII)
+#: 2000-01-01 and 2100-01-01, in seconds since 1970. No two units give a day between them for the same number.
+_FROM_2000, _TO_2100 = 946_684_800, 4_102_444_800
+_UNITS: Mapping[str, tuple[int, Literal["seconds", "milliseconds"]]] = {
+    "seconds": (1, "seconds"),
+    "milliseconds": (1_000, "milliseconds"),
+    "microseconds": (1_000_000, "milliseconds"),
+}
+
 
 def last_part(date: str) -> str | None:
     """What a valid date ends with: ``day``, ``time`` or ``offset``; None if the date is not valid."""
@@ -42,3 +53,17 @@ def timestamp(moment: datetime, timespec: Literal["auto", "seconds", "millisecon
         OverflowError: in UTC, the moment is not within the years 1 to 9999.
     """
     return moment.astimezone(UTC).isoformat(timespec=timespec).replace("+00:00", "Z")
+
+
+def since_1970(text: object) -> tuple[str, str] | None:
+    """If a number counts from 1970, to a day between 2000 and 2100: in which unit, and the moment as a timestamp.
+
+    Example: 1473617063000 counts milliseconds, and is 2016-09-11T18:04:23.000Z.
+    """
+    if not isinstance(text, str) or not _COUNT.fullmatch(text):
+        return None
+    number = float(text)
+    for unit, (of_a_second, timespec) in _UNITS.items():
+        if _FROM_2000 <= number / of_a_second < _TO_2100:
+            return unit, timestamp(datetime.fromtimestamp(number / of_a_second, UTC), timespec)
+    return None

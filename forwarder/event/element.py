@@ -63,8 +63,8 @@ def decode_carefully(element: bytes, number: int, stamp: int, max_bytes: int) ->
         raise InvalidElementError(too_long(len(element), max_bytes))
     members = members_of(element)
     value = members.pop("user_id", None)
-    user = _user(value)
-    _check_name(members.get("name"))
+    user = _user(value, members)
+    _check_name(members.get("name"), members)
     undated = _stamp(members, stamp)
     if not undated:
         members["date"] = _with_offset(members["date"])
@@ -83,7 +83,8 @@ def too_long(size: int, max_bytes: int) -> Flaw:
 def user_of(element: bytes) -> str | None:
     """The user of an element of any length, also if the rest of it is invalid; None if it names no user."""
     try:
-        return _user(members_of(element).get("user_id"))
+        members = members_of(element)
+        return _user(members.get("user_id"), members)
     except InvalidElementError:
         return None
 
@@ -124,9 +125,9 @@ def replaced(element: bytes, values: Mapping[str, bytes]) -> bytes:
     return object_of(members_of(element) | {name: msgspec.Raw(value) for name, value in values.items()})
 
 
-def _user(value: msgspec.Raw | None) -> str:
+def _user(value: msgspec.Raw | None, members: Members) -> str:
     if value is None:
-        raise InvalidElementError(Flaw(Problem.MISSING, "user_id"))
+        raise InvalidElementError(Flaw.missing("user_id", members))
     user = text_of(value)
     if user is None and (raw := bytes(value)).removeprefix(b"-").isdigit():
         user = "0" if raw == b"-0" else raw.decode()
@@ -135,9 +136,9 @@ def _user(value: msgspec.Raw | None) -> str:
     return user
 
 
-def _check_name(value: msgspec.Raw | None) -> None:
+def _check_name(value: msgspec.Raw | None, members: Members) -> None:
     if value is None:
-        raise InvalidElementError(Flaw(Problem.MISSING, "name"))
+        raise InvalidElementError(Flaw.missing("name", members))
     if not text_of(value):
         raise InvalidElementError(Flaw.wrong("name"))
 

@@ -1,3 +1,4 @@
+import re
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,27 @@ WRONG = {
     "LOG_FORMAT": ("xml", "'xml' is not one of 'json' or 'console'; example: json"),
     "LOG_LEVEL": ("loud", "'loud' is not one of 'debug', 'info', 'warning' or 'error'; example: info"),
 }
+#: What somebody may write by mistake, for any setting.
+GARBAGE = ("ten", "-1", "0", "1.5", "nan", "inf", "1e400", "a b", "{}", "v4 ", "\u0660", "yes please", "0x10")
+
+
+@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - {"api_key_file", "admin_host"}))
+def test_whatever_is_wrong_is_said_with_the_setting_the_value_and_an_example(name: str) -> None:
+    refused = 0
+    for value in GARBAGE:
+        try:
+            config.load({f"FORWARDER_{name.upper()}": value})
+        except ConfigurationError as error:
+            refused += 1
+            (line,) = error.problems
+            hidden = name in {"api_key", "api_url", "redis_url", "admin_token"}
+            assert re.fullmatch(rf"FORWARDER_{name.upper()}: .+; example: .+", line), line
+            assert not re.search("input|should|parse|valid (integer|number|string)|Value error|pydantic", line), line
+            shown = f": {float(value):g} " if "FORWARDER_" in line.partition(": ")[2] else f": {value!r} "
+            assert hidden or name.endswith("_file") or shown in line, line
+    assert refused
+
+
 #: Any text is a key, the name of a file or of a host: what is wrong with it shows when it is used.
 ANY_TEXT = {"API_KEY_FILE", "ADMIN_HOST"}
 

@@ -110,11 +110,13 @@ EACH_REFUSED, ALL_REFUSED = Faults(refuse=[Refusal(member="n")]), Faults(status_
             Faults(),
             nameless,
             0,
-            "name: missing",
+            "name: missing; is nam meant?",
             id="nameless",
             marks=fault("producer", NAMELESS, HALTS, keeps=(1, 5)),
         ),
-        pytest.param(Faults(), nameless, 120, "name: missing", id="nameless, at a rate", marks=pytest.mark.long),
+        pytest.param(
+            Faults(), nameless, 120, "name: missing; is nam meant?", id="nameless, at a rate", marks=pytest.mark.long
+        ),
         pytest.param(
             EACH_REFUSED,
             elements,

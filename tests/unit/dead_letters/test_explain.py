@@ -112,7 +112,27 @@ def test_the_address_is_blamed_where_the_status_says_so(status: str) -> None:
         (b'{"user_id":"u","name":{}}', "`name` is an object"),
         (b'{"user_id":"u","name":null}', "`name` is null"),
         (b'{"user_id":"u","name":[]}', "`name` is an array"),
-        (b'{"user_id":"u","name":"n","date":1700000000}', "`date` is a number, perhaps a Unix time. If it is there"),
+        (
+            b'{"user_id":"u","name":"n","date":1700000000}',
+            "`date` is a number of seconds since 1970: write it as 2023-11-14T22:13:20Z. If it is there",
+        ),
+        (
+            b'{"user_id":"u","name":"n","date":"1700000000123"}',
+            "`date` is a number of milliseconds since 1970: write it as 2023-11-14T22:13:20.123Z.",
+        ),
+        (b'{"user_id":"u","name":"n","date":1700000000123456}', "a number of microseconds since 1970: write it as"),
+        (b'{"user_id":"u","name":"n","date":1.5}', "`date` is a number. If it is there"),
+        (b'{"user_id":"u","name":"n","date":20231114}', "`date` is a number. If it is there"),
+        (b'{"user_id":"u","nam":"n"}', "Should `nam` be called `name`?"),
+        (b'{"user_id":"u","game":"n"}', "`name` is missing. It must be"),
+        (
+            b'{"userId":"u","event":"n","timestamp":1}',
+            "Should `userId` be called `user_id`, and `event` be called `name`, and `timestamp` be called `date`?",
+        ),
+        (
+            b'[{"user_id":"u","name":"n"}]',
+            "Push each event as an element of its own: jq -c '.[]' FILE | forwarder push",
+        ),
         (b'{"user_id":"u","name":"n","date":"14.11.2023"}', "`date` is a string of another form"),
         (b"[]", "It is an array."),
         (b'"{\\"user_id\\":\\"u\\"}"', "encoded the event twice"),
@@ -269,7 +289,13 @@ def test_a_misspelt_member_is_not_named_unless_asked_for() -> None:
     element = b'{"EventName ":"n"," USER_ID ":"u"}'
     for label, member in ((unnamed, "a member"), (named, "` USER_ID `")):
         said = explain("invalid", "", "user_id: missing", element, label=label)
-        assert f"Should {member} be called `user_id`?" in said
+        assert f"Should {member} be called `user_id`, and " in said
+        assert said.count("EventName") == (label is named)
+
+
+def test_who_may_not_see_user_data_does_not_see_the_date_either() -> None:
+    said = explain("invalid", "", "date: must be a string", b'{"user_id":"u","name":"n","date":1700000000}')
+    assert "`date` is a number of seconds since 1970. If it is there" in said
 
 
 @given(st.text('ab\\"{}[]:,0', max_size=40).map(lambda text: f'{{"user_id":"{SECRET}","{SECRET}":{text}'.encode()))

@@ -18,6 +18,12 @@ DATE_FORM = "YYYY-MM-DD[Thh:mm[:ss[.fraction]][Z|±hh:mm]]"
         (b'{"name":"n"}', Flaw(Problem.MISSING, "user_id"), "user_id: missing"),
         (b'{"user_id":"u"}', Flaw(Problem.MISSING, "name"), "name: missing"),
         (
+            b'{"userId":"u","name":"n"}',
+            Flaw(Problem.MISSPELT, "user_id", found="userId"),
+            "user_id: missing; is userId meant?",
+        ),
+        (b'{"user_id":"u"," nam":"n"}', Flaw(Problem.MISSPELT, "name", found="nam"), "name: missing; is nam meant?"),
+        (
             b'{"user_id":".","name":"n"}',
             Flaw.wrong("user_id"),
             "user_id: must be a non-empty string, encodable as UTF-8 and other than . and .., or an integer",
