@@ -6,7 +6,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
 
-from tests.programs.bench import duplicates, filling, rate
+from tests.programs.bench import duplicates, filling, push_cost, rate
 from tests.programs.bench.bench import Bench
 from tests.programs.bench.findings import Finding
 from tests.programs.bench.idle import measure_idle
@@ -113,6 +113,10 @@ def _filling(bench: Bench) -> Sequence[Finding]:
     return filling.measure(bench.runs, events=filling.EVENTS // bench.scale)
 
 
+def _push(bench: Bench) -> Sequence[Finding]:
+    return list(push_cost.findings(push_cost.measure(scale=1 / bench.scale)))
+
+
 @dataclass(frozen=True)
 class Part:
     """One of them, and about how many minutes it takes."""
@@ -134,4 +138,5 @@ PARTS: Mapping[str, Part] = {
     "rate": Part(1.8, _finding(_rate)),
     "duplicates": Part(0.4, _finding(_duplicates)),
     "filling": Part(1.5, _finding(_filling)),
+    "push": Part(0.4, _finding(_push)),
 }

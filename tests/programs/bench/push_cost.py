@@ -14,6 +14,7 @@ from rich.table import Table
 
 from forwarder import SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, find_server, version_of
+from tests.programs.bench.findings import Finding
 
 #: Events in a push, and pushes in one measurement.
 SIZES = {1: 2_000, 100: 300}
@@ -96,6 +97,16 @@ def _memory(redis: Redis, key: str, markers: int) -> float:
             pipeline.set("{events}:pushed:" + key % number, 9_223_372_034_000_000_001, px=86_400_000)
         pipeline.execute()
     return float(redis.info("memory")["used_memory"] - before) / markers
+
+
+def findings(costs: Sequence[Cost]) -> Iterator[Finding]:
+    """For the page of the benchmark: what a push costs Redis without a key, and with the one that it gets by itself."""
+    for cost in costs:
+        if cost.kind != OWN:
+            events = "1 event" if cost.events == 1 else f"{cost.events} events"
+            yield Finding(f"Redis' CPU for a push of {events}, {cost.kind}", cost.cpu, "{:.1f} µs")
+    trips = [cost.round_trips for cost in costs if cost.kind == AUTOMATIC]
+    yield Finding(f"round trips for a push {AUTOMATIC}", max(trips))
 
 
 def _table(costs: Sequence[Cost]) -> Table:
