@@ -12,7 +12,7 @@ from typing import NamedTuple
 from redis.asyncio import Redis
 
 from forwarder.errors import ConfigurationError, QueueError, UnreachableError
-from forwarder.queue.keys import Side
+from forwarder.queue.keys import Side, marker
 from forwarder.queue.wire.exchange import exchange
 from forwarder.queue.wire.replies import Command, Lost, Refusal, RefusalKind, Reply
 from forwarder.queue.wire.scripts import source
@@ -93,9 +93,9 @@ class FileMarks:
         self._lists = lists
         self._verb = "RPUSH" if side == "left" else "LPUSH"
         name = hashlib.sha256(file.encode(errors="surrogateescape")).hexdigest()[:32]
-        self._keys = [f"{{{each}}}:pushed:file:{name}" for each in lists]
+        self._keys = [marker(each, f"file:{name}") for each in lists]
         #: How many lists the queue had when the file was first pushed.
-        self._key_of_lists = f"{{{queue}}}:pushed:file:{name}:lists"
+        self._key_of_lists = marker(queue, f"file:{name}:lists")
 
     async def read(self) -> list[int]:
         """The mark of each list. All of them live on from now.

@@ -1140,6 +1140,14 @@ CATALOGUE = (
     ),
     Mutation(
         3,
+        "each run of an outbox's loop gives a row another key",
+        "deploy/producers.md",
+        'idempotency_key=f"outbox-{number}"',
+        'idempotency_key=f"outbox-{number}-{time.time()}"',
+        ("tests/e2e/test_pushed_again.py",),
+    ),
+    Mutation(
+        3,
         "a file is pushed again because its marks were forgotten",
         "forwarder/queue/file_marks.py",
         "known = [mark for mark in marks if mark is not None]",
