@@ -33,6 +33,8 @@ _CALLERS = frozenset({"availability", "delivery", "gate", "intake", "retry", "se
 #: The file of the thread that writes the log. It waits nearly all the time, but py-spy takes it for busy, as it waits
 #: in C: for a fifth of all samples, where the thread uses less than a thousandth of the CPU.
 _WAITING = "forwarder/logs/writer.py"
+#: Packages below which everything runs, so that they name no step: what is left is the event loop's own work.
+_BELOW_ALL = frozenset({"cli", "__main__", "runtime"})
 #: Packages that hold several steps: a step is then named by its module.
 _SEVERAL_STEPS = frozenset({"api", "pipeline"})
 
@@ -74,7 +76,7 @@ def steps(samples: str) -> Counter[str]:
 
 def _step(frames: list[str]) -> str:
     ours = [frame.split(".py")[0].split("/")[1:] for frame in frames if frame.startswith("forwarder/")]
-    inner = [path[path[0] in _SEVERAL_STEPS] for path in ours if path[0] not in {"cli", "__main__"}]
+    inner = [path[path[0] in _SEVERAL_STEPS] for path in ours if path[0] not in _BELOW_ALL]
     for name in reversed(inner):
         if name not in _CALLERS:
             return name

@@ -2,7 +2,7 @@
 
 from tests.programs.bench.profile import lines, steps
 
-MAIN = "main (forwarder/cli/app.py:1);run (asyncio/base_events.py:2)"
+MAIN = "main (forwarder/cli/app.py:1);run (forwarder/runtime/loop.py:5);run (asyncio/base_events.py:2)"
 POST = "post (forwarder/pipeline/delivery.py:3);post (forwarder/api/client.py:4);request (aiohttp/client.py:5)"
 DECODE = "run (forwarder/pipeline/intake.py:3);decode_page (forwarder/event/element.py:4);f (forwarder/event/x.py:5)"
 SETTLE = "settle (forwarder/pipeline/settlement.py:1);run (forwarder/queue/wire/scripts.py:4);x (redis/client.py:5)"
