@@ -61,16 +61,20 @@ class Counts:
         ]
 
     async def lately(self, max_age: float) -> Counted:
-        """Counts that are at most this many seconds old; a little older while another process is counting."""
-        verdict, now, *found = await self._run("counts", _micro(max_age), _micro(_MEANWHILE), _micro(_TURN))
+        """Counts that are at most this many seconds old; a little older while another process is counting.
+
+        With 0 they are always made now: after an action, nobody wants to see what was before it.
+        """
+        meanwhile = _MEANWHILE if max_age else 0.0
+        verdict, now, *found = await self._run("counts", _micro(max_age), _micro(meanwhile), _micro(_TURN))
         if verdict == b"counted":
             age, text = found
             censuses = self._shared(text)
             if censuses is not None:
                 return Counted(int(age) / 1e6, censuses)
         counted = tuple(await self.now())
-        await self._run("share_counts", now, _text(counted))
-        return Counted(0.0, counted)
+        _, age = await self._run("share_counts", now, _text(counted))  # this process may have been frozen meanwhile
+        return Counted(int(age) / 1e6, counted)
 
     async def _run(self, script: str, *arguments: str | bytes | int) -> list[bytes]:
         try:

@@ -12,7 +12,7 @@ from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import text
+from forwarder.queue.wire.connection import text, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +97,7 @@ class Fleet:
             verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
             await text(self._redis, self._keys.shards)  # if that is the wrong one, this names it
-            raise WrongTypeError(self._keys.workers, "another type", "a hash") from error
+            raise await _wrong_type(self._redis, self._keys) from error
         if verdict == b"shards":
             raise disagreement(self._keys.queue, detail.decode(errors="replace"), self._shards)
         self._came = int(detail)
@@ -119,8 +119,15 @@ async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
     try:
         found = await scripts.run(redis, "workers", [keys.workers, keys.about], [])
     except RolledBackError as error:
-        raise WrongTypeError(keys.workers, "another type", "a hash") from error
+        raise await _wrong_type(redis, keys) from error
     workers = [
         (id_.decode(errors="replace"), about.read(text)) for id_, text in zip(found[::2], found[1::2], strict=True)
     ]
     return [Colleague(id_, its.name) for id_, its in workers if its is not None]
+
+
+async def _wrong_type(redis: Redis, keys: QueueKeys) -> WrongTypeError:
+    """Names the hash of the fleet that is none."""
+    with translated():
+        is_hash = await redis.type(keys.workers) in {b"hash", b"none"}
+    return WrongTypeError(keys.about if is_hash else keys.workers, "another type", "a hash")

@@ -12,9 +12,9 @@ from forwarder.queue.keys import QueueKeys
 LAST, CALL, GRANT = 1, 2, 4
 
 
-def unpacked(row: bytes) -> list[float]:
-    """The values of a row: msgpack, one after the other. An array of seven of them is the same after its first byte."""
-    found: list[float] = msgspec.msgpack.decode(b"\x97" + row)
+def unpacked(row: bytes) -> list[Any]:
+    """The values of a row: msgpack, one after the other. An array of eight of them is the same after its first byte."""
+    found: list[Any] = msgspec.msgpack.decode(b"\x98" + row)
     return found
 
 
@@ -23,7 +23,7 @@ def packed(parts: Sequence[object]) -> bytes:
     return msgspec.msgpack.encode(parts)[1:]
 
 
-async def rows(redis: Redis, queue: str) -> dict[str, list[float]]:
+async def rows(redis: Redis, queue: str) -> dict[str, list[Any]]:
     """By the worker's ID."""
     everything: Any = await redis.hgetall(QueueKeys(queue).workers)
     return {id_.decode(): unpacked(row) for id_, row in everything.items()}

@@ -40,6 +40,8 @@ local limit, held, use, eager = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(A
 local agreed = redis.call('GET', shards)
 if agreed and agreed ~= expected then return {'shards', agreed} end
 
+redis.call('HEXISTS', abouts, id) -- if this key holds another type, the script ends here, before it writes anything
+
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 redis.call('PEXPIRE', workers, least)
@@ -132,7 +134,7 @@ else
   if limit > 0 then grant = math.floor(1000 * granted()) / 1000 end
   local last = now + milliseconds * 1000
   if last > latest then latest = last end
-  redis.call('HSET', workers, id, cmsgpack.pack(came, last, call, limit, math.max(held, grant), use, eager))
+  redis.call('HSET', workers, id, cmsgpack.pack(came, last, call, limit, math.max(held, grant), use, eager, ''))
   redis.call('HSET', abouts, id, about)
 end
 local kept = math.max(least, math.ceil((latest - now) / 1000))

@@ -13,12 +13,12 @@ local workers, abouts, id = KEYS[1], KEYS[2], ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local came, _, call, limit, grant, use, eager = row(redis.call('HGET', workers, id) or '', now)
-redis.call('HDEL', abouts, id)
+redis.pcall('HDEL', abouts, id) -- whatever this key holds, the worker leaves
 if came == 0 then return {'left'} end
 if not came or grant == 0 then
   redis.call('HDEL', workers, id)
   return {'left'}
 end
 redis.call('PEXPIRE', workers, math.max(1000, redis.call('PTTL', workers)))
-redis.call('HSET', workers, id, cmsgpack.pack(0, now + 1000000, call, limit, grant, use, eager))
+redis.call('HSET', workers, id, cmsgpack.pack(0, now + 1000000, call, limit, grant, use, eager, ''))
 return {'left'}

@@ -171,6 +171,38 @@ async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, 
         await (queue.workers() if key == "workers" else queue.shards())
 
 
+async def test_a_worker_that_finds_another_type_is_not_counted_and_can_leave(
+    redis_client: Redis, queue_name: str
+) -> None:
+    keys = QueueKeys(queue_name)
+    worker, late = fleet(redis_client, queue_name, "one"), fleet(redis_client, queue_name, "late")
+    await worker.attend()
+    await redis_client.delete(keys.about)
+    await redis_client.set(keys.about, "x")
+    with pytest.raises(WrongTypeError, match=":about"):
+        await late.attend()
+    with pytest.raises(WrongTypeError, match=":about"):
+        await colleagues(redis_client, keys)
+    assert list(await rows(redis_client, queue_name)) == [worker.id]
+    await worker.leave()
+    assert not await rows(redis_client, queue_name)
+
+
+async def test_the_version_before_can_read_a_row(redis_client: Redis, queue_name: str) -> None:
+    """It deletes a row that does not end in a text. Then it would not count this worker, and take its part of the rate.
+
+    It leaves the name of a worker there.
+    """
+    worker = fleet(redis_client, queue_name, "one")
+    await worker.attend(40.0)
+    ((id_, row),) = (await rows(redis_client, queue_name)).items()
+    assert row[7:] == [""]
+    await redis_client.hset(QueueKeys(queue_name).workers, "of another", packed([row[0] + 1, *row[1:7], "{}"]))
+    assert await worker.attend(40.0, held=40.0) == Place(0, 2, 0.0), "the other one has it all"
+    await worker.leave()
+    assert (await rows(redis_client, queue_name))[id_][7:] == [""]
+
+
 async def test_a_row_that_would_never_be_forgotten_keeps_neither_a_place_nor_the_rate(
     redis_client: Redis, queue_name: str
 ) -> None:

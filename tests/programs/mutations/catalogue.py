@@ -578,6 +578,22 @@ CATALOGUE = (
     ),
     Mutation(
         6,
+        "the version before does not count this worker, and takes its part of the rate",
+        "forwarder/queue/lua/attend.lua",
+        "math.max(held, grant), use, eager, ''))",
+        "math.max(held, grant), use, eager))",
+        ("tests/integration/queue/test_fleet.py",),
+    ),
+    Mutation(
+        6,
+        "after an action the page shows what another process counted before it",
+        "forwarder/queue/counts.py",
+        "_MEANWHILE if max_age else 0.0",
+        "_MEANWHILE",
+        (_COUNTS,),
+    ),
+    Mutation(
+        6,
         "a lowered grant counts only from now on",
         "forwarder/api/pacing/grant.py",
         "_WINDOW = 1.0\n",

@@ -7,6 +7,7 @@
 --   grant   POSTs/s that it may be using: the larger one while a lower one is not confirmed
 --   use     POSTs/s that it uses
 --   eager   in how many calls in a row it could have used more
+--   ''      workers of the version before this one have their name here, and delete a row without a text
 -- Somebody else may have written a row, so each number is checked before anything is computed from it. A comparison
 -- with anything but a number is an error, and false if it is not a finite one. No worker is remembered for a day: a row
 -- that would last longer would keep its place, and hold the rate, when nobody is there.
