@@ -6,6 +6,7 @@ from forwarder.cli.output import Problems
 from forwarder.cli.reading import Line
 from forwarder.errors import ForwarderError, InvalidEventError, PushError
 from forwarder.event.element import too_long
+from forwarder.event.flaws import SPLIT
 from forwarder.producer import Producer
 
 #: Some programs of Windows begin a file with it; `cat` puts it in front of any line.
@@ -43,9 +44,11 @@ class Sieve:
         self.lines += len(lines)
         return numbers, elements
 
-    def skip(self, number: int, why: str) -> None:
+    def skip(self, number: int, why: str, line: bytes = b"") -> None:
         """Counts and names a line that is not an event."""
         self.wrong += 1
+        if line.startswith(b"["):
+            why += f"; is the file an array? Split it: {SPLIT}"
         if self._problems is not None:
             self._problems.add(f"line {number}: {why}")
 
@@ -88,7 +91,7 @@ class Pusher:
             except InvalidEventError as error:
                 why = dict(error.problems)
                 for position, problem in error.problems:
-                    self._sieve.skip(events[position][0], problem)
+                    self._sieve.skip(events[position][0], problem, events[position][1])
                 events = [event for position, event in enumerate(events) if position not in why]
             except PushError as error:
                 raise ForwarderError(_how_far(error, self.events, [number for number, _ in events])) from error

@@ -10,7 +10,7 @@ from typing import Any
 from forwarder.dead_letters.anomalies import Label, Members, Number, anomalies, parsed, unnamed
 from forwarder.errors import InvalidElementError
 from forwarder.event.dates import since_1970
-from forwarder.event.flaws import RULES, Flaw, Problem
+from forwarder.event.flaws import RULES, SPLIT, Flaw, Problem
 from forwarder.event.members import members_of
 from forwarder.event.misspelt import meant
 from forwarder.outcome import LetterReason
@@ -46,8 +46,6 @@ _CAUSES = {
     "429": "the last answer was 429, too many requests",
 }
 _ONE_OBJECT = "An element is one JSON object in UTF-8."
-#: Makes one line of each event in an array, as `forwarder push` takes them.
-_SPLIT = "jq -c '.[]' FILE | forwarder push"
 
 
 def explain(
@@ -179,7 +177,7 @@ def _not_an_object(value: Any) -> str:
         case Members():
             return f"It is not an event. {_ONE_OBJECT}"
         case list():
-            return f"It is an array. {_ONE_OBJECT} Push each event as an element of its own: {_SPLIT}"
+            return f"It is an array. {_ONE_OBJECT} Push each event as an element of its own: {SPLIT}"
         case str() if isinstance(parsed(value.encode(errors="replace")), Members):
             return f"It is a string that holds JSON: the producer encoded the event twice. {_ONE_OBJECT}"
     return f"It is JSON, but not an object. {_ONE_OBJECT}"

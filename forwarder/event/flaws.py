@@ -26,6 +26,9 @@ RULES = {
     "date": f"a string of the form {DATE_FORM}, and a day and time that exist",
 }
 
+#: Makes one line of each event in an array, as `forwarder push` takes them.
+SPLIT = "jq -c '.[]' FILE | forwarder push"
+
 
 class Problem(StrEnum):
     """What can be wrong. Each value is the text of its flaws, with the fields of :class:`Flaw` in braces."""

@@ -110,14 +110,15 @@ async def test_a_command_that_asks_redis_loads_neither_http_nor_the_log_nor_metr
 
 
 async def test_wrong_lines_are_named_and_skipped(redis_url: str, redis_client: Redis, queue_name: str) -> None:
-    lines = [event("u", 1), b"", b"nonsense", b'{"user_id":"u"}', event("u", 2)]
+    lines = [event("u", 1), b"", b"nonsense", b'{"user_id":"u"}', event("u", 2), b"[%b]" % event("u", 3)]
     given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
     code, out, err = await fresh_command("push", environment=given, stdin=b"\n".join(lines))
     assert code == 1
     assert [line.split(": ", 1)[1] for line in err.splitlines()][1] == "line 4: name: missing"
     assert "line 3: not JSON" in err
+    assert "line 6: not an object; is the file an array? Split it: jq -c '.[]' FILE | forwarder push" in err
     assert "pushed 2 events" in out
-    assert "skipped 2" in out
+    assert "skipped 3" in out
     assert await redis_client.lrange(queue_name, 0, -1) == [lines[0], lines[4]]
 
 

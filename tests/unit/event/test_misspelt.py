@@ -26,7 +26,21 @@ def test_what_is_nearly_our_name_or_often_used_for_it_is_meant(member: str, name
 
 @pytest.mark.parametrize(
     "name",
-    ["vars", "data", "game", "same", "names", "rate", "x", "", "order_id", "ñame", "n\0ame", "alice@example.com"],
+    [
+        "vars",
+        "data",
+        "game",
+        "same",
+        "names",
+        "rate",
+        "x",
+        "",
+        "order_id",
+        "ñame",
+        "n\0ame",
+        "n" + "_" * 20 + "ame",
+        "alice@example.com",
+    ],
 )
 def test_any_other_name_is_another_member(name: str) -> None:
     assert [meant(member, [name]) for member in RULES] == [None] * len(RULES)
