@@ -2,7 +2,7 @@
 
 The journey of an event, from the producer to its end:
 
-producer      what a backend imports: checks an event, pushes it once, reports the result
+producer      what a backend imports: checks an event, pushes it, repeats that safely, reports the result
 queue         Redis: keys, scripts, lease, claims, dead letters, fleet
 event         one list element: decode, validate, date
 pipeline      the events of one list: claim, buffer, dispatch, deliver, settle

@@ -79,7 +79,7 @@ class Pusher:
 
         Raises:
             ForwarderError: not all of them were pushed. The message says how many events were pushed, which lines may
-                have been pushed, and which were not. Nothing is sent again: only a person knows whether duplicates
+                have been pushed, and which were not. Those are not sent again: only a person knows whether duplicates
                 matter.
         """
         await self._push(list(zip(*self._sieve.elements(lines), strict=True)))

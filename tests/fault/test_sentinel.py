@@ -1,5 +1,6 @@
 """Three Sentinels, a master and two replicas: the master dies under load, and the worker follows the new one."""
 
+import asyncio
 import contextlib
 import subprocess
 from collections.abc import AsyncIterator, Callable
@@ -185,6 +186,22 @@ async def test_producers_find_the_master_and_are_refused_by_one_that_was_demoted
             # It surely was not pushed, though redis-py makes a broken connection of it.
             with pytest.raises(NotPushedError, match=r"^1 not pushed: ConnectionError: .*now a slave"):
                 await producer.push("u", "n")
+
+
+@pytest.mark.long
+async def test_producers_wait_for_the_master_that_sentinels_promote(own_redis: Servers, tmp_path: Path) -> None:
+    async with contextlib.AsyncExitStack() as stack:
+        servers = await stack.enter_async_context(sentinel_set(own_redis, tmp_path))
+        producers: list[Any] = [await stack.enter_async_context(kind(servers.url, retry_for=30)) for kind in KINDS]
+        for producer in producers:
+            await producer.push("first", "n")
+        servers.master.kill()
+        ours = [[event(f"u{n}", number) for number in range(1_500)] for n in range(len(producers))]
+        await asyncio.gather(*(producer.push_many(each) for producer, each in zip(producers, ours, strict=True)))
+        async with Redis(port=await eventually(servers.master_port)) as redis:
+            there: Any = await redis.lrange("events", 0, -1)
+        for mine in ours:
+            assert [each for each in there if each in set(mine)] == mine
 
 
 async def test_no_sentinel_at_all_is_said_and_waited_for(api: Simulator, worker: Start, queue_name: str) -> None:

@@ -4,7 +4,7 @@
 -- ARGV  RPUSH or LPUSH, how many events may wait in the list, element...
 -- reply how many events were pushed
 --
--- Not safe to repeat, because no push is: it would double events. So nothing repeats it. Its only write is one
+-- Not safe to repeat: it would double events. So nothing repeats it; `push_once.lua` can be. Its only write is one
 -- command, so an error reply means that nothing was pushed.
 
 local room = tonumber(ARGV[2]) - redis.call('LLEN', KEYS[1])
