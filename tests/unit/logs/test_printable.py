@@ -33,7 +33,7 @@ def test_a_line_end_begins_anew() -> None:
 
 @given(st.text("ab \n"), st.integers(1, 9))
 def test_no_word_is_cut_and_no_line_too_long_that_could_be_shorter(text: str, width: int) -> None:
-    found = [line for part in lines(text, width) for line in part.split("\n")]
+    found = [line.rstrip() for part in lines(text, width) for line in part.split("\n")]
     assert " ".join(found).split() == text.split()
     for line in found:
         assert len(line) <= width or len(line.split()) == 1
