@@ -164,7 +164,7 @@ class Stock:
         while (need := self._buffer.wanted(user, self._clock())) is not None:
             async with self._admission.room(need) as room:
                 events = await self._read(self._buffer.unspill(user, room))
-                self._buffer.refill(user, events, self._clock())
+                self._buffer.refill(user, events)
         self._news.set()
 
     async def _read(self, ids: Sequence[ClaimId]) -> list[Event]:

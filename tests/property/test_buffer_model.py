@@ -27,6 +27,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
         self.buffer = Buffer(Limits(20, 300, per_post, body_bytes, linger, fill_first=fill_first))
         self.taken = 0
         self.now = 0.0
+        self.came: list[float] = []
         self.waiting: dict[str, list[Event]] = defaultdict(list)
         self.in_flight: dict[str, list[Event]] = {}
         self.backing_off: dict[str, Batch] = {}
@@ -57,7 +58,8 @@ class BufferAgainstModel(RuleBasedStateMachine):
         self._push(user, size)
 
     def _push(self, user: str, size: int) -> None:
-        event = Event(sum(map(len, self.pushed.values())), 0, user, b"x" * size)
+        event = Event(len(self.came), 0, user, b"x" * size)
+        self.came.append(self.now)
         with self._as_in_the_table("add", user):
             self.buffer.add([event], self.now)
         self.waiting[user].append(event)
@@ -131,7 +133,7 @@ class BufferAgainstModel(RuleBasedStateMachine):
                 self._push(user, size=2)
             by_number = {event.number: event for event in self.waiting[user]}
             with self._as_in_the_table("refill", user):
-                self.buffer.refill(user, [by_number[number] for number, _ in ids], self.now)
+                self.buffer.refill(user, [by_number[number] for number, _ in ids])
 
     @invariant()
     def counts_what_it_holds(self) -> None:
@@ -143,6 +145,15 @@ class BufferAgainstModel(RuleBasedStateMachine):
         assert space.bytes == size or space.spilled
         assert space.claimable == 20 * 20 - len(held)
         assert space.room == (max(0, 20 - space.events), max(0, 300 - space.bytes))
+
+    @invariant()
+    def a_group_waits_since_its_oldest_event_came(self) -> None:
+        """What came long ago may count as if it had come later, but no later than patience allows."""
+        remembered = max(10.0, self.linger)
+        for group in self.buffer._groups.values():
+            if group.state is GroupState.READY:
+                came = self.came[group.events[0].number]
+                assert group.since == came or came <= group.since <= self.now - remembered
 
     @invariant()
     def the_first_is_due_when_its_patience_ends(self) -> None:

@@ -35,6 +35,7 @@ from collections.abc import Iterable, Sequence
 from forwarder.api.body_limit import BodyLimit
 from forwarder.api.request import BATCH_OVERHEAD
 from forwarder.event import Event
+from forwarder.pipeline.buffer.arrivals import Arrivals
 from forwarder.pipeline.buffer.batch import Batch
 from forwarder.pipeline.buffer.group import Group, GroupState
 from forwarder.pipeline.buffer.space import Limits, Room, Space, mention, size_of
@@ -87,6 +88,7 @@ class Buffer:
         self._turns = Turns(limits.events_per_post)
         self._groups: dict[str, Group] = {}
         self._newest = 0
+        self._arrivals = Arrivals(max(_PATIENCE, limits.linger))
 
     @property
     def users(self) -> int:
@@ -99,6 +101,7 @@ class Buffer:
             by_user.setdefault(event.user, []).append(event)
         for user, newer in by_user.items():
             self._add(user, newer, now)
+        self._arrivals.add(self._newest, now)
 
     def _add(self, user: str, newer: list[Event], now: float) -> None:
         self._newest = max(self._newest, newer[-1].number)
@@ -256,9 +259,10 @@ class Buffer:
         self._turns.leave(user)
         group = self._groups[user]
         group.state = _IN_FLIGHT
-        group.since = now
         group.most = self._body_limit.most(user, now)
         batch = Batch(user, group.take(self._max_events_per_post, group.most))
+        if group.events:
+            group.since = self._arrivals.of(group.events[0].number)
         self.spill(user)  # it may have collected more than its share while it waited for its turn
         return batch
 
@@ -291,11 +295,12 @@ class Buffer:
         self.space.spilled -= len(ids)
         return ids
 
-    def refill(self, user: str, events: Sequence[Event], now: float) -> None:
+    def refill(self, user: str, events: Sequence[Event]) -> None:
         """The bytes of events that were unspilled are here, in their order."""
         group = self._groups[user]
-        group.since = now
         self._hold(group, events)
+        if events:
+            group.since = self._arrivals.of(events[0].number)
         self._go_on(user, group)
 
     def _go_on(self, user: str, group: Group) -> None:

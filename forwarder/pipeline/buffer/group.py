@@ -67,7 +67,7 @@ class Group:
     """One user's events in memory, and the IDs of those that are only in Redis."""
 
     events: deque[Event] = field(default_factory=deque)
-    #: When the group began to wait for more events: when its first one came, or when its latest batch left.
+    #: When the oldest of `events` came.
     since: float = 0.0
     #: Length of the bodies of `events`.
     bytes: int = 0

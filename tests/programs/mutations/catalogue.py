@@ -593,6 +593,14 @@ CATALOGUE = (
         (_COUNTS,),
     ),
     Mutation(
+        2,
+        "what a batch leaves over waits anew, and everybody behind it",
+        "forwarder/pipeline/buffer/buffer.py",
+        "group.since = self._arrivals.of(group.events[0].number)",
+        "group.since = now",
+        ("tests/unit/pipeline/test_fill_first.py", "tests/property/test_buffer_model.py"),
+    ),
+    Mutation(
         6,
         "a lowered grant counts only from now on",
         "forwarder/api/pacing/grant.py",

@@ -33,7 +33,7 @@ class _Dated(ListModel):
 
 
 class _Deep(World):
-    """Its API accepts, except what is for users whose names begin with "fails"."""
+    """Its API accepts, after 4 s if the user's name is "slow", except what is for users named "fails…"."""
 
     def __init__(self, users: list[str], **others: object) -> None:
         given = {"rate_limit": 0, "max_buffered_events": 10_000, "max_attempts": 1_000, **others}
@@ -43,7 +43,8 @@ class _Deep(World):
         self.push(users)
 
     def _answer(self, attempt: Attempt) -> Reply:
-        return Reply(UNAVAILABLE if attempt.user.startswith("fails") else ACCEPTED, 0.01)
+        seconds = 4.0 if attempt.user == "slow" else 0.01
+        return Reply(UNAVAILABLE if attempt.user.startswith("fails") else ACCEPTED, seconds)
 
     def waits(self, of: str = "") -> list[float]:
         """Seconds from the claim of an event to its POST, for users whose names begin with `of`."""
@@ -119,6 +120,14 @@ def test_nobody_waits_longer_than_ten_seconds() -> None:
     waits = _after(22.0, slow).waits()
     assert len(waits) >= 2_000
     assert 9.9 < max(waits) < 10.4
+
+
+def test_nobody_waits_longer_because_the_oldest_group_is_what_a_batch_left_over() -> None:
+    """The user "slow" has 250 of the first events, and each of its POSTs takes 4 s. So after 8 s, 50 are left over."""
+    after = _after(16.0, lambda: _stuck(["slow"] * 250 + _strangers(3_000)))
+    assert len(after.waits("u")) == 1_750
+    assert len(after.waits("slow")) == 250
+    assert max(after.waits()) < 10.4
 
 
 @pytest.mark.parametrize("fails", [False, True])

@@ -395,7 +395,7 @@ def test_very_many_events_are_spilled_step_by_step_newest_first() -> None:
     finish(held, batch)
     out: list[int] = []
     while (need := held.wanted("a", LATER)) is not None:
-        held.refill("a", [event("a", number) for number, _ in held.unspill("a", need)], now=0.0)
+        held.refill("a", [event("a", number) for number, _ in held.unspill("a", need)])
         batch = taken(held)
         out += numbers(batch)
         finish(held, batch)

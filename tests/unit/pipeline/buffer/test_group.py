@@ -53,12 +53,12 @@ class OneUser:
         return self.buffer.unspill("u", need)
 
     def refill(self) -> None:
-        self.buffer.refill("u", [Event(number, stamp, "u", b"{}") for number, stamp in self.unspill()], 0.0)
+        self.buffer.refill("u", [Event(number, stamp, "u", b"{}") for number, stamp in self.unspill()])
 
     def refill_nothing(self) -> None:
         """Somebody else has taken the events meanwhile."""
         self.unspill()
-        self.buffer.refill("u", [], 0.0)
+        self.buffer.refill("u", [])
 
 
 U = OneUser
