@@ -2,7 +2,6 @@
 
 courier         one POST, one verdict: sends, gives the permit back, judges, counts and logs
 client          sends one POST once
-exchange        one request and its answer, over one of aiohttp's connections
 connections     how long a connection is used, and whether a POST has got one
 failure         why a POST got no answer: judges exceptions
 request         the URL, the headers and the body of a POST

@@ -3,20 +3,25 @@
 import asyncio
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Self
 
+import aiohttp
 from yarl import URL
 
 from forwarder.api.answer import Answer, Declined, Registered, is_object, meaning, retry_after
-from forwarder.api.connections import begin, connected
+from forwarder.api.connections import MOST_HEADERS, MOST_LINE, Connections, begin, connected
 from forwarder.api.credentials import Credentials
-from forwarder.api.exchange import Exchange
 from forwarder.api.failure import unanswered
-from forwarder.api.request import encode_batch, path_segment, users_url
+from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
 from forwarder.config import Settings
 from forwarder.runtime.cancellation import raise_if_cancelled
+
+#: At most this many bytes of an answer's body are read, so that its connection can be used again.
+_MOST_BODY = 64 * 1024
+#: Seconds for the rest of an answer whose status is already known.
+_BODY_TIMEOUT = 1.0
 
 
 class Api:
@@ -44,7 +49,7 @@ class Api:
         self._credentials = credentials
         self._timeout = timeout
         self._deadline = SharedTimeout(timeout)
-        self._exchange: Exchange | None = None
+        self._session: aiohttp.ClientSession | None = None
 
     @classmethod
     def from_settings(cls, settings: Settings, credentials: Credentials) -> Self:
@@ -61,23 +66,30 @@ class Api:
         return hashlib.sha256(str(self._users).encode()).hexdigest()[:12]
 
     async def __aenter__(self) -> Self:
-        # Half of the time is for connecting. A POST that fails so early is not ambiguous: nothing was sent.
-        self._exchange = Exchange(self._users, connect_timeout=self._timeout / 2, clock=self._clock)
+        self._session = aiohttp.ClientSession(
+            connector=Connections(clock=self._clock),
+            # Half of the time is for connecting. A POST that fails so early is not ambiguous: nothing was sent.
+            timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            max_line_size=MOST_LINE,
+            max_field_size=MOST_LINE,
+            max_headers=MOST_HEADERS,
+            # Compressed answers are not unpacked, so none is asked for.
+            headers={**HEADERS, "Accept-Encoding": "identity"},
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._exchange is not None:
-            await self._exchange.close()
+        if self._session is not None:
+            await self._session.close()
 
     async def post(self, user: str, bodies: Iterable[bytes]) -> Answer:
         """POSTs one user's events once. Raises nothing but the cancellation of this task."""
-        assert self._exchange is not None, "use as an async context manager"  # noqa: S101
         fingerprint = self._credentials.fingerprint
         begin()
         try:
-            path = f"{self._users.raw_path}{path_segment(user)}/events"
-            sending = self._exchange.post(path, self._credentials.authorization, encode_batch(bodies))
-            response = await self._deadline.within(sending)
+            response = await self._deadline.within(self._request(user, bodies))
         except asyncio.CancelledError as error:
             raise_if_cancelled()
             return unanswered(error, sent=connected())
@@ -85,8 +97,40 @@ class Api:
             return unanswered(error, sent=connected())
         what = meaning(response.status)
         if what is None:
-            if not response.complete:
-                await response.body()
+            if not response.content.is_eof():  # nearly always the whole body came with the headers
+                await _body(response)
             return Registered(response.status)
-        believable = is_object(await response.body())
+        believable = is_object(await _body(response))
         return Declined(response.status, what, retry_after(response.headers), fingerprint, believable)
+
+    def _request(self, user: str, bodies: Iterable[bytes]) -> Awaitable[aiohttp.ClientResponse]:
+        """Its result is there once the headers of the answer have arrived."""
+        assert self._session is not None, "use as an async context manager"  # noqa: S101
+        # The URL is parsed once and the headers belong to the session: parsing and merging them for each POST would
+        # take three times as long.
+        url = self._users.with_path(f"{self._users.raw_path}{path_segment(user)}/events", encoded=True)
+        self._session.headers["Authorization"] = self._credentials.authorization
+        return self._session.post(url, data=encode_batch(bodies), allow_redirects=False)
+
+
+async def _body(response: aiohttp.ClientResponse) -> bytes:
+    """Reads an answer to its end, so that its connection can be used again. Closes it if the rest is long or late.
+
+    The status is known, so what fails here is only a body that is missing. Returns the body; nothing if it is not
+    complete.
+    """
+    body = b""
+    try:
+        async with asyncio.timeout(_BODY_TIMEOUT):
+            while len(body) < _MOST_BODY and (chunk := await response.content.read(_MOST_BODY - len(body))):
+                body += chunk
+    except asyncio.CancelledError:
+        raise_if_cancelled()
+        body = b"\0" * _MOST_BODY
+    except Exception:  # noqa: BLE001
+        body = b"\0" * _MOST_BODY
+    if len(body) < _MOST_BODY:
+        response.release()
+        return body
+    response.close()
+    return b""

@@ -16,9 +16,9 @@ aiohttp's exceptions that a POST without redirects may raise (aiohttp 3.14)::
     │   └── ServerConnectionError
     │       ├── ServerDisconnectedError  it was closed without an answer, or in the middle of one
     │       └── ConnectionTimeoutError, SocketTimeoutError
-    ├── ClientHttpProxyError             the proxy refuses to connect
-    └── ClientPayloadError, InvalidURL
-    HttpProcessingError (not public)     the answer cannot be parsed
+    ├── ClientResponseError              the answer cannot be parsed
+    │   └── ClientHttpProxyError         the proxy refuses to connect
+    └── ClientPayloadError, InvalidURL, NonHttpUrlClientError
 
 Below them are OSError, ssl.SSLError, socket.gaierror, UnicodeError (a label of the host name is too long) and
 RuntimeError (no thread to resolve the name).
@@ -34,7 +34,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import aiohttp
-from aiohttp.http_exceptions import HttpProcessingError
 
 from forwarder.api.answer import Cause, Unanswered
 
@@ -80,7 +79,7 @@ def _http(error: BaseException) -> _Judged | None:
             return "refused", f"the proxy answered {status}"
         case aiohttp.ClientConnectorDNSError(host=host, os_error=socket.gaierror(strerror=said)):
             return "dns", f"{host}: {said}"
-        case HttpProcessingError(message=message):
+        case aiohttp.ClientResponseError(message=message):
             return "unreadable", _unreadable(message)
         case aiohttp.ServerDisconnectedError(message=str()):
             return "reset", "the connection was closed without an answer"

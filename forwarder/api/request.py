@@ -1,6 +1,6 @@
 """The URL, the headers and the body of a POST. Pure; `forwarder dead show` builds its curl command from these."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from urllib.parse import quote
 
 #: Sent with every POST, besides the key.
@@ -27,19 +27,3 @@ def batch_size(bodies: Sequence[bytes]) -> int:
 def encode_batch(bodies: Iterable[bytes]) -> bytes:
     """The body of one POST."""
     return b'{"events":[%b]}' % b",".join(bodies)
-
-
-def header_lines(headers: Mapping[str, str]) -> bytes:
-    """Headers as they are sent."""
-    return "".join([f"{name}: {value}\r\n" for name, value in headers.items()]).encode()
-
-
-def encode_post(path: str, headers: bytes, authorization: str, body: bytes) -> bytes:
-    """The bytes of one POST. `headers`: the lines of those that are the same for all."""
-    return b"POST %b HTTP/1.1\r\n%bAuthorization: %b\r\nContent-Length: %d\r\n\r\n%b" % (
-        path.encode(),
-        headers,
-        authorization.encode(),
-        len(body),
-        body,
-    )

@@ -10,13 +10,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 import pytest_asyncio
 import trustme
 from aiohttp import web
 from redis.asyncio import Redis
 
-from forwarder.api.exchange import Exchange, Response
 from forwarder.simulator import Simulator
 from tests.support.faults import fault
 from tests.support.servers.raw_api import RawApi, raw
@@ -134,18 +134,18 @@ async def test_an_answer_that_unpacks_to_gigabytes_is_not_unpacked(
 async def test_a_post_that_the_library_cancels_is_retried_in_order(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    post = Exchange.post
+    request = aiohttp.ClientSession._request
     sent = 0
 
-    async def cancelling(*given: Any, **others: Any) -> Response:
+    async def cancelling(*given: Any, **others: Any) -> aiohttp.ClientResponse:
         nonlocal sent
-        response = await post(*given, **others)
+        response = await request(*given, **others)
         sent += 1
         if sent == 1:
             raise asyncio.CancelledError
         return response
 
-    monkeypatch.setattr(Exchange, "post", cancelling)
+    monkeypatch.setattr(aiohttp.ClientSession, "_request", cancelling)
     elements = [event("u", n) for n in range(5)]
     await world.push(*elements)
     async with world.service(max_events_per_post=1) as service:

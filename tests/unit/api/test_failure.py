@@ -10,7 +10,6 @@ import aiohttp
 import pytest
 from aiohttp import HttpVersion11, client_exceptions
 from aiohttp.client_reqrep import ConnectionKey, RequestInfo
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.http_parser import RawResponseMessage
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -97,8 +96,8 @@ def dns(beneath: OSError) -> aiohttp.ClientConnectorDNSError:
     return error
 
 
-def unreadable(message: str) -> HttpProcessingError:
-    return HttpProcessingError(code=400, message=message)
+def unreadable(message: str) -> aiohttp.ClientResponseError:
+    return aiohttp.ClientResponseError(INFO, (), status=400, message=message, headers=None)
 
 
 def no_thread() -> OSError:
@@ -250,7 +249,6 @@ ELSEWHERE = {
     *("ServerFingerprintMismatch", "RedirectClientError", "InvalidUrlRedirectClientError", "UnixClientConnectorError"),
     *("NonHttpUrlRedirectClientError", "UploadAbortedError", "ClientPayloadError", "ServerConnectionError"),
     *("ServerTimeoutError", "ClientSSLError", "InvalidUrlClientError", "NonHttpUrlClientError"),
-    *("ClientResponseError",),
     *("ClientProxyConnectionError",),
 }
 

@@ -1,4 +1,4 @@
-"""A bare loop that POSTs ready-made bodies with aiohttp's own client session."""
+"""A bare aiohttp loop that POSTs ready-made bodies: no Python service that uses aiohttp can be faster."""
 
 import asyncio
 import pickle
