@@ -1,7 +1,7 @@
 #!/bin/sh
 # Pushes one event, once, with redis-cli and what every system has; push_once.lua must be beside this script:
 #
-#   push.sh USER NAME [MEMBERS]           MEMBERS is JSON, such as '"vars":{"cds":2}'
+#   push.sh USER NAME [MEMBERS]           MEMBERS is JSON without a date, such as '"vars":{"cds":2}'
 #   push.sh --shard SHARDS USER...        only prints the shard of each user
 #   push.sh --marker LIST KEY EVENT...    only prints the marker of a push, and what it holds then
 #
@@ -70,13 +70,16 @@ told=$(cli GET "{$queue}:shards") || fail 'Redis does not answer; nothing was pu
 
 list=$queue
 [ "$shards" = 1 ] || list=$queue:$(shard_of "$1" "$shards")
-script=$(cat "$(dirname "$0")/push_once.lua") began=$(date +%s)
-until reply=$(cli EVAL "$script" 2 "$list" "{$list}:pushed:$key" RPUSH "$digest" 0 0 "$remembered" "$element"); do
-    [ $(($(date +%s) - began)) -lt 30 ] || fail 'no reply: it may have been pushed'
+script=$(cat "$(dirname "$0")/push_once.lua") began=$(date +%s) doubt='not pushed'
+# redis-cli fails if there is no reply. An error is a reply; these two end soon.
+until reply=$(cli EVAL "$script" 2 "$list" "{$list}:pushed:$key" RPUSH "$digest" 0 0 "$remembered" "$element") &&
+    case $reply in *LOADING* | *READONLY*) false ;; esac; do
+    doubt='it may have been pushed'
+    [ $(($(date +%s) - began)) -lt 30 ] || fail "$doubt: ${reply:-no reply}"
     sleep 1
 done
 case $reply in
 1*ok) ;;
 *other) fail 'not pushed: the key was used for another event' ;;
-*) fail "not pushed: $reply" ;;
+*) fail "$doubt: $reply" ;;
 esac

@@ -36,24 +36,26 @@ if not (verb == 'RPUSH' or verb == 'LPUSH') or not string.match(digest or '', '^
   return redis.error_reply('ERR push_once: wrong arguments; see the header of push_once.lua')
 end
 
+-- What pushes nothing changes nothing, but counts as a write: a replica refuses it. It may know what its new master
+-- does not, or not know yet what its master knows.
+local function pushed_nothing(known, what)
+  redis.call('GETEX', KEYS[2])
+  return {known, what}
+end
+
 local nothing = digest .. '000000000'
 local whose, count = string.match(redis.call('GET', KEYS[2]) or nothing, '^(%d+)(%d%d%d%d%d%d%d%d%d)$')
-if whose ~= digest then return {0, 'other'} end
+if whose ~= digest then return pushed_nothing(0, 'other') end
 count = tonumber(count)
-if count < offset then return {count, 'gap'} end
+if count < offset then return pushed_nothing(count, 'gap') end
 local missing = offset + carried - count
-if missing <= 0 then
-  -- It changes nothing, but counts as a write: a replica, which may know what its new master does not, refuses it.
-  redis.call('GETEX', KEYS[2])
-  return {count, 'ok'}
-end
+if missing <= 0 then return pushed_nothing(count, 'ok') end
 local pushed = missing
-if most > 0 then pushed = math.max(0, math.min(missing, most - redis.call('LLEN', KEYS[1]))) end
-if pushed > 0 then
-  redis.call('SETNX', KEYS[2], nothing)
-  redis.call('GETEX', KEYS[2], 'PX', ARGV[5])
-  redis.call('INCRBY', KEYS[2], 0)
-  redis.call(verb, KEYS[1], unpack(ARGV, #ARGV - missing + 1, #ARGV - missing + pushed))
-  redis.call('INCRBY', KEYS[2], pushed)
-end
+if most > 0 then pushed = math.min(missing, most - redis.call('LLEN', KEYS[1])) end
+if pushed <= 0 then return pushed_nothing(count, 'full') end
+redis.call('SETNX', KEYS[2], nothing)
+redis.call('GETEX', KEYS[2], 'PX', ARGV[5])
+redis.call('INCRBY', KEYS[2], 0)
+redis.call(verb, KEYS[1], unpack(ARGV, #ARGV - missing + 1, #ARGV - missing + pushed))
+redis.call('INCRBY', KEYS[2], pushed)
 return {count + pushed, pushed == missing and 'ok' or 'full'}

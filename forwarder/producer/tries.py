@@ -75,18 +75,27 @@ class Tries:
 
     def record(self, portions: Sequence[Portion], fates: Sequence[Fate], shortfall: Shortfall | None) -> None:
         """Takes the results of a try."""
+        # A wait for replicas that did not cover what an earlier try has pushed says nothing about that.
+        if all(fate.pushed or not self._pushed(portion) for portion, fate in zip(portions, fates, strict=True)):
+            self._shortfall = shortfall
         for portion, fate in zip(portions, fates, strict=True):
             if fate.ending is PushEnding.LOST:
                 self._lost.add(portion.shard)
-            if self._ending(portion) is not PushEnding.DONE:
-                self._fates[portion.shard] = fate
-        self._shortfall = shortfall
+            self._learn(portion, fate)
 
     def refuse(self, fate: Fate) -> None:
         """Records why a try sent nothing."""
         for portion in self._portions:
-            if self._ending(portion) is not PushEnding.DONE:
-                self._fates[portion.shard] = fate
+            self._learn(portion, fate)
+
+    def _learn(self, portion: Portion, fate: Fate) -> None:
+        """Takes the latest fate. What an earlier try has pushed stays pushed."""
+        if self._ending(portion) is not PushEnding.DONE:
+            self._fates[portion.shard] = fate._replace(pushed=max(fate.pushed, self._pushed(portion)))
+
+    def _pushed(self, portion: Portion) -> int:
+        fate = self._fates.get(portion.shard)
+        return fate.pushed if fate else 0
 
     def explain(self, ending: PushEnding, why: str) -> None:
         """Says why commands have ended like this."""

@@ -25,7 +25,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
 from tests.support.documents import PRODUCERS, README, fenced
 from tests.support.servers.proxy import Proxy
-from tests.support.service import free_port, port_of
+from tests.support.service import eventually, free_port, port_of
 from tests.unit.queue.test_sharding import DEPLOY, FILE, NUMBERS
 
 EXAMPLES = DEPLOY / "producers"
@@ -217,6 +217,27 @@ async def test_an_example_repeats_what_got_no_reply_and_doubles_nothing(
     with Redis.from_url(server.url) as redis:
         lives = [redis.pttl(key) for key in redis.scan_iter("{events}:pushed:*")]
     assert [30_000 < life <= 120_000 for life in lives] == [True, True]
+
+
+async def test_the_shell_example_says_what_is_known_after_a_lost_reply(server: EmbeddedRedis, workshop: Path) -> None:
+    """Redis may refuse what is repeated: soon it serves again, or it never will. Then the first try may have pushed."""
+    push = [tool("sh"), str(workshop / "push.sh"), "u-1", "n"]
+    with Redis.from_url(server.url) as redis:
+        for refusing, code, known in (
+            (["REPLICAOF", "127.0.0.1", "1"], 0, ""),
+            (["ACL", "SETUSER", "default", "-getex"], 1, "it may have been pushed: "),
+        ):
+            before = redis.llen("events")
+            async with losing_first_reply(server) as proxy:
+                pushing = asyncio.create_task(run(*push, REDIS_URL=proxy.url))
+                await eventually(lambda: proxy.lost, pause=0.001)
+                redis.execute_command(*refusing)
+                await asyncio.sleep(1.2)
+                redis.replicaof("NO", "ONE")
+                ended, text = await pushing
+            assert (ended, known in text, redis.llen("events") - before) == (code, True, 1), text
+        code, text = await run(*push, REDIS_URL=server.url)
+        assert (code, text.startswith("push.sh: not pushed: ")) == (1, True), text
 
 
 async def test_an_example_pushes_nothing_twice_under_one_key(server: EmbeddedRedis, example: Example) -> None:

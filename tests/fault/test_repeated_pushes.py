@@ -6,6 +6,7 @@ import signal
 from collections.abc import Callable
 
 import pytest
+from redis.asyncio import Redis
 
 from forwarder import Durability, MaybePushedError, NotDurableError, NotPushedError, Producer, PushError
 from forwarder.demo.redis_server import EmbeddedRedis
@@ -215,6 +216,32 @@ async def test_a_repeated_push_waits_for_its_replicas_too(
         proxy.loses_reply_to = once()
         await producer.push("u", "n")
         assert (proxy.lost, await redis.llen("events")) == (2, 3)
+
+
+async def test_what_was_pushed_before_redis_died_stays_known(server: EmbeddedRedis, kind: Kind) -> None:
+    """Redis dies while it waits for a replica that is not there. The tries after that push nothing and know nothing."""
+    wanted = Durability(replicas=1, within=10)
+    async with kind(server.url) as producer:
+        await producer.push("u", "n")  # Redis knows the script now
+    async with (
+        connected(server) as redis,
+        kind(server.url, retry_for=0.2, durability=wanted) as all_in,
+        kind(server.url, retry_for=0.2, durability=wanted, max_waiting=3) as part_in,
+    ):
+        pushes = [asyncio.ensure_future(all_in.push_many([event("u", 1)]))]
+        await eventually(lambda: _there(redis, 2))
+        pushes.append(asyncio.ensure_future(part_in.push_many([event("u", 2), event("u", 3)])))
+        await eventually(lambda: _there(redis, 3))
+        server.kill()
+        all_ended, part_ended = await asyncio.gather(*pushes, return_exceptions=True)
+    assert isinstance(all_ended, NotDurableError)
+    assert all_ended.pushed == (0,)
+    assert isinstance(part_ended, NotPushedError)
+    assert (part_ended.pushed, part_ended.not_pushed) == ((0,), (1,))
+
+
+async def _there(redis: Redis, events: int) -> bool:
+    return bool(await redis.llen("events") == events)
 
 
 async def test_a_producer_that_is_closed_stops_repeating(server: EmbeddedRedis, kind: Kind) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -197,13 +198,19 @@ def test_as_many_events_as_allowed_go_in_one_command(pushes: Pushes) -> None:
     assert pushes.redis.llen(pushes.name) == 7_000
 
 
-def test_a_replica_answers_nothing_even_if_it_knows_the_push(pushes: Pushes) -> None:
-    """It may have been the master, and may know what its new master does not."""
+def test_a_replica_answers_nothing_whatever_it_knows_of_the_push(pushes: Pushes) -> None:
+    """It may have been the master, and may know what its new master does not. It may also know less."""
     pushes("a")
     pushes.redis.replicaof("127.0.0.1", "1")
     try:
-        with pytest.raises((ReadOnlyError, ResponseError), match=r"(?i)read only replica"):
-            pushes("a")
+        for again in (
+            partial(pushes, "a"),
+            partial(pushes, "b", digest=1),  # other
+            partial(pushes, "b", offset=2),  # a gap
+            partial(pushes, "a", "b", most=1),  # full
+        ):
+            with pytest.raises((ReadOnlyError, ResponseError), match=r"(?i)read only replica"):
+                again()
     finally:
         pushes.redis.replicaof("no", "one")
 

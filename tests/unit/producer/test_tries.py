@@ -59,6 +59,29 @@ def test_what_was_lost_may_still_arrive_unless_all_is_known(later: Fate, known: 
     assert some.results() == ([DONE, known], None)
 
 
+def test_what_an_earlier_try_has_pushed_stays_pushed() -> None:
+    part, away = Fate(PushEnding.QUEUE_FULL, 1, "full"), AWAY._replace(pushed=1)
+    some = tries(part, LOST)
+    some.record([ONE, TWO], [AWAY, AWAY], None)
+    assert some.results()[0][0] == away
+    some = tries(part, LOST)
+    some.refuse(AWAY)
+    assert some.results()[0][0] == away
+    assert some.began
+
+
+def test_a_wait_without_what_was_pushed_before_does_not_make_it_durable() -> None:
+    why = Shortfall("the reply was lost", passing=True)
+    for later in ([AWAY, AWAY], [LOST, LOST], [DONE, AWAY]):
+        some = tries(DONE, DONE, durable=True, shortfall=why)
+        some.record([ONE, TWO], later, None)
+        assert some.unsettled
+        assert some.results() == ([DONE, DONE], why.why)
+        some.record([ONE, TWO], [DONE, DONE], None)
+        assert not some.unsettled
+        assert some.results() == ([DONE, DONE], None)
+
+
 def test_what_may_have_been_pushed_is_never_sent_without_the_script() -> None:
     some = tries(LOST, DENIED)
     assert some.open(plain=True) == [TWO]
