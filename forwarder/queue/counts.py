@@ -73,6 +73,8 @@ class Counts:
             if censuses is not None:
                 return Counted(int(age) / 1e6, censuses)
         counted = tuple(await self.now())
+        if verdict == b"alone":
+            return Counted(0.0, counted)
         _, age = await self._run("share_counts", now, _text(counted))  # this process may have been frozen meanwhile
         return Counted(int(age) / 1e6, counted)
 

@@ -120,6 +120,20 @@ async def test_one_process_still_counts_for_all(redis: Redis) -> None:
     assert await calls(redis, "xlen") == before
 
 
+@pytest.mark.parametrize("were_shared", [False, True])
+async def test_every_process_counts_for_itself_while_redis_refuses_all_writes(
+    redis: Redis, *, were_shared: bool
+) -> None:
+    """As it does when its disk is full (`MISCONF`): just then somebody wants to know what waits."""
+    await push(redis, KEYS.list, [b"1", b"2"])
+    queue = Queue(redis, KEYS.queue, 1)
+    if were_shared:
+        await queue.counted(60)
+        await redis.delete(KEYS.list)
+    await redis.config_set("min-replicas-to-write", 1)
+    assert (await queue.counted(0)).censuses[0].waiting == (0 if were_shared else 2)
+
+
 async def test_the_fleet_decides_about_dead_letters(redis: Redis) -> None:
     await fill(redis)
     decisions = Decisions(redis, QueueKeys(KEYS.queue).decisions, "w")

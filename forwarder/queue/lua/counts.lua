@@ -6,6 +6,7 @@
 --       microseconds that the caller has for counting
 -- reply {'counted', microsecond now, microseconds that the counts are old, JSON}
 --       {'count', microsecond now}
+--       {'alone', microsecond now}  Redis refuses all writes, so the caller counts for itself
 --
 -- So one process counts, and any number of others read. If it dies, the next one that asks later counts.
 --
@@ -26,7 +27,10 @@ if age and (age <= may_be or (is_counting and age <= may_be_meanwhile)) then
   return {'counted', string.format('%.0f', now), string.format('%.0f', age), lists}
 end
 
-redis.call('PEXPIRE', KEYS[1], 60000)
+-- If its disk is full, or too few replicas follow it, Redis refuses all writes. Just then somebody wants to know what
+-- waits.
+local written = redis.pcall('PEXPIRE', KEYS[1], 60000)
+if type(written) == 'table' then return {'alone', string.format('%.0f', now)} end
 redis.call('HSET', KEYS[1], 'until', string.format('%.0f', now + turn))
 redis.call('PEXPIRE', KEYS[1], 60000)
 return {'count', string.format('%.0f', now)}

@@ -593,6 +593,14 @@ CATALOGUE = (
         ("tests/unit/pipeline/test_fill_first.py", "tests/property/test_buffer_model.py"),
     ),
     Mutation(
+        7,
+        "nobody can count while Redis refuses all writes",
+        "forwarder/queue/lua/counts.lua",
+        "redis.pcall('PEXPIRE'",
+        "redis.call('PEXPIRE'",
+        ("tests/fault/test_full_redis.py",),
+    ),
+    Mutation(
         6,
         "a lowered grant counts only from now on",
         "forwarder/api/pacing/grant.py",
