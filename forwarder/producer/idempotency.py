@@ -35,7 +35,7 @@ class Keys:
     A marker must outlive the last try, or that try pushes again what an earlier one has pushed. An earlier try was
     executed when its command arrived. The reply counts as lost `answer_timeout` later; then tries start for `retry_for`
     seconds; the last one may take `answer_timeout` to find out about the master and the same to connect. By default
-    5 + 5 + 5 + 5 = 20 s. When its client has given up, a command may still lie in the buffer of a proxy or of a server
+    8 + 5 + 8 + 8 = 29 s. When its client has given up, a command may still lie in the buffer of a proxy or of a server
     that is stuck; the margin is for that.
     """
 

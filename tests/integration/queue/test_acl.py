@@ -239,7 +239,9 @@ async def test_a_producer_may_be_kept_from_everything_but_markers(allowed: Allow
     if allowed.version < (7, 0):
         pytest.skip("before Redis 7 there are no selectors")
     selector = " ".join(more("only markers")).replace("events", allowed.keys.queue)
-    url = allowed.url("producer")
+    url = allowed.url("producer", "%R~{events}:shards", without="~{events}:shards")
+    number = f"{{{allowed.keys.queue}}}:shards"
+    allowed._administrator.set(number, 1)
     user = url.split("//")[1].split(":")[0]
     allowed._administrator.execute_command("ACL", "SETUSER", user, "-setnx", "-getex", "-incrby", selector)  # type: ignore[no-untyped-call]
     async with Producer(url, queue=allowed.keys.queue) as producer:
@@ -248,8 +250,15 @@ async def test_a_producer_may_be_kept_from_everything_but_markers(allowed: Allow
     async with connect(url) as redis:
         assert allowed._administrator.llen(allowed.keys.list) == 1
         allowed._administrator.delete(allowed.keys.list)
-        with pytest.raises(RedisError, match=DENIED):
-            await redis.setnx(allowed.keys.list, "x")
+        for command in (
+            ("SETNX", allowed.keys.list, "x"),
+            ("INCRBY", allowed.keys.list, 1),
+            ("INCRBY", number, 1),
+            ("GETEX", number, "PX", 1),
+            ("RPUSH", number, "x"),
+        ):
+            with pytest.raises(RedisError, match=DENIED):
+                await redis.execute_command(*command)  # type: ignore[no-untyped-call]
     allowed.close()
 
 
