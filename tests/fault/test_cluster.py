@@ -16,7 +16,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException, RedisError
 
-from forwarder import Durability, Producer, PushError, SyncProducer
+from forwarder import Durability, NotPushedError, Producer, PushError, SyncProducer
 from forwarder.config import Settings
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
@@ -213,6 +213,33 @@ async def test_producers_push_to_the_nodes_that_serve_the_lists(
     await eventually(lambda: api.ledger.accepted_events == 5 * len(users), within=40)
     pushed = {user: [n + 40 * turn for turn in range(5)] for n, user in enumerate(users)}
     assert accepted(api) == pushed
+
+
+@fault(
+    "cluster",
+    "a slot is being moved for longer than a push is repeated",
+    "the push says that it was not pushed; repeated with its key after the move, it is pushed once",
+    keeps=(1, 3),
+)
+async def test_a_push_during_a_long_move_of_its_slot_is_refused_whole(nodes: RunningCluster, queue_name: str) -> None:
+    """Redis Cluster refuses a script of two keys in a slot that moves, even if the list has not moved yet."""
+    source = await nodes.owner(queue_name)
+    owners = [await nodes.owner(f"{queue_name}-{number}") for number in range(40)]
+    to = next(node for node in owners if node.id != source.id)
+    async with connect(nodes.url) as redis, Producer(nodes.url, queue=queue_name, retry_for=0.2) as producer:
+        await producer.push_many([event("u", 0)], idempotency_key="zero")
+        slot = await source.ask("CLUSTER", "KEYSLOT", queue_name)
+        await to.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", source.id)
+        await source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to.id)
+        for key in (None, "one"):
+            with pytest.raises(NotPushedError, match="is being moved to another node of the cluster"):
+                await producer.push_many([event("u", 1)], idempotency_key=key)
+        await nodes.migrate(queue_name, to)
+        for _ in range(2):
+            await producer.push_many([event("u", 0)], idempotency_key="zero")
+            await producer.push_many([event("u", 1)], idempotency_key="one")
+        assert await redis.lrange(queue_name, 0, -1) == [event("u", 0), event("u", 1)]
+        await nodes.migrate(queue_name, source)
 
 
 @fault(

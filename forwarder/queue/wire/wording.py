@@ -26,6 +26,7 @@ _KINDS = {
     "ReadOnlyError": "this Redis is a replica and takes no writes",
     "InvalidResponse": "what answers is not a Redis",
     "MasterNotFoundError": "",
+    "TryAgainError": "the list is being moved to another node of the cluster",
     "BusyLoadingError": "",
     "ResponseError": "Redis refused the command",
 }
