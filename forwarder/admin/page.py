@@ -78,7 +78,8 @@ class StatusPage:
 
     def _notices(self, seen: Seen | None) -> list[str]:
         imbalance = sum(each.imbalance for each in (seen.censuses if seen else ()))
-        return [*words.stale(self._age(seen)), *words.unbalanced(imbalance)]
+        counted_age = 0.0 if seen is None else self._monitor.clock() - seen.counted
+        return [*words.stale(self._age(seen), counted_age), *words.unbalanced(imbalance)]
 
     def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
         before = self._monitor.history.before(sample.at, LATELY)

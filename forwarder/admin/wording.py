@@ -8,6 +8,9 @@ from forwarder.worker.condition import Readiness, State
 
 #: If Redis has not answered for this many seconds, the page says so.
 _STALE = 3.0
+#: If the lists were counted this many seconds ago, the page says so. Counts of many lists may be 4.5 s old, or 6.5 s if
+#: the process that counts has died.
+_OUTDATED = 8.0
 #: This many of the most frequent causes are named.
 _CAUSES = 4
 
@@ -71,12 +74,19 @@ def _title(reason: str) -> str:
         return "Halted"
 
 
-def stale(redis_age: float | None) -> Iterator[str]:
-    """A notice if Redis last answered long ago; `redis_age` is None if it has never answered."""
+def stale(redis_age: float | None, counted_age: float = 0.0) -> Iterator[str]:
+    """A notice if what is shown is old.
+
+    Args:
+        redis_age: seconds since Redis answered last; None if it has never answered.
+        counted_age: seconds since the lists were counted, by this process or another one.
+    """
     if redis_age is None:
         yield "Redis has not answered since this worker started. What is in the queue is not known."
     elif redis_age > _STALE:
         yield f"Redis has not answered for {redis_age:.0f} s. The page shows the queue as it was then."
+    elif counted_age > _OUTDATED:
+        yield f"The lists were counted {counted_age:.0f} s ago, and not since. Perhaps a part of Redis does not answer."
 
 
 def unbalanced(events: int) -> Iterator[str]:

@@ -11,8 +11,9 @@ _EACH = 0.005
 #: Example: 64 lists with 62 POSTs/s each could begin 3,968 settlements a second. The process is always late, so each
 #: list settles this long after its first outcome: 64 / (50 ms + 16 ms) = 970 settlements a second.
 _LONGEST = 0.05
-#: Seconds that the process is late at most. After more settlements than fit, it goes on in groups for this long. A
-#: shorter time would end when the machine pauses the process. Then all 64 lists are due, and settle alone at once.
+#: Seconds that the process is late at most: after more settlements than fit, it settles in groups for this long.
+#: Example: the machine pauses a process with 64 busy lists for 0.3 s. It is still late afterwards, so its lists go on
+#: in groups. With 0.1 s, each of them would settle its next outcome alone.
 _LATEST = 1.0
 
 
@@ -25,7 +26,7 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        #: When the time that the process has for the settlements begun so far is over.
+        #: Until when the settlements that have begun take up the process's time.
         self._free_at = clock()
 
     def pause(self) -> float:

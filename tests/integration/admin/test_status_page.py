@@ -18,7 +18,7 @@ from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.halts import HaltRecord
-from forwarder.queue.keys import Keys
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Answer, Faults, Refusal, Simulator
@@ -360,6 +360,22 @@ async def test_a_frozen_redis_does_not_hold_up_the_page(
         finally:
             os.kill(server.pid, signal.SIGCONT)
         await eventually(lambda: says(service, "Draining", took))
+
+
+async def test_old_counts_of_another_process_are_not_shown_as_new(
+    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    """In a cluster of which a master is down, each process reads what was counted last while another one tries."""
+
+    async def old() -> bool:
+        now = time.time_ns() // 1_000
+        key = QueueKeys(queue_name).counts
+        await redis_client.hset(key, items=["at", now - 12_000_000, "until", now + 1_500_000])
+        return any("counted 1" in notice for notice in (await status(service))["notices"])
+
+    async with running(settings(redis_url, queue_name, api)) as service:
+        await eventually(lambda: settled_on_page(service))
+        await eventually(old, what="the page says how old the counts are")
 
 
 async def settled_on_page(service: Running) -> bool:

@@ -40,7 +40,8 @@ def test_a_part_that_has_failed_is_never_shown_as_well(state: State) -> None:
 
 
 def test_notices_speak_only_of_what_is_wrong() -> None:
-    assert not [*words.stale(0.5), *words.unbalanced(0)]
+    assert not [*words.stale(0.5, 6.9), *words.unbalanced(0)]
+    assert "counted 9 s ago" in next(words.stale(0.5, 9.3))
     assert "12 s" in next(words.stale(12.3))
     assert "not known" in next(words.stale(None))
     assert "1,234 events" in next(words.unbalanced(1234))
