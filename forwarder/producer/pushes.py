@@ -26,6 +26,7 @@ Events = Sequence[Mapping[str, object] | bytes]
 
 _log = logging.getLogger("forwarder.producer")
 
+_CLOSED = "the producer was closed"
 _RIGHTS = "give its user the rights in deploy/producers.md#access-rights, and restart this program"
 
 
@@ -81,7 +82,7 @@ class Pushes:
         self._refuse_if_closed()  # it may have been, while this push waited for its turn
         for portions in push.rounds():
             if self.closed:
-                push.refuse("the producer was closed")
+                push.refuse(_CLOSED)
                 break
             tries = Tries(portions, durable=self._target.durable)
             yield from self._attempt(tries, key, first=not push.began)
@@ -114,6 +115,8 @@ class Pushes:
 
     def _try(self, tries: Tries, key: Key | None, form: Form) -> Steps:
         objection = yield from self._objection()
+        if self.closed:  # while it asked; what is sent now opens a connection that nobody closes
+            objection = Fate(PushEnding.UNAVAILABLE, 0, _CLOSED)
         if objection is not None:
             tries.refuse(objection)
             return

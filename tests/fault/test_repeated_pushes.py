@@ -257,6 +257,22 @@ async def test_a_producer_that_is_closed_stops_repeating(server: EmbeddedRedis, 
         await producer.push("u", "n")
 
 
+async def test_a_producer_that_is_closed_while_it_asks_pushes_nothing(
+    server: EmbeddedRedis, kind: Kind, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forwarder.producer.pushes._ASKED_EVERY", 0.0)
+    async with connected(server) as redis:
+        async with kind(server.url) as producer:
+            await producer.push("u", "n")
+            await redis.client_pause(300)
+            pushing = asyncio.create_task(producer.push("u", "n"))
+            await asyncio.sleep(0.1)
+        with pytest.raises(NotPushedError, match="the producer was closed"):
+            await pushing
+        assert await redis.llen("events") == 1
+        assert len(await redis.client_list()) == 1, "no connection is left open"
+
+
 async def test_a_pause_takes_no_connection_from_other_pushes(server: EmbeddedRedis, kind: Kind) -> None:
     if kind is not Producer:
         pytest.skip("the same lines, but the threads of a test are fewer than the connections")

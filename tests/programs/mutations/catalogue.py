@@ -1107,6 +1107,14 @@ CATALOGUE = (
         ("tests/fault/test_repeated_pushes.py",),
     ),
     Mutation(
+        3,
+        "a producer that was closed while it asked pushes over a new connection, which stays open",
+        "forwarder/producer/pushes.py",
+        "        if self.closed:  # while it asked; what",
+        "        if False:  # what",
+        ("tests/fault/test_repeated_pushes.py",),
+    ),
+    Mutation(
         1,
         "a push counts as durable because a later try could not ask",
         "forwarder/producer/tries.py",
