@@ -118,8 +118,7 @@ class MissingPusher:
     def end_comparison(self) -> None:
         """Raises ConfigurationError if the file has ended, but the marks stand for more events."""
         if ahead := sum(course.ahead for course in self._courses):
-            lines = f"lines 1 to {self._sieve.lines:,}, which are all of the file,"
-            raise _changed(f"{lines} hold fewer events than were pushed ({ahead:,} fewer)")
+            raise _changed(f"the file has {self._sieve.lines:,} lines, and {ahead:,} fewer events than were pushed")
 
     async def push(self, lines: Sequence[Line]) -> None:
         """Pushes what is missing of the next lines.

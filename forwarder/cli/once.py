@@ -51,7 +51,9 @@ class Once:
         try:
             return await self._run()
         except QueueError as error:
-            raise ForwarderError(f"{error}. Run the same command again: it pushes only what is missing") from error
+            why = str(error)
+            end = "" if why.endswith((".", "?")) else "."
+            raise ForwarderError(f"{why}{end} Run the same command again: it pushes only what is missing") from error
 
     async def _run(self) -> Batches:
         async with queue_of(self._settings) as queue:

@@ -128,7 +128,7 @@ async def test_a_changed_beginning_is_refused_before_anything_is_pushed(job: Job
     job.write(lines)
     code, out, problem = await job.run()
     assert (code, out) == (78, "")
-    assert "lines 1 to " in problem
+    assert ("15 lines, and 5 fewer events than" if what == "shorter" else "lines 1 to ") in problem
     assert await job.pushed() == job.lists(ELEMENTS[:20])
     job.write(ELEMENTS[:30])
     assert "pushed 10 events" in (await job.run())[1], "the change was undone"
@@ -166,6 +166,12 @@ async def test_a_file_whose_marks_were_forgotten_is_not_pushed_again(job: Job) -
     "it is refused, and nothing is pushed",
     keeps=(1, 3),
 )
+async def test_a_redis_that_is_not_there_is_said_in_sentences(job: Job) -> None:
+    job.write(ELEMENTS[:1])
+    code, _, problem = await job.run(FORWARDER_REDIS_URL="redis://127.0.0.1:1/0")
+    assert (code, "Is it running? Run the same command again: " in problem) == (1, True), problem
+
+
 async def test_another_number_of_lists_is_refused(job: Job) -> None:
     job.write(ELEMENTS[:20])
     assert (await job.run())[0] == 0
