@@ -14,8 +14,6 @@ from redis.asyncio import Redis
 
 from forwarder.cli.missing import MissingPusher
 from forwarder.cli.ndjson import Sieve
-from forwarder.cli.once import Once
-from forwarder.config import load
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import ForwarderError
 from forwarder.queue.queue import Queue
@@ -168,15 +166,6 @@ async def test_a_file_whose_marks_were_forgotten_is_not_pushed_again(job: Job) -
     "it is refused, and nothing is pushed",
     keeps=(1, 3),
 )
-async def test_a_redis_that_is_not_there_is_said_in_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forwarder.retry._PATIENCE", 0.0)
-    monkeypatch.setenv("FORWARDER_API_KEY", "key")
-    monkeypatch.setenv("FORWARDER_REDIS_URL", "redis://127.0.0.1:1/0")
-    once = Once(load(), tmp_path / "file", descriptor=-1, size=None)
-    with pytest.raises(ForwarderError, match=r"Is it running\? Run the same command again: "):
-        await once.run()
-
-
 async def test_another_number_of_lists_is_refused(job: Job) -> None:
     job.write(ELEMENTS[:20])
     assert (await job.run())[0] == 0
