@@ -120,10 +120,14 @@ class Target(NamedTuple):
         if key is not None and form is not Form.PLAIN:
             call = ("EVALSHA", digest("push_once")) if form is Form.HASH else ("EVAL", source("push_once"))
             about = (verb, key.digest, portion.offset, most, key.milliseconds)
-            return (*call, 2, name, marker(name, key.text), *about, *portion.elements)
+            return (*call, 2, name, self._marker(name, key), *about, *portion.elements)
         if most:
             return ("EVAL", source("push"), 1, name, verb, most, *portion.elements)
         return (verb, name, *portion.elements)
+
+    def _marker(self, name: str, key: Key) -> str:
+        """After a resharding a list has the same name, but other events: what a marker has counted were not these."""
+        return marker(name, key.text if self.shards == 1 else f"{self.shards}:{key.text}")
 
     def _wait(self) -> list[Command]:
         replicas, milliseconds = self.durability.replicas, round(self.durability.within * 1_000)

@@ -85,6 +85,23 @@ async def test_a_push_of_many_commands_to_many_lists_goes_on_where_it_ended(
         assert [each for each in there if each in set(mine)] == mine
 
 
+@pytest.mark.parametrize(("before", "after"), [(4, 3), (4, 8)])
+async def test_after_a_resharding_nothing_of_a_push_that_was_half_done_is_left_out(
+    kind: Kind, redis_url: str, redis_client: Redis, queue_name: str, before: int, after: int
+) -> None:
+    """The lists have the same names, but other users: what was counted before says nothing of them."""
+    events = [event(f"u-{number}", number) for number in range(40)]
+    async with kind(redis_url, queue=queue_name, shards=before, max_waiting=3) as producer:
+        with pytest.raises(QueueFullError):
+            await producer.push_many(events, idempotency_key="key")
+    await redis_client.delete(*[f"{queue_name}:{shard}" for shard in range(before)])
+    async with kind(redis_url, queue=queue_name, shards=after) as producer:
+        for _ in range(2):
+            await producer.push_many(events, idempotency_key="key")
+    there = [each for shard in range(after) for each in await redis_client.lrange(f"{queue_name}:{shard}", 0, -1)]
+    assert sorted(there) == sorted(events)
+
+
 async def test_what_a_full_redis_refused_is_pushed_later(kind: Kind, own_redis: Callable[..., EmbeddedRedis]) -> None:
     server = own_redis(port=None)
     async with kind(server.url) as producer, connected(server) as redis:

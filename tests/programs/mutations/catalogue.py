@@ -1116,6 +1116,14 @@ CATALOGUE = (
     ),
     Mutation(
         1,
+        "what a push has counted before a resharding is left out after it",
+        "forwarder/producer/target.py",
+        'key.text if self.shards == 1 else f"{self.shards}:{key.text}"',
+        "key.text",
+        ("tests/integration/producer/test_idempotency_keys.py",),
+    ),
+    Mutation(
+        1,
         "a push counts as durable because a later try could not ask",
         "forwarder/producer/tries.py",
         "if all(fate.pushed or not self._pushed(portion) for",
