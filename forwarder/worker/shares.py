@@ -11,6 +11,7 @@ Example: 8 lists. The first worker takes 8. A second one comes: 4 and 4. A third
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -39,6 +40,9 @@ _HEARTBEAT = 1.0
 #: Each list may have this many users who back off, however many lists there are, so that a few of them never stop the
 #: claims of their list. Example: of 8 lists each may have 1,250, of 1,024 lists each 100.
 _LEAST_BACKING_OFF = 100
+#: Seconds that a look at all leases may take. If a master of a cluster hangs, it would take five. Then all lists are
+#: tried, so that those on other masters are taken meanwhile.
+_LOOK = 1.0
 #: Seconds that deregistering may take.
 _LEAVE_TIMEOUT = 2.0
 
@@ -189,14 +193,17 @@ class Shares:
         await asyncio.gather(*map(self._release, self._unreleased))
 
     async def _free(self, shards: Sequence[int]) -> list[int]:
-        """Those of these lists that may be had. When a worker has died, this is repeated until its leases end.
+        """Those of these lists that nobody seems to hold. If a worker has died, this is repeated until its leases end.
 
         Looking at a thousand lists takes Redis 0.7 ms, trying to acquire them 40 ms.
         """
         if self._target <= len(self._kept):
             return []
         others = [shard for shard in shards if shard not in self._ownerships]
-        free = set(await self._process.queue.free(others))
+        free = set(others)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LOOK):
+                free = set(await self._process.queue.free(others))
         return [shard for shard in others if shard in free or shard in self._asking]
 
     async def _release(self, lease: Lease) -> None:

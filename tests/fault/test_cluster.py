@@ -3,7 +3,9 @@
 import asyncio
 import contextlib
 import itertools
+import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
@@ -21,7 +23,7 @@ from forwarder.config import Settings
 from forwarder.errors import UnreachableError
 from forwarder.operations import redistribute as redistribution
 from forwarder.queue import mover
-from forwarder.queue.keys import Keys
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue, lists_of_a_queue
 from forwarder.queue.sharding import shard_of
 from forwarder.queue.wire.connection import connect
@@ -31,7 +33,7 @@ from tests.support.producers import KINDS
 from tests.support.promises import check, observed
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.cluster import RunningCluster, cluster
-from tests.support.service import WorkerProcess, accepted, command, environment, event, eventually, settings
+from tests.support.service import WorkerProcess, accepted, command, environment, event, eventually, running, settings
 
 Start = Callable[[Settings], WorkerProcess]
 
@@ -333,3 +335,34 @@ async def test_a_push_outlasts_the_failover_of_a_master(nodes: RunningCluster, q
             dead.server.restart()
     found = [each for each in there if b'"first"' not in each]
     assert sorted(found) == sorted([*ours[0], *ours[1]])
+
+
+@pytest.mark.long
+async def test_a_master_that_hangs_does_not_hold_up_the_lists_of_a_dead_worker_on_other_masters(
+    nodes: RunningCluster, queue_name: str, api: Simulator
+) -> None:
+    """Its replica hangs too, so nobody is promoted. Each command to it takes five seconds to fail."""
+    fleet = await nodes.owner(QueueKeys(queue_name).workers)
+    owners = {shard: await nodes.owner(Keys(queue_name, shard, of=SHARDS).list) for shard in range(SHARDS)}
+    hanging = next(owner for owner in owners.values() if owner is not fleet)
+    replica = str((await hanging.ask("CLUSTER", "REPLICAS", hanging.id))[0], "ascii").split()[0]
+    frozen = [node.server.pid for node in nodes.nodes if node.id in {hanging.id, replica}]
+    assert len(frozen) == 2
+    async with connect(nodes.url) as redis:
+        lists = Queue(redis, queue_name, SHARDS)
+        for shard in range(SHARDS):
+            await lists.lease(shard, ttl=4.0, owner="died", clock=time.monotonic).acquire()
+
+        async def taken() -> bool:
+            here = [lists.lists[shard] for shard, owner in owners.items() if owner is not hanging]
+            return not {"", "died"} & {(await each.census()).owner for each in here}
+
+        async with running(settings(nodes.url, queue_name, api, shards=SHARDS)):
+            await asyncio.sleep(1.5)  # it knows that it is due all lists
+            for pid in frozen:
+                os.kill(pid, signal.SIGSTOP)
+            try:
+                await eventually(taken, within=14.0, what="the lists on other masters have an owner")
+            finally:
+                for pid in frozen:
+                    os.kill(pid, signal.SIGCONT)
