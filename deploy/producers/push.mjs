@@ -7,7 +7,8 @@
 // REDIS_URL, QUEUE, SHARDS and IDEMPOTENCY_KEY come from the environment. With an IDEMPOTENCY_KEY the push may be run
 // again for a day. Exit 1: not pushed, or perhaps pushed.
 import { createHash, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { readFileSync, realpathSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 
 const PUSH_ONCE = readFileSync(new URL("push_once.lua", import.meta.url), "utf8");
 const DAY = 86_400_000;
@@ -63,7 +64,9 @@ export async function push(redis, event, { queue = "events", shards = 1, key } =
   if (outcome !== "ok") throw new Error("not pushed: the key was used for another event");
 }
 
-const [first, ...rest] = process.argv.slice(2);
+// A program that imports this file has arguments of its own.
+const started = process.argv[1] && realpathSync(process.argv[1]) === fileURLToPath(import.meta.url);
+const [first, ...rest] = started ? process.argv.slice(2) : [];
 if (first === "--shard") {
   for (const user of rest.slice(1)) console.log(shardOf(user, Number(rest[0])));
 } else if (first === "--marker") {

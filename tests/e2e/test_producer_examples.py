@@ -143,6 +143,12 @@ async def test_an_example_computes_the_markers_of_the_vectors(printed_by: list[s
         assert (code, text) == (0, f"{push['marker']} {push['value']}\n")
 
 
+async def test_a_program_may_import_the_example_for_node(workshop: Path) -> None:
+    program = workshop / "shop.mjs"
+    program.write_text('import { shardOf } from "./push.mjs";\nconsole.log(shardOf("u-1", 16));\n')
+    assert await run(tool("node"), str(program), "u-1", "purchase", REDIS_URL="redis://127.0.0.1:1") == (0, "12\n")
+
+
 async def test_dash_computes_the_same(workshop: Path) -> None:
     code, text = await run(tool("dash"), str(workshop / "push.sh"), "--shard", "16", *USERS)
     assert (code, text.split()) == (0, [str(v["shards"][NUMBERS.index(16)]) for v in FILE["vectors"]])
