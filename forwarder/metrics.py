@@ -1,8 +1,9 @@
 """Every metric, in a registry of its own. Label values come from closed sets, never from user data."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, generate_latest, values
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
+from forwarder import __version__
 from forwarder.outcome import HaltReason, LetterReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
@@ -34,6 +35,9 @@ class Metrics:
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
+        # Of its own, because these need the system to be asked, and only a scrape shows them.
+        self._process = CollectorRegistry()
+        ProcessCollector(registry=self._process)
         self._events()
         self._posts()
         self._state()
@@ -76,6 +80,10 @@ class Metrics:
         )
         #: Looked up once, because nearly every POST counts it.
         self.posts_accepted = self.posts.labels("202")
+        self.api_last_accepted = self._gauge(
+            "api_last_accepted_timestamp_seconds",
+            "When the API last accepted a POST of this worker, in seconds since 1970; 0 if it never has.",
+        )
         self.posts_ambiguous = self._counter(
             "posts_ambiguous_total", "POSTs that got no answer but may have arrived. Each may double its events."
         )
@@ -93,6 +101,11 @@ class Metrics:
         self.bisections = self._counter("bisections_total", "Refused batches that were halved.")
 
     def _state(self) -> None:
+        self.build_info = self._gauge("build_info", "1, with the version of this worker.", "version")
+        self.build_info.labels(__version__).set(1)
+        self.backlog_events = self._gauge(
+            "backlog_events", "Events that wait or are claimed: all that have neither been accepted nor refused yet."
+        )
         self.queue_waiting_events = self._gauge("queue_waiting_events", "Events that wait in the queue's lists.")
         self.claimed_events = self._gauge("claimed_events", "Events that are claimed and not settled.")
         self.dead_letters = self._gauge("dead_letters", "Dead letters kept in Redis.")
@@ -135,5 +148,5 @@ class Metrics:
         return found
 
     def expose(self) -> bytes:
-        """All metrics in the text format of Prometheus."""
-        return generate_latest(self._registry)
+        """All metrics in the text format of Prometheus, those of the process too: its CPU, memory, and open files."""
+        return generate_latest(self._registry) + generate_latest(self._process)

@@ -94,6 +94,7 @@ class Courier:
         match answer:
             case Registered():
                 self._metrics.posts_accepted.inc()
+                self._metrics.api_last_accepted.set_to_current_time()
                 if self._debug:
                     log.debug("POST accepted", events=events, seconds=round(seconds, 3))
                 return

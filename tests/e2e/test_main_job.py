@@ -3,12 +3,14 @@
 import json
 import random
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from redis.asyncio import Redis
 
+from forwarder import __version__
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.queue import Queue
@@ -187,6 +189,12 @@ async def test_promtool_accepts_the_metrics(
     _, text = await fetch(admin + "/metrics")
     checked = subprocess.run([promtool, "check", "metrics"], input=text.encode(), capture_output=True, check=False)
     assert (checked.returncode, checked.stdout, checked.stderr) == (0, b"", b"")
+    shown = {
+        name: float(value) for name, _, value in (line.rpartition(" ") for line in text.splitlines() if line[0] != "#")
+    }
+    assert shown[f'forwarder_build_info{{version="{__version__}"}}'] == 1
+    assert 0 <= time.time() - shown["forwarder_api_last_accepted_timestamp_seconds"] < 60
+    assert shown["process_resident_memory_bytes"] > 10_000_000
 
 
 async def test_a_real_prometheus_scrapes_it(

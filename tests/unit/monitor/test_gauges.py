@@ -42,6 +42,7 @@ def test_the_lists_are_added_up_and_the_oldest_of_any_counts() -> None:
     shown.now = 30.0
     shown.counted(a_list(waiting=5), a_list(waiting=2, claimed=3, letters=1, sequence=9))
     assert shown["queue_waiting_events"] == 7
+    assert shown["backlog_events"] == 7 + shown["claimed_events"]
     assert shown["claimed_events"] == 3
     assert shown["dead_letters"] == 1
     assert shown["imbalance_events"] == 0
