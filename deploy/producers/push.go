@@ -56,6 +56,14 @@ func markerName(list, key string) string {
 	return "{" + list + "}:pushed:" + key
 }
 
+// With several lists, their number is part of the key: after a resharding a list has the same name, but other events.
+func keyOf(key string, shards int) string {
+	if shards == 1 {
+		return key
+	}
+	return fmt.Sprintf("%d:%s", shards, key)
+}
+
 // The digest of all events of a push, as they are before a date is added.
 func digestOf(events ...string) uint64 {
 	hash := sha256.New()
@@ -105,7 +113,7 @@ func push(ctx context.Context, client *redis.Client, what event, queue string, s
 		key, remembered = hex.EncodeToString(random), automatic
 	}
 	list := listName(queue, shardOf(what.User, shards), shards)
-	reply, err := client.Eval(ctx, pushOnce, []string{list, markerName(list, key)},
+	reply, err := client.Eval(ctx, pushOnce, []string{list, markerName(list, keyOf(key, shards))},
 		"RPUSH", digestOf(string(given)), 0, 0, remembered.Milliseconds(), element).Slice()
 	if err != nil {
 		return fmt.Errorf("it may have been pushed: %w", err)

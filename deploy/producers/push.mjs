@@ -32,6 +32,9 @@ export const listName = (queue, shard, shards) => (shards === 1 ? queue : `${que
 
 export const markerName = (list, key) => `{${list}}:pushed:${key}`;
 
+/** With several lists, their number is part of the key: after a resharding a list has the same name, but other events. */
+export const keyOf = (key, shards) => (shards === 1 ? key : `${shards}:${key}`);
+
 /** The digest of all events of a push, as they are before a date is added. A BigInt: a number would lose digits. */
 export function digestOf(events) {
   const hash = createHash("sha256");
@@ -57,7 +60,7 @@ export async function push(redis, event, { queue = "events", shards = 1, key } =
   const element = (when) => JSON.stringify({ user_id, name, date: when, ...members });
   const list = listName(queue, shardOf(user_id, shards), shards);
   const [, outcome] = await redis.eval(
-    ...[PUSH_ONCE, 2, list, markerName(list, key ?? randomUUID())],
+    ...[PUSH_ONCE, 2, list, markerName(list, keyOf(key ?? randomUUID(), shards))],
     ...["RPUSH", digestOf([element(date)]), 0, 0, key === undefined ? AUTOMATIC : DAY],
     element(date ?? new Date().toISOString()),
   );

@@ -69,7 +69,8 @@ told=$(cli GET "{$queue}:shards") || fail 'Redis does not answer; nothing was pu
 [ -z "$told" ] || [ "$told" = "$shards" ] || fail "SHARDS is $shards, but {$queue}:shards says: $told; nothing was pushed"
 
 list=$queue
-[ "$shards" = 1 ] || list=$queue:$(shard_of "$1" "$shards")
+# The number of lists is part of the key: after a resharding a list has the same name, but other events.
+[ "$shards" = 1 ] || list=$queue:$(shard_of "$1" "$shards") key=$shards:$key
 script=$(cat "$(dirname "$0")/push_once.lua") began=$(date +%s) doubt='not pushed'
 # redis-cli fails if there is no reply. An error is a reply; these two end soon.
 until reply=$(cli EVAL "$script" 2 "$list" "{$list}:pushed:$key" RPUSH "$digest" 0 0 "$remembered" "$element") &&

@@ -13,16 +13,17 @@ from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
 from forwarder.logs.printable import visible
 from forwarder.operations.status import ListStatus, Owner, Status, survey
+from forwarder.queue.census import Census
 from forwarder.runtime import loop
 
 #: The counts shown for the whole queue.
-_OF_QUEUE = ("waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")
+_OF_QUEUE = ("backlog", "waiting", "claimed", "accepted", "dead_lettered", "letters", "replayed", "deleted")
 #: The counts shown for each list.
-_OF_LIST = ("waiting", "claimed", "letters")
+_OF_LIST = ("backlog", "waiting", "claimed", "letters")
 
 
 def status(*, as_json: Json = False) -> None:
-    """Show what waits, who owns the lists, and any halt.
+    """Show the backlog, who owns the lists, and any halt.
 
     The exit code is 77 while the service is halted.
     """
@@ -44,9 +45,9 @@ def _json(found: Status) -> dict[str, object]:
     halt = found.halt
     return {
         "queue": found.queue,
-        **found.total.counts,
+        **_counts(found.total),
         "lists": [
-            {"shard": shard, "list": each.name, **each.census.counts, "owner": each.owner and asdict(each.owner)}
+            {"shard": shard, "list": each.name, **_counts(each.census), "owner": each.owner and asdict(each.owner)}
             for shard, each in enumerate(found.lists)
         ],
         "workers": found.workers,
@@ -55,13 +56,17 @@ def _json(found: Status) -> dict[str, object]:
     }
 
 
+def _counts(census: Census) -> dict[str, int]:
+    return {"backlog": census.backlog, **census.counts}
+
+
 def _print(found: Status) -> None:
     table = Table.grid(padding=(0, 2))
     state, more = _state(found)
     table.add_row("state", state)
     if more:
         table.add_row("", more)
-    counts = found.total.counts
+    counts = _counts(found.total)
     for name in _OF_QUEUE:
         table.add_row(name.replace("_", " "), f"{counts[name]:,}")
     out.print(Text(found.queue, "bold"))
@@ -81,8 +86,8 @@ def _state(found: Status) -> tuple[Text, str]:
         return Text("at work", "green"), ""
     if without < lists:
         return Text(f"{without} of {lists} lists have no owner", "yellow"), ""
-    waiting = found.total.waiting
-    events = "1 event waits" if waiting == 1 else f"{waiting:,} events wait"
+    backlog = found.total.backlog
+    events = "1 event waits" if backlog == 1 else f"{backlog:,} events wait"
     if found.workers:
         return Text(f"No worker owns the list{'' if lists == 1 else 's'}; {events}", "yellow"), ""
     return Text(f"No worker is running; {events}", "yellow"), "Start one: `forwarder run`"
@@ -95,7 +100,7 @@ def _owners(lists: Sequence[ListStatus]) -> Table:
         table.add_column(name, justify="right")
     table.add_column("owner")
     for each in lists:
-        counts = each.census.counts
+        counts = _counts(each.census)
         table.add_row(each.name, *(f"{counts[name]:,}" for name in _OF_LIST), _named(each.owner))
     return table
 

@@ -26,7 +26,7 @@ class Gauges:
     def counted(self, censuses: Sequence[Census], at: float) -> None:
         """To be called with the counts of every list, and when they were made. The same ones may come again."""
         metrics = self._metrics
-        metrics.backlog_events.set(sum(each.waiting + each.claimed for each in censuses))
+        metrics.backlog_events.set(sum(each.backlog for each in censuses))
         metrics.queue_waiting_events.set(sum(each.waiting for each in censuses))
         metrics.claimed_events.set(sum(each.claimed for each in censuses))
         metrics.dead_letters.set(sum(each.letters for each in censuses))

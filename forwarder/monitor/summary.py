@@ -65,6 +65,7 @@ def _totals(values: Values) -> dict[str, float]:
 def _queue(values: Values) -> dict[str, int]:
     oldest = max(values["oldest_waiting_age_seconds"][""], values["oldest_claimed_age_seconds"][""])
     return {
+        "backlog": int(values["backlog_events"][""]),
         "waiting": int(values["queue_waiting_events"][""]),
         "claimed": int(values["claimed_events"][""]),
         "oldest_seconds": int(oldest),

@@ -35,6 +35,11 @@ class Census:
         return (self.lease or "").partition("-")[0]
 
     @property
+    def backlog(self) -> int:
+        """Events that wait or are claimed: all that have neither been accepted nor refused yet."""
+        return self.waiting + self.claimed
+
+    @property
     def counts(self) -> dict[str, int]:
         """The values that can be summed over lists."""
         return {name: value for name, value in asdict(self).items() if name not in _NOT_COUNTS}

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import pytest
 from redis import Redis
 
+from forwarder import SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.event import decode
 from tests.support.documents import PRODUCERS, README, fenced
@@ -255,6 +256,18 @@ async def test_an_example_pushes_nothing_twice_under_one_key(server: EmbeddedRed
     assert (code, "used for another event" in text, len(pushed_to(server))) == (1, True, 1), text
     with Redis.from_url(server.url) as redis:
         assert 86_000_000 < redis.pttl("{events}:pushed:order 1017/paid") <= 86_400_000
+
+
+async def test_an_example_and_a_producer_push_nothing_twice_under_one_key(
+    server: EmbeddedRedis, example: Example
+) -> None:
+    """They name the marker alike, also with several lists."""
+    code, text = await run(*example.command, "u-1", "n", REDIS_URL=server.url, SHARDS="4", IDEMPOTENCY_KEY="a job")
+    assert code == 0, text
+    with SyncProducer(server.url, shards=4) as producer:
+        producer.push("u-1", "n", idempotency_key="a job")
+    with Redis.from_url(server.url) as redis:
+        assert [redis.llen(f"events:{shard}") for shard in range(4)] == [1, 0, 0, 0]
 
 
 async def test_the_command_on_the_page_pushes_once(server: EmbeddedRedis, workshop: Path) -> None:

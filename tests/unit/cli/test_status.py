@@ -1,4 +1,4 @@
-"""What `forwarder status` prints: for a script the same bytes as ever, for a person how the queue stands."""
+"""What `forwarder status` prints: for a script its JSON, for a person how the queue stands."""
 
 import msgspec
 import pytest
@@ -30,17 +30,18 @@ FREE = ListStatus("{q}:1", census(1_000), None)
 HALT = HaltRecord("credentials", "the API answered 401", "2024-01-01T00:00:00Z", "f")
 
 COUNTS = (
-    '"waiting":%s,"claimed":%s,"sequence":%s,"accepted":%s,"dead_lettered":%s,"replayed":0,"deleted":0,"letters":%s'
+    '"backlog":%s,"waiting":%s,"claimed":%s,"sequence":%s,"accepted":%s,"dead_lettered":%s,'
+    '"replayed":0,"deleted":0,"letters":%s'
 )
 
 
-def test_a_script_gets_the_same_bytes_as_ever() -> None:
+def test_a_script_gets_the_counts_of_the_queue_and_of_each_list() -> None:
     found = Status("q", (OWNED, FREE), ("host:7", "host:8"), HALT)
     assert msgspec.json.encode(command._json(found)).decode() == (
-        f'{{"queue":"q",{COUNTS % (1_001, 4, 18, 12, 2, 2)},"lists":['
-        f'{{"shard":0,"list":"{{q}}:0",{COUNTS % (1, 2, 9, 6, 1, 1)},'
+        f'{{"queue":"q",{COUNTS % (1_005, 1_001, 4, 18, 12, 2, 2)},"lists":['
+        f'{{"shard":0,"list":"{{q}}:0",{COUNTS % (3, 1, 2, 9, 6, 1, 1)},'
         '"owner":{"worker":"host:7","lease_seconds":4.2}},'
-        f'{{"shard":1,"list":"{{q}}:1",{COUNTS % (1_000, 2, 9, 6, 1, 1)},"owner":null}}],'
+        f'{{"shard":1,"list":"{{q}}:1",{COUNTS % (1_002, 1_000, 2, 9, 6, 1, 1)},"owner":null}}],'
         '"workers":["host:7","host:8"],'
         '"halt":{"reason":"credentials","detail":"the API answered 401","since":"2024-01-01T00:00:00Z"},'
         '"balanced":true}'
@@ -61,8 +62,8 @@ def test_what_is_not_accounted_for_in_one_list_is_not_made_up_for_by_another_one
     [
         ((OWNED,), None, "at work"),
         ((OWNED, FREE), None, "1 of 2 lists have no owner"),
-        ((FREE, FREE), None, "No worker is running; 2,000 events wait"),
-        ((ListStatus("q", census(1), None),), None, "No worker is running; 1 event waits"),
+        ((FREE, FREE), None, "No worker is running; 2,004 events wait"),
+        ((ListStatus("q", census(1), None),), None, "No worker is running; 3 events wait"),
         ((OWNED,), HALT, "halted: credentials since 2024-01-01T00:00:00Z"),
     ],
 )
@@ -76,6 +77,7 @@ def test_a_person_reads_how_it_stands(
     assert ("Start one: `forwarder run`" in shown) == ("No worker is running" in state)
     assert ("none" in shown) == any(each.owner is None for each in lists)
     assert ("the API answered 401" in shown) == (halt is not None)
+    assert f"backlog        {sum(each.census.waiting + 2 for each in lists):,}" in shown
     assert f"waiting        {sum(each.census.waiting for each in lists):,}" in shown
 
 
