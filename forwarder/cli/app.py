@@ -31,7 +31,7 @@ _COMMANDS = {
     "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),
     "run": ("forwarder.cli.run:run", "Run the service until a signal stops it."),
     "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
-    "status": ("forwarder.cli.status:status", "Show what waits, who owns the lists, and any halt."),
+    "status": ("forwarder.cli.status:status", "Show the backlog, who owns the lists, and any halt."),
     "resume": ("forwarder.cli.resume:resume", "End a halt."),
     "dead": None,
     "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
