@@ -40,6 +40,12 @@ class _Cluster(RedisCluster):
             if isinstance(error.__cause__, AuthenticationError):
                 raise error.__cause__ from error
             raise RedisError(str(error)) from error
+        except (RedisError, OSError):
+            raise
+        except Exception as error:
+            # When one task finds that a slot has moved, redis-py closes connections that other tasks are using. Their
+            # commands then fail in any way, for example because there is nothing to write to any more.
+            raise RedisError("the connection was closed while it was used") from error
 
 
 class NodePool:
