@@ -84,7 +84,7 @@ class StatusPage:
     def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
         before = self._monitor.history.before(sample.at, LATELY)
         accepted = None if before is None else pace(before, sample).accepted
-        undecided = 0 if seen is None else seen.census.waiting + seen.census.claimed
+        undecided = 0 if seen is None else seen.census.backlog
         return words.unaccepted(undecided, accepted, self._monitor.history.answers(sample))
 
     def _limits(self) -> dict[str, dict[str, float]]:

@@ -15,7 +15,8 @@ from forwarder.cli.ndjson import Sieve
 from forwarder.cli.reading import Line
 from forwarder.errors import ConfigurationError, ForwarderError
 from forwarder.event import decode_page
-from forwarder.queue.file_marks import FileMarks, Reach, Step, count_of
+from forwarder.queue.file_marks import FileMarks, Reach, Step
+from forwarder.queue.markers import count_of
 from forwarder.queue.queue import Queue
 from forwarder.queue.sharding import shard_of
 from forwarder.retry import patiently

@@ -5,10 +5,10 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from forwarder.queue.markers import digest_of
+
 #: The longest key, in bytes of UTF-8. Each list of a push keeps it in the memory of Redis.
 _LONGEST = 200
-#: The largest digest: the marker, digest * 10^9 + count, must fit into 64 bits.
-_DIGESTS = 9_223_372_034
 #: Seconds that a marker lives beyond the last try.
 _MARGIN = 60.0
 
@@ -80,8 +80,7 @@ def check(text: object) -> None:
 
 def digest(events: Sequence[bytes]) -> int:
     """A number from 1 to 9,223,372,034 for these events, as ``push_once.lua`` describes it."""
-    found = hashlib.sha256(b"".join(event + b"\n" for event in events)).digest()
-    return 1 + int.from_bytes(found[:8], "big") % _DIGESTS
+    return digest_of(hashlib.sha256(b"".join(event + b"\n" for event in events)))
 
 
 def _milliseconds(seconds: float) -> int:

@@ -12,6 +12,7 @@ letters       the dead letters of one list
 address       which API address has answered 202
 halts         a queue's halt
 content       how much is in any list, even in one that nobody drains
+markers       the number that a marker of pushed events holds
 file_marks    how much of a file was pushed onto each list
 decisions     the fleet's latest decisions: what the dead-letter brake is about
 tally         what a worker reports of its decisions, and what they add up to

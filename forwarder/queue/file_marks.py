@@ -1,11 +1,10 @@
 """How much of one file was pushed onto each list of a queue: marks that the push itself moves, see ``push_file.lua``.
 
-A mark is one whole number, digest × 10⁹ + count: how many events of the file were pushed onto the list, and 33 bits of
-their SHA-256. The digest tells a file that has grown from one whose beginning has changed.
+A mark is a marker as in `markers`, of the events of the file that were pushed onto the list. Its digest tells a file
+that has grown from one with a changed beginning.
 """
 
 import hashlib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -13,6 +12,7 @@ from redis.asyncio import Redis
 
 from forwarder.errors import ConfigurationError, QueueError, UnreachableError
 from forwarder.queue.keys import Side, marker
+from forwarder.queue.markers import COUNTS, digest_of
 from forwarder.queue.wire.exchange import exchange
 from forwarder.queue.wire.replies import Command, Lost, Refusal, RefusalKind, Reply
 from forwarder.queue.wire.scripts import source
@@ -26,15 +26,6 @@ _FORGOTTEN = (
     "Redis no longer knows how much of this file was pushed: it remembers that for 7 days. Nothing was pushed now. Put "
     "what is missing into a file with another name"
 )
-_COUNTS = 10**9
-#: The digest and the count fit the 64 bits of a number in Redis: 9,223,372,034,999,999,999 < 2^63.
-_DIGESTS = 9_223_372_034
-_DENIED = re.compile(r"(?i)permission|can't run this command")
-
-
-def count_of(mark: int) -> int:
-    """How many events a mark stands for."""
-    return mark % _COUNTS
 
 
 class Reach:
@@ -55,8 +46,8 @@ class Reach:
         for element in elements:
             after._hash.update(element + b"\n")
             after.count += 1
-        if after.count >= _COUNTS:
-            raise ConfigurationError([f"--once: one list would get {_COUNTS:,} events of the file: split the file"])
+        if after.count >= COUNTS:
+            raise ConfigurationError([f"--once: one list would get {COUNTS:,} events of the file: split the file"])
         return after
 
     @property
@@ -64,8 +55,7 @@ class Reach:
         """The mark that stands for these events."""
         if not self.count:
             return 0
-        digest = 1 + int.from_bytes(self._hash.digest()[:8], "big") % _DIGESTS
-        return digest * _COUNTS + self.count
+        return digest_of(self._hash) * COUNTS + self.count
 
 
 class Step(NamedTuple):
@@ -148,7 +138,7 @@ class FileMarks:
 
     def _number(self, reply: Reply) -> int | None:
         match reply:
-            case Refusal(why=why) if _DENIED.search(why):
+            case Refusal(why=why, kind=RefusalKind.DENIED):
                 raise ConfigurationError([self._denied(why)])
             case Refusal(why=why, kind=RefusalKind.FULL):
                 raise QueueError(f"Redis has no memory left ({why})")

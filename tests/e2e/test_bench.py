@@ -11,12 +11,18 @@ import pytest
 from tests.programs.bench.sink import NginxMissingError, find_nginx
 
 
-@pytest.mark.long
-def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Path) -> None:
+@pytest.fixture
+def nginx() -> None:
+    """Skips the test where there is no nginx."""
     try:
         find_nginx()
     except NginxMissingError as error:
         pytest.skip(str(error))
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("nginx")
+def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Path) -> None:
     peers, works = ["forwarder", "pair", "limit"], ["strangers", "rows"]
     chosen = ["--parts", "unlimited", "--peers", *peers, "--works", *works, "--repeats", "1"]
     written = ["--json", str(tmp_path / "bench.json"), "--scratch", str(tmp_path / "s")]
@@ -38,11 +44,8 @@ def test_a_quick_benchmark_measures_the_forwarder_beside_the_limit(tmp_path: Pat
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("nginx")
 def test_a_quick_measurement_of_fleets_finds_every_event_arrived_once(tmp_path: Path) -> None:
-    try:
-        find_nginx()
-    except NginxMissingError as error:
-        pytest.skip(str(error))
     document = tmp_path / "page.md"
     document.write_text("before\n<!-- scale -->\n<!-- /scale -->\nafter\n")
     chosen = ["--stores", "one Redis", "--workers", "1", "2", "--rates", "0", "--repeats", "1"]
@@ -78,11 +81,8 @@ def _guard(found: dict[str, Any]) -> None:
 
 
 @pytest.mark.long
+@pytest.mark.usefixtures("nginx")
 def test_a_small_measurement_of_filling_first_finds_every_event_arrived_once(tmp_path: Path) -> None:
-    try:
-        find_nginx()
-    except NginxMissingError as error:
-        pytest.skip(str(error))
     written = tmp_path / "filling.json"
     chosen = ["--events", "20000", "--repeats", "1", "--alone", "--json", str(written)]
     conditions = ["--conditions", "sink in Python", "Redis 20 ms away"]

@@ -1,22 +1,11 @@
 """The counts of a list, on every Redis there is."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.census import Census
 from forwarder.queue.keys import Keys
 from forwarder.queue.queue import QueueList
-from forwarder.queue.wire.connection import connect
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,10 +1,9 @@
 """Claiming from every Redis there is: what is claimed, in which order, and what a call that is repeated does."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 import pytest
-import pytest_asyncio
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
@@ -13,17 +12,10 @@ from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
 from forwarder.queue.claims import Claimed, Claims, Settlement
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease, Position
-from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
 from tests.support.service import census, eventually, push
 
 LIMITS = {"most": 10_000, "most_bytes": 10_000_000, "most_bytes_of_one": 100}
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 def contender(redis: Redis, queue: str) -> Lease:

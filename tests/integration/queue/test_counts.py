@@ -1,13 +1,11 @@
 """One process counts all lists, and the others read what it found; on every Redis there is."""
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import WrongTypeError
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
@@ -18,12 +16,6 @@ from tests.support.servers.cluster import cluster
 LISTS = 4
 #: Only the counting of a list uses it.
 COUNTING = "xlen"
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 @pytest.fixture

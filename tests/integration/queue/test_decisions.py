@@ -1,27 +1,17 @@
 """The fleet's latest decisions, on every Redis there is."""
 
 import random
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import WrongTypeError
 from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.tally import Report, Tally
-from forwarder.queue.wire.connection import connect
 from tests.support.virtual.fleet_model import SequenceModel
 
 ABC = (("aa", 2), ("bb", 1), ("cc", 1))
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 @pytest.fixture

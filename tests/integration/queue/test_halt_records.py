@@ -1,13 +1,9 @@
 """Halts and what a resume lets through, on every Redis there is."""
 
-from collections.abc import AsyncIterator
-
 import msgspec
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import WrongTypeError
 from forwarder.operations.resume import end_halt
 from forwarder.queue.decisions import Decisions
@@ -15,15 +11,8 @@ from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.tally import Report
-from forwarder.queue.wire.connection import connect
 
 HALT = HaltRecord("credentials", "401", "2016-09-11T18:04:23Z", "abc")
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 @pytest.fixture

@@ -1,25 +1,14 @@
 """Reading, replaying and deleting the dead letters of a list, on every Redis there is."""
 
-from collections.abc import AsyncIterator
-
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
-from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.queue.claims import NewLetter, Settlement
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.queue import QueueList
-from forwarder.queue.wire.connection import connect
 from tests.support.claims import owner
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 @pytest.fixture

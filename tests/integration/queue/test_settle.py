@@ -2,12 +2,11 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Self
 from urllib.parse import urlsplit
 
 import pytest
-import pytest_asyncio
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
@@ -24,12 +23,6 @@ from tests.support.service import census, eventually, push
 LIMITS = {"most": 1_000, "most_bytes": 1_000_000, "most_bytes_of_one": 1_000}
 #: Every byte there is: dead letters keep what was pushed, whatever it was.
 BYTES = bytes(range(256))
-
-
-@pytest_asyncio.fixture
-async def redis(each_server: EmbeddedRedis) -> AsyncIterator[Redis]:
-    async with connect(each_server.url) as client:
-        yield client
 
 
 async def snapshot(redis: Redis, queue: str) -> dict[str, bytes | None]:
