@@ -243,7 +243,7 @@ async def test_an_interrupted_run_says_how_to_go_on(job: Job, redis_url: str, tm
 @fault(
     "producer",
     "two `forwarder push --once` push the same file at once",
-    "each event is pushed once, in order, whoever is faster",
+    "each event is pushed once, in order, whichever run is faster",
     keeps=(1, 2, 3),
 )
 async def test_two_runs_at_once_push_each_event_once(job: Job, redis_url: str, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Pushes with an idempotency key: whoever pushes the same again pushes nothing twice."""
+"""Pushes with an idempotency key: what is pushed again under the same key is not pushed twice."""
 
 import logging
 import subprocess

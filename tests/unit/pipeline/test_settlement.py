@@ -105,7 +105,7 @@ async def lists(count: int = 1, *, trip: float = 0.0, events: int = 3_000) -> As
 
 
 async def busy(given: list[List], posts: float, seconds: float, dice: random.Random) -> None:
-    """So many POSTs a second, each of a random list, at random moments."""
+    """This many POSTs a second, each of a random list, at random moments."""
     end = now() + seconds
     while now() < end:
         await asyncio.sleep(dice.expovariate(posts))

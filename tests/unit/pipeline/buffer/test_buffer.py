@@ -186,7 +186,7 @@ def test_companions_do_not_prolong_the_linger() -> None:
 
 
 def crowd(events: int, *, size: int = 10, fill_first: bool = True, per_post: int = 100) -> Buffer:
-    """One event each of so many users, who came at 10 s, in a buffer for 100 events and 2,000 bytes."""
+    """One event for each of this many users, all pushed at 10 s, in a buffer for 100 events and 2,000 bytes."""
     held = Buffer(Limits(100, 2_000, per_post, 500_000, linger=0.25, fill_first=fill_first))
     held.add([event(f"u{number}", number, size) for number in range(events)], now=10.0)
     return held
