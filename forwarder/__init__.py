@@ -16,6 +16,7 @@ cli           the commands, each with its output
 admin         the admin address: probes, metrics, the status page, its actions
 monitor       what a process knows about its queue: read every five seconds, kept for 15 minutes
 operations    status, check, resharding
+diagnosis     what is wrong, and what to do about it: the words of the page, the commands and the log
 dead_letters  selecting, explaining and replaying dead letters
 demo          its own Redis, a shop's purchases, and a check of every event
 simulator     the stand-in API; shares no code with the rest

@@ -1,0 +1,9 @@
+"""What is wrong, and what to do about it: the one place that decides and words it. Pure.
+
+The status page, `forwarder status`, /readyz and the log show what is found here, so they say the same.
+
+facts         what is known of a queue and its service at one moment
+trend         how fast the backlog changes, and when it will be gone
+halts         the words for a halt: a title, and what to do, the right action first
+findings      from the facts to what is wrong, the worst first
+"""
