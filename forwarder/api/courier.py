@@ -18,7 +18,7 @@ from forwarder.metrics import Metrics, status_label
 log = structlog.get_logger()
 
 
-def _signal(answer: Answer) -> Signal:
+def _signal(answer: Answer, verdict: Verdict) -> Signal:
     """What an answer says about the health of the API: all is well but for 429, 5xx and silence."""
     match answer:
         case Declined(status=429):
@@ -28,8 +28,13 @@ def _signal(answer: Answer) -> Signal:
         case Unanswered():
             return Signal.TROUBLE
         case Declined():
-            return Signal.REFUSED
+            return Signal.UNDECIDED if isinstance(verdict, Retry) else Signal.REFUSED
     return Signal.GOOD
+
+
+def _label(answer: Answer) -> str:
+    """The status of an answer, or why there is none; from a closed set, for metrics, the log and people."""
+    return answer.cause if isinstance(answer, Unanswered) else status_label(answer.status)
 
 
 class Courier:
@@ -60,7 +65,13 @@ class Courier:
         self.pacer.unused(permit)
 
     def first_try(self) -> Tries:
+        """The record of a batch that is about to be sent. Call :meth:`last_try` when the batch is not sent again."""
+        self.pacer.trying()
         return self._judge.first_try()
+
+    def last_try(self) -> None:
+        """A batch is decided, or this process will not send it again."""
+        self.pacer.tried()
 
     async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
         """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived."""
@@ -72,10 +83,10 @@ class Courier:
                 self._metrics.posts_ambiguous.inc()
             self.pacer.unused(permit)
             raise
-        retry_after = answer.retry_after if isinstance(answer, Declined) else None
-        self.pacer.returned(permit, user, _signal(answer), retry_after)
-        self._learn(user, bodies, answer)
         verdict = self._judge.judge(user, answer, tries)
+        retry_after = answer.retry_after if isinstance(answer, Declined) else None
+        self.pacer.returned(permit, user, _signal(answer, verdict), retry_after, cause=_label(answer))
+        self._learn(user, bodies, answer)
         self._record(len(bodies), answer, verdict, self._clock() - started)
         return verdict
 
@@ -91,6 +102,7 @@ class Courier:
         self._metrics.post_duration.observe(seconds)
         self._metrics.post_events.observe(events)
         reason: dict[str, str] = {}
+        status = _label(answer)
         match answer:
             case Registered():
                 self._metrics.posts_accepted.inc()
@@ -99,9 +111,9 @@ class Courier:
                     log.debug("POST accepted", events=events, seconds=round(seconds, 3))
                 return
             case Declined():
-                status = status_label(answer.status)
+                pass
             case Unanswered():
-                status, reason = answer.cause, {"reason": answer.reason}
+                reason = {"reason": answer.reason}
                 if answer.ambiguous:
                     self._metrics.posts_ambiguous.inc()
             case _:

@@ -47,11 +47,14 @@ class Attempts:
             permit: for the first attempt, if there is one already.
         """
         tries = self._courier.first_try()
-        if permit is not None:
-            verdict = await self._post(batch, permit, tries)
-        else:
-            verdict = await self._attempt(batch, tries, again=False)
-        return await self._retried(batch, tries, verdict) if self._is_retry(verdict) else verdict
+        try:
+            if permit is not None:
+                verdict = await self._post(batch, permit, tries)
+            else:
+                verdict = await self._attempt(batch, tries, again=False)
+            return await self._retried(batch, tries, verdict) if self._is_retry(verdict) else verdict
+        finally:
+            self._courier.last_try()
 
     def stop(self, tasks: Iterable[asyncio.Task[None]]) -> None:
         """Cancels those of the tasks that back off or wait. POSTs in flight may finish. The gate must be closed."""

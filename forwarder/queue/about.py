@@ -13,7 +13,8 @@ class Silence(msgspec.Struct, frozen=True, omit_defaults=True):
         seconds: since that POST.
         cause: of the latest failure: a status, such as "503", or why there was no answer, such as "timeout".
         next_try: seconds until the next POST may start; None if that is not known.
-        outage: whether at least three users failed, so that it is the API and not their events.
+        outage: whether it has lasted for five seconds, and at least three users failed, so that it is the API and not
+            their events.
     """
 
     seconds: float

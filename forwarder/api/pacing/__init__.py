@@ -3,6 +3,7 @@
 permits       which POST may start now
 concurrency   how many POSTs at once
 outage        whether the API answers anybody, and when to probe it
+silence       since when the API has answered nobody well, and why
 pushback      whether 429s mean everybody, and until when nobody may POST
 rate          how many POSTs per second the API takes
 window        when the next POST may start, for a number of POSTs per second

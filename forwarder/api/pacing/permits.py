@@ -19,7 +19,9 @@ from forwarder.api.pacing.grant import Demand, Grant
 from forwarder.api.pacing.outage import Outage
 from forwarder.api.pacing.pushback import Pushback
 from forwarder.api.pacing.rate import Rate
+from forwarder.api.pacing.silence import Silences
 from forwarder.api.pacing.window import Window
+from forwarder.queue.about import Silence
 
 #: While new batches wait, retries may use at most 1/4 of the places in flight: a POST that times out holds its place a
 #: hundred times as long as one that is accepted, and the first POSTs of failing users take some places too.
@@ -37,6 +39,8 @@ class Signal(Enum):
     GOOD = auto()
     #: Not accepted, but answered in time: the API is well, and the events may not be.
     REFUSED = auto()
+    #: Answered in time as well, but the events must be sent again: nobody knows yet what is wrong.
+    UNDECIDED = auto()
     PUSHBACK = auto()
     TROUBLE = auto()
 
@@ -78,6 +82,9 @@ class Pacer:
         self._concurrency = Concurrency(concurrency)
         self._outage = Outage(initial_pause=initial_pause, longest_pause=longest_pause, now=now)
         self._pushback = Pushback()
+        self._silences = Silences()
+        #: Batches that are being tried.
+        self._tried = 0
         self._rate = Rate(rate, now)
         self._allotted = Grant(rate, now)
         self._window = Window()
@@ -125,6 +132,37 @@ class Pacer:
         """What to report to the fleet."""
         return self._allotted.demand(self._clock(), rate=self._rate.value, waiting=self._is_delayed)
 
+    def silence(self, now: float) -> Silence | None:
+        """Since when the API has accepted and refused nothing; None if the latest POST was answered well."""
+        since = self._silences.since
+        if since is None:
+            return None
+        return Silence(
+            seconds=now - since,
+            cause=self._silences.cause,
+            next_try=self._next_try(now),
+            outage=self._silences.is_outage(now),
+        )
+
+    def _next_try(self, now: float) -> float | None:
+        """Seconds until the next POST may start; 0 while one is under way, None if that is not known."""
+        if self.in_flight:
+            return 0.0
+        granted = not self._rate.value or self._allotted.value(now)
+        if not (granted and (self._new or self._again or self._parts)):
+            return None
+        return max(0.0, self._outage.paused_until - now, self._pushback.held_until - now)
+
+    def trying(self) -> None:
+        """A batch is going to be sent, as often as it takes; :meth:`tried` follows."""
+        self._tried += 1
+
+    def tried(self) -> None:
+        """A batch is decided, or this process will not send it again."""
+        self._tried -= 1
+        if not self._tried:
+            self._silences.forget()
+
     async def permit(self, *, again: bool = False, part: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling it gives up the place in the line.
 
@@ -152,14 +190,29 @@ class Pacer:
             self._in_flight_again -= permit.again
             self._grant()
 
-    def returned(self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None) -> None:
-        """Gives a permit back and reports the answer. `retry_after`: seconds that it asks to wait, if it does."""
+    def returned(
+        self, permit: Permit, user: str, signal: Signal, retry_after: float | None = None, *, cause: str = ""
+    ) -> None:
+        """Gives a permit back and reports the answer.
+
+        Args:
+            permit: that of the POST.
+            user: who the POST was for.
+            signal: what the answer says about the API.
+            retry_after: seconds that the answer asks to wait, if it does.
+            cause: why the POST was not accepted: a status, or the reason why there was no answer.
+        """
+        now = self._clock()
         if signal is Signal.GOOD:
             self._pushback.accepted()
         if signal in (Signal.GOOD, Signal.REFUSED):
-            self._good()
+            self._silences.answered(now)
         else:
+            self._silences.failed(user, cause, permit.since)
+        if signal in (Signal.PUSHBACK, Signal.TROUBLE):
             self._bad(permit, user, signal, retry_after or 0.0)
+        else:
+            self._good()
         self.unused(permit)
 
     def _good(self) -> None:
