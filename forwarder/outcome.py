@@ -61,22 +61,3 @@ class Halt:
     reason: HaltReason
     detail: str
     fingerprint: str = ""
-
-
-#: What to do about each halt, in one line for the log, /readyz, the status page and `forwarder status`.
-REMEDIES = {
-    HaltReason.CREDENTIALS: "put the right key into the key file, and the service continues by itself; "
-    "or start it with the right key; or, if the key was right, run `forwarder resume`",
-    HaltReason.MISDIRECTED: "correct FORWARDER_API_URL, FORWARDER_API_VERSION or FORWARDER_QUEUE and start again; "
-    "then run `forwarder resume`; if they were right, just run `forwarder resume`",
-    HaltReason.DEAD_LETTER_BRAKE: "look at `forwarder dead list`; fix the producer, then run `forwarder resume`, "
-    "or `forwarder resume --allow-refusals N` to let N bad events become dead letters",
-}
-
-
-def remedy(reason: str) -> str:
-    """What to do about a halt, even if this version does not know its reason."""
-    try:
-        return REMEDIES[HaltReason(reason)]
-    except (ValueError, KeyError):
-        return "run `forwarder resume` when the cause is gone"

@@ -91,7 +91,7 @@ class Service:
             api = await stack.enter_async_context(Api.from_settings(settings, self._credentials))
             queue = Queue(redis, settings.queue, settings.shards)
             process = build(settings, queue, self._credentials, api)
-            condition = Condition(process.name, settings.queue, process.metrics, process.availabilities, self._stopping)
+            condition = Condition(process, self._stopping)
             availability = process.availabilities.of(settings.queue)
             halts = Halts(queue, self._credentials, api.fingerprint, availability)
             worker = Worker(process, condition, halts, self._stopping)

@@ -4,7 +4,6 @@ server        listens: probes and metrics
 connections   which connections end when there are too many
 routes        for people: the page, its data, the actions
 page          collects what the page shows
-wording       the state in plain words
 guard         who may read, and who may act
 actions       what may be done from the page
 assets        the page's files, and the headers of every answer

@@ -1,20 +1,28 @@
 """Collects what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
 
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 
 from forwarder import __version__
-from forwarder.admin import wording as words
 from forwarder.api.pacing.permits import Pacer
 from forwarder.config import Settings
+from forwarder.diagnosis.facts import Facts
+from forwarder.diagnosis.findings import findings
+from forwarder.diagnosis.trend import Trend
 from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
-from forwarder.monitor.history import LATELY, Sample, pace
+from forwarder.monitor.history import Sample
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.summary import Values
 from forwarder.monitor.watch import Seen
+from forwarder.operations.facts import Reading, facts_of
 from forwarder.outcome import HaltReason
 from forwarder.queue.census import Census
-from forwarder.worker.condition import Condition, State
+from forwarder.queue.queue import lists_of_a_queue
+from forwarder.worker.condition import Condition
+
+#: This many of the most frequent causes are named.
+_CAUSES = 4
 
 
 class StatusPage:
@@ -40,6 +48,7 @@ class StatusPage:
         self._metrics = metrics
         self._pacer = pacer
         self._actions = actions
+        self._names = [keys.list for keys in lists_of_a_queue(settings.queue, settings.shards)]
         self._started = monitor.clock()
 
     async def show(self) -> dict[str, object]:
@@ -47,45 +56,53 @@ class StatusPage:
         seen = await self._monitor.watch.refresh(in_full=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
+        found, own = findings(self._facts(seen, sample)), self._condition.own
         readiness = self._condition.readiness
-        said = words.said(readiness, self._settings.lease_ttl, self._unaccepted(seen, sample))
+        halt = self._condition.halt
         return {
             "queue": self._settings.queue,
             "version": __version__,
             "worker": {"name": self._condition.name, "seconds": round(sample.at - self._started)},
-            "state": readiness.state,
-            "said": asdict(said),
-            "halted_since": seen.halt.since if seen and seen.halt and readiness.state == State.HALTED else None,
+            "state": own.state,
+            "ready": readiness.ready,
+            "findings": [asdict(each) | {"runbook": each.anchor} for each in found],
+            "halted_since": halt and halt.since,
             "brake": readiness.reason == HaltReason.DEAD_LETTER_BRAKE,
-            "notices": self._notices(seen),
+            "silence": own.silence,
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
-            "now": {
-                "waiting": seen and seen.census.waiting,
-                "oldest": sample.oldest,
-                **asdict(self._monitor.history.now(sample)),
-            },
+            "now": self._now(seen, sample),
             "notes": _notes(seen, sample, values),
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
-            "shards": self._shards(seen),
+            "lists": _lists(seen),
+            "workers": self._workers(seen),
             "letters": _letters(seen),
             "history": self._monitor.history.columns(sample.at),
         }
 
+    def _facts(self, seen: Seen | None, sample: Sample) -> Facts:
+        own, setup = self._condition.own, self._condition.setup
+        if seen is None:
+            return Facts(setup=setup, own=replace(own, redis_age=None))
+        own = replace(own, redis_age=self._age(seen), counted_age=self._monitor.clock() - seen.counted)
+        reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.trend, seen.memory)
+        return facts_of(reading, setup, oldest=sample.oldest, own=own)
+
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)
 
-    def _notices(self, seen: Seen | None) -> list[str]:
-        imbalance = sum(each.imbalance for each in (seen.censuses if seen else ()))
-        counted_age = 0.0 if seen is None else self._monitor.clock() - seen.counted
-        return [*words.stale(self._age(seen), counted_age), *words.unbalanced(imbalance)]
-
-    def _unaccepted(self, seen: Seen | None, sample: Sample) -> str:
-        before = self._monitor.history.before(sample.at, LATELY)
-        accepted = None if before is None else pace(before, sample).accepted
-        undecided = 0 if seen is None else seen.census.backlog
-        return words.unaccepted(undecided, accepted, self._monitor.history.answers(sample))
+    def _now(self, seen: Seen | None, sample: Sample) -> dict[str, object]:
+        census, trend = (seen.census, seen.trend) if seen else (None, Trend())
+        return {
+            "backlog": census and census.backlog,
+            "waiting": census and census.waiting,
+            "claimed": census and census.claimed,
+            "to_go": trend.to_go,
+            "pushed": trend.pushed,
+            "oldest": sample.oldest,
+            **asdict(self._monitor.history.now(sample)),
+        }
 
     def _limits(self) -> dict[str, dict[str, float]]:
         pacer, settings = self._pacer, self._settings
@@ -94,46 +111,71 @@ class StatusPage:
             "rate": {"now": round(pacer.rate, 1), "most": round(pacer.part, 1)},
         }
 
-    def _shards(self, seen: Seen | None) -> list[dict[str, object]]:
-        return [] if seen is None else [self._shard(seen, *each) for each in enumerate(seen.censuses)]
+    def _workers(self, seen: Seen | None) -> list[dict[str, object]]:
+        mine = self._condition.name
+        workers = () if seen is None else seen.workers.values()
+        return [
+            {
+                "name": each.name,
+                "this": each.name == mine,
+                "version": each.version,
+                "uptime": each.uptime,
+                "state": each.state,
+                "reason": each.reason,
+                "lists": each.lists,
+                "accepted": each.accepted,
+            }
+            for each in workers
+        ]
 
-    def _shard(self, seen: Seen, shard: int, census: Census) -> dict[str, object]:
-        mine = self._condition.owned.get(shard) if census.lease is not None else None
-        lease = census.lease
-        other = seen.workers.get(census.owner, f"another worker ({lease[:8]}…)") if lease else "nobody"
-        return {
-            "shard": str(shard),
-            "owner": "this worker" if mine else other,
-            "held": census.lease is not None,
-            "lease_seconds": max(0, census.lease_milliseconds) / 1000,
-            "waiting": census.waiting,
-            "claimed": census.claimed,
-            "oldest_age": mine.oldest_age if mine else None,
-        }
+
+def _lists(seen: Seen | None) -> list[dict[str, object]]:
+    return [] if seen is None else [_list(seen, *each) for each in enumerate(seen.censuses)]
+
+
+def _list(seen: Seen, shard: int, census: Census) -> dict[str, object]:
+    owner = seen.workers.get(census.owner)
+    held = census.lease is not None
+    return {
+        "list": str(shard),
+        "owner": owner.name if owner else f"worker {census.owner} (gone?)" if held else "nobody",
+        "alive": owner is not None,
+        "held": held,
+        "lease_seconds": max(0, census.lease_milliseconds) / 1000,
+        "waiting": census.waiting,
+        "claimed": census.claimed,
+    }
 
 
 def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
     """A line below each number."""
-    causes = words.causes(values.get("retries_total", {}))
+    retries = causes(values.get("retries_total", {}))
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
     return {
-        "waiting": f"and {seen.census.claimed:,} claimed" if seen is not None else "",
+        "backlog": f"{seen.census.waiting:,} waiting, {seen.census.claimed:,} claimed" if seen is not None else "",
         "accepted": f"{seen.census.accepted:,} in total, by all workers" if seen is not None else "",
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "more events, fewer POSTs",
-        "retries": f"{causes or 'none'} since this worker started",
+        "retries": f"{retries or 'none'} since this worker started",
         "oldest": "waiting or claimed" if sample.oldest is not None else "claimed: known only to their worker",
         "answers": f"Since this worker started: {ambiguous:,.0f} POSTs got no answer but may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }
 
 
+def causes(counts: Mapping[str, float]) -> str:
+    """The most frequent of these, with their numbers; empty if there are none."""
+    ranked = sorted(((count, name) for name, count in counts.items() if count), reverse=True)
+    return ", ".join(f"{name}: {count:,.0f}" for count, name in ranked[:_CAUSES])
+
+
 def _letters(seen: Seen | None) -> dict[str, object] | None:
     if seen is None:
         return None
     latest, kept = seen.letters, seen.census.letters
+    counted = latest.by_reason.total()
     return {
-        "said": words.kept(kept, latest.by_reason.total()),
+        "said": f"{kept:,} kept" + (f"; reasons of the latest {counted:,}" if counted < kept else ""),
         "kept": kept,
         "by_reason": letters.by_reason(latest),
         "latest": letters.hidden(latest),

@@ -17,12 +17,12 @@ class Halted:
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """Who holds the lease of a list, for how many seconds more, and whether it is known to run."""
+class Setup:
+    """The settings that a remedy names: the API's address, the file with the key (both may be empty), the lease (s)."""
 
-    name: str
-    lease_seconds: float
-    alive: bool
+    api: str = ""
+    key_file: str = ""
+    lease_ttl: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,21 @@ class Own:
 
     Attributes:
         state: what its worker is doing.
-        lists: how many it owns.
+        halt: why it is halted.
         redis: why Redis is unavailable, and what to do; None if it is available.
         redis_age: seconds since Redis answered last; None if it never has.
         counted_age: seconds since the lists were counted, by this process or another one.
         defect: which part has failed through a defect of ours; empty if none has.
         silence: how long the API has accepted nothing from it.
-        lease_ttl: seconds.
     """
 
     state: str
-    lists: int = 0
+    halt: Halted | None = None
     redis: tuple[str, str] | None = None
     redis_age: float | None = 0.0
     counted_age: float = 0.0
     defect: str = ""
     silence: Silence | None = None
-    lease_ttl: float = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +53,10 @@ class Facts:
     """A queue at one moment.
 
     Attributes:
-        queue: its name.
         lists: how many it has.
         halt: the halt in force.
         workers: those that run, also halted ones and standbys, in the order in which they started.
-        orphans: the owners that are not known to run, though their leases have not ended, by list.
+        orphans: the lists with an owner that does not run any more, and the seconds until its lease ends.
         ownerless: how many lists have no owner.
         waiting, claimed: events.
         letters: dead letters that are kept.
@@ -67,15 +64,14 @@ class Facts:
         oldest: seconds since the oldest event was pushed, as far as anybody has seen it.
         trend: how the backlog changes.
         memory: how full the fullest Redis server is, from 0 to 1; None if it has no limit.
-        api: the address of the API, and the key file if there is one, as the setting says; for the remedies.
+        setup: the settings of the process that shows this.
         own: of the process that shows this.
     """
 
-    queue: str
     lists: int = 1
     halt: Halted | None = None
     workers: tuple[About, ...] = ()
-    orphans: dict[str, Owner] = field(default_factory=dict)
+    orphans: dict[str, float] = field(default_factory=dict)
     ownerless: int = 0
     waiting: int | None = None
     claimed: int | None = None
@@ -84,8 +80,7 @@ class Facts:
     oldest: float | None = None
     trend: Trend = field(default_factory=Trend)
     memory: float | None = None
-    api: str = ""
-    key_file: str = ""
+    setup: Setup = field(default_factory=Setup)
     own: Own | None = None
 
     @property

@@ -1,24 +1,259 @@
 """From the facts to what is wrong, the worst first."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+
+from forwarder.diagnosis.facts import Facts, Own, Setup
+from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.halts import halted
+from forwarder.diagnosis.outages import outage
+from forwarder.diagnosis.spans import about, events, letters, span, workers
+from forwarder.diagnosis.states import of_worker, state
+
+#: A Redis server is nearly full from this part of its memory on, and full from the second one on: what pushes need is
+#: a little more than what is free.
+_NEARLY_FULL, _FULL = 0.9, 0.99
+#: More refusals than this part of what is decided are worth a look. One bad event in a thousand is everyday life.
+_REFUSED = 0.05
+#: Events older than this many seconds are late.
+_LATE = 300.0
+#: If Redis has not answered for this many seconds, what is shown is old.
+_STALE = 3.0
+#: The same for the counts of the lists. Those of many lists may be 4.5 s old, or 6.5 s if the process that counts died.
+_OUTDATED = 8.0
+
+_TOO_SLOW = (
+    "Compare what is pushed with what the API accepts: `forwarder status`",
+    "If the rate is the limit, ask the vendor for a higher one, and set `FORWARDER_RATE_LIMIT`.",
+)
+
+#: The states in which the service does not work and says so. Each of them explains why events are late.
+_EXPLAINED = frozenset({"redis", "no_worker", "no_owner", "outage", "silent", "starting"})
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a person should know.
+def findings(facts: Facts) -> tuple[Finding, ...]:
+    """What a person should know, the worst first; never empty. The first one is the headline."""
+    wrong = [*_wrong(facts)]
+    if not any(each.reason in _EXPLAINED or each.is_halt for each in wrong):
+        wrong += [*_late(facts)]
+    bad = [each for each in wrong if each.tone == "bad"]
+    warnings = [each for each in wrong if each.tone == "warn"]
+    hints = [each for each in wrong if each.tone not in ("bad", "warn")]
+    at_rest = any(each.stops for each in wrong)
+    return (*bad, *warnings, *(() if at_rest else (state(facts),)), *hints)
 
-    Attributes:
-        reason: a word for programs, from a closed set: the word in /readyz, the log, and the links to the runbook.
-        tone: good; calm: just wait; warn: the cause is elsewhere, or something will go wrong; bad: act now.
-        title: a few words, without a changing number.
-        sentence: what that means, without a changing number: screen readers read both when they change.
-        detail: the numbers.
-        steps: what to do, the right action first, with `commands` between backticks. Empty if there is nothing to do.
-    """
 
-    reason: str
-    tone: str
-    title: str
-    sentence: str
-    detail: str = ""
-    steps: tuple[str, ...] = ()
+def of_process(own: Own, setup: Setup) -> Finding:
+    """What one process does, as far as it knows by itself: the words of /readyz, the log and systemd."""
+    return next(_of_process(own, setup), None) or of_worker(own.state)
+
+
+def _of_process(own: Own, setup: Setup) -> Iterator[Finding]:
+    if own.halt is not None:
+        yield halted(own.halt, setup)
+    if own.redis is not None:
+        yield Finding(
+            "redis",
+            "bad",
+            "Redis is unavailable",
+            "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
+            own.redis[0],
+            (own.redis[1],),
+            stops=True,
+        )
+    if own.defect:
+        yield Finding(
+            "defect",
+            "bad",
+            "A part of the service has failed",
+            "Events go on, but this process does not know or show everything any more.",
+            own.defect,
+            ("Restart the service, and report the error in its log.",),
+        )
+    if own.silence is not None and own.state == "delivering" and (found := outage(own.silence, setup.api)):
+        yield found
+
+
+def _wrong(facts: Facts) -> Iterator[Finding]:
+    own = facts.own
+    if own is not None:
+        yield from _of_process(own, facts.setup)
+    if facts.halt is not None and (own is None or own.halt is None):
+        yield halted(facts.halt, facts.setup)
+    yield from _without_a_worker(facts)
+    yield from _memory(facts)
+    yield from _silences(facts)
+    yield from _brake(facts)
+    yield from _refusals(facts)
+    yield from _imbalance(facts)
+    yield from _age_of_what_is_shown(own)
+    yield from _versions(facts)
+
+
+def _without_a_worker(facts: Facts) -> Iterator[Finding]:
+    backlog = facts.backlog or 0
+    waits = f"{events(backlog)} {'waits' if backlog == 1 else 'wait'}."
+    if facts.halt is not None or (facts.own is not None and facts.own.redis is not None):
+        return
+    if not facts.workers and facts.own is None and facts.ownerless:
+        yield Finding(
+            "no_worker",
+            "bad" if backlog else "warn",
+            "No worker is running",
+            "Nothing is sent. Events can be pushed, and they wait in Redis.",
+            waits if backlog else "",
+            ("Start a worker: `forwarder run`",),
+            stops=True,
+        )
+    elif facts.ownerless and backlog:
+        one = facts.lists == 1
+        yield Finding(
+            "no_owner",
+            "warn",
+            "The list has no owner" if one else "Lists have no owner",
+            "No worker drains it. A running worker takes it within seconds."
+            if one
+            else "No worker drains them. The running workers take them within seconds.",
+            waits if one else f"{facts.ownerless:,} of {facts.lists:,} lists. {waits}",
+            ("If this lasts for more than a minute, look at the log of the workers.",),
+            stops=facts.ownerless == facts.lists and facts.own is None,
+        )
+    if facts.orphans:
+        last = max(facts.orphans.values())
+        names = ", ".join(sorted(facts.orphans)[:3]) + (" and others" if len(facts.orphans) > 3 else "")
+        yield Finding(
+            "orphan",
+            "warn",
+            "A worker is gone",
+            "It still holds a lease. When the lease ends, another worker takes over and adopts what was claimed.",
+            f"The owner of {names} is gone. Its lease ends in {span(last)}.",
+            ("Wait. If no other worker is running, start one: `forwarder run`",)
+            if facts.workers
+            else ("Start a worker: `forwarder run`",),
+        )
+
+
+def _memory(facts: Facts) -> Iterator[Finding]:
+    if facts.memory is None or facts.memory < _NEARLY_FULL:
+        return
+    full = facts.memory >= _FULL
+    yield Finding(
+        "redis_full",
+        "bad" if full else "warn",
+        "Redis is full" if full else "Redis is nearly full",
+        "Pushes are refused. The service goes on with what Redis holds."
+        if full
+        else "When it is full, Redis refuses pushes.",
+        f"{facts.memory:.0%} of its memory is used.",
+        (
+            "Give Redis more memory: `redis-cli CONFIG SET maxmemory 2gb`, and the same in its configuration.",
+            "Dead letters take memory too: `forwarder dead summary`",
+        ),
+    )
+
+
+def _silences(facts: Facts) -> Iterator[Finding]:
+    """An outage that other workers see; what this process itself sees comes from itself."""
+    if facts.own is not None and facts.own.silence is not None and facts.own.state == "delivering":
+        return
+    owners = [each for each in facts.workers if each.lists]
+    silent = [each.silence for each in owners if each.silence is not None]
+    if not silent:
+        return
+    first, longest = min(each.next_try or 0.0 for each in silent), max(silent, key=lambda each: each.seconds)
+    known = any(each.next_try is not None for each in silent)
+    whole = type(longest)(
+        longest.seconds, longest.cause, first if known else None, outage=any(each.outage for each in silent)
+    )
+    only = "" if len(silent) == len(owners) else f"This concerns {len(silent):,} of {workers(len(owners))}."
+    if found := outage(whole, facts.setup.api, only=only):
+        yield found
+
+
+def _brake(facts: Facts) -> Iterator[Finding]:
+    suspects = [each.refused for each in facts.workers if each.refused is not None]
+    if not suspects or facts.halt is not None:
+        return
+    refused, decisions = max(suspects, key=lambda each: each[0] / max(1, each[1]))
+    yield Finding(
+        "brake_near",
+        "warn",
+        "Most of what is sent is refused",
+        "Refused events wait. If four of five decisions are refusals, the dead-letter brake halts all workers.",
+        f"{refused:,} of the last {decisions:,} decisions were refusals.",
+        ("Look at what is refused: `forwarder dead summary`", "Fix the producer, or stop it."),
+    )
+
+
+def _refusals(facts: Facts) -> Iterator[Finding]:
+    trend = facts.trend
+    if not facts.letters or not trend.letters:
+        return
+    share = None
+    if trend.accepted is not None and trend.refused is not None and trend.accepted + trend.refused > 0:
+        share = trend.refused / (trend.accepted + trend.refused)
+    many = share is not None and share >= _REFUSED
+    made = f"{letters(trend.letters)} in the last 15 minutes"
+    yield Finding(
+        "refusals" if many else "letters",
+        "warn",
+        "Many events become dead letters" if many else "Events become dead letters",
+        "They are kept in Redis with the reason. All other events go on.",
+        f"{made}; of what was decided lately, {share:.0%} was refused." if many else f"{made}.",
+        ("Look at what is refused: `forwarder dead summary`",),
+    )
+
+
+def _late(facts: Facts) -> Iterator[Finding]:
+    if not facts.backlog or facts.oldest is None or facts.oldest < _LATE:
+        return
+    to_go = facts.trend.to_go
+    steps: tuple[str, ...] = (f"Wait: the backlog is gone in {about(to_go)}.",) if to_go else _TOO_SLOW
+    yield Finding(
+        "late",
+        "warn",
+        "Events are late",
+        "More events were pushed than the API has accepted. Nothing is lost.",
+        f"The oldest event is {span(facts.oldest)} old.",
+        steps,
+    )
+
+
+def _imbalance(facts: Facts) -> Iterator[Finding]:
+    if facts.imbalance:
+        yield Finding(
+            "imbalance",
+            "warn",
+            "The counts disagree",
+            "Claims, outcomes and dead letters do not add up. Redis lost writes, or somebody changed keys.",
+            f"They disagree by {events(facts.imbalance)}.",
+            ("See which list it is: `forwarder audit`",),
+        )
+
+
+def _age_of_what_is_shown(own: Own | None) -> Iterator[Finding]:
+    if own is None:
+        return
+    if own.redis_age is None:
+        sentence = "Redis has not answered since this worker started. What is in the queue is not known."
+        detail = ""
+    elif own.redis_age > _STALE:
+        sentence = "Redis does not answer. The figures are those of then."
+        detail = f"Redis answered last {span(own.redis_age)} ago."
+    elif own.counted_age > _OUTDATED:
+        sentence = "The lists cannot be counted. Perhaps a part of Redis does not answer."
+        detail = f"The lists were counted last {span(own.counted_age)} ago."
+    else:
+        return
+    yield Finding("stale", "warn", "The figures are old", sentence, detail)
+
+
+def _versions(facts: Facts) -> Iterator[Finding]:
+    versions = sorted({each.version for each in facts.workers if each.version})
+    if len(versions) > 1:
+        yield Finding(
+            "versions",
+            "calm",
+            "Workers of different versions run",
+            "That is normal during a deploy.",
+            ", ".join(versions),
+        )

@@ -1,1 +1,59 @@
-"""The words for a halt: a title, and what to do, the right action first."""
+"""The words for a halt: a title, and what to do, the right action first.
+
+`forwarder resume` is the last step, not the first: while the key or the address is still wrong, the service would halt
+again at once.
+"""
+
+from forwarder.diagnosis.facts import Halted, Setup
+from forwarder.diagnosis.finding import Finding
+from forwarder.outcome import HaltReason
+
+_KEPT = "Nothing is sent, and everything is kept in Redis."
+
+
+def halted(halt: Halted, setup: Setup) -> Finding:
+    """The halt in force, for people."""
+    match halt.reason:
+        case HaltReason.CREDENTIALS:
+            title, steps = "Halted: the API refuses the key", _credentials(setup.key_file)
+        case HaltReason.MISDIRECTED if halt.named:
+            title, steps = "Halted: this is not the API", _address(setup.api)
+        case HaltReason.MISDIRECTED:
+            title, steps = "Halted: this is not a list of events", _FOREIGN
+        case HaltReason.DEAD_LETTER_BRAKE:
+            title, steps = "Halted: most events were refused", _BRAKE
+        case _:
+            return Finding("halted", "bad", "Halted", _KEPT, halt.detail, _UNKNOWN, stops=True)
+    return Finding(halt.reason, "bad", title, _KEPT, halt.detail, steps, stops=True)
+
+
+def _credentials(key_file: str) -> tuple[str, ...]:
+    where = f"`{key_file}` (`FORWARDER_API_KEY_FILE`)" if key_file else "the file in `FORWARDER_API_KEY_FILE`"
+    return (
+        f"Put the right key into {where}. The service then continues by itself.",
+        "If the key is in `FORWARDER_API_KEY`, change that and restart. The service then continues by itself.",
+        "Only if the refused key is right after all: `forwarder resume`",
+    )
+
+
+def _address(api: str) -> tuple[str, ...]:
+    now = f" (now {api})" if api else ""
+    return (
+        f"Correct `FORWARDER_API_URL` or `FORWARDER_API_VERSION`{now}, and restart. It then continues by itself.",
+        "See what answers there: `forwarder check`",
+        "Only if the address is right after all: `forwarder resume`",
+    )
+
+
+_FOREIGN = (
+    "Correct `FORWARDER_QUEUE`, the name of the list, and restart the service. Nothing was taken from this list.",
+    "If these are your events, fix the producer, and look at one: `forwarder check`",
+    "If the list is the right one, let the service take what is in it: `forwarder resume`",
+)
+_BRAKE = (
+    "Look at what was refused: `forwarder dead summary`",
+    "Fix the producer, or the service would halt again.",
+    "Go on, and halt again if most events are still refused: `forwarder resume`",
+    "Go on, and let 1,000 more bad events become dead letters: `forwarder resume --allow-refusals 1000`",
+)
+_UNKNOWN = ("Find out why, then end the halt: `forwarder resume`",)

@@ -22,6 +22,8 @@ class Gauges:
         self._clock = clock
         self._ages = [WaitingAge() for _ in range(lists)]
         self._memories: dict[str, tuple[float, Memory]] = {}
+        #: The memory of the fullest server; None before one was measured.
+        self.fullest: Memory | None = None
 
     def counted(self, censuses: Sequence[Census], at: float) -> None:
         """To be called with the counts of every list, and when they were made. The same ones may come again."""
@@ -40,6 +42,6 @@ class Gauges:
         now = self._clock()
         self._memories[memory.server] = (now, memory)
         self._memories = {name: (at, it) for name, (at, it) in self._memories.items() if now - at <= _FORGOTTEN}
-        fullest = max((it for _, it in self._memories.values()), key=lambda it: it.used / max(1, it.most))
-        self._metrics.redis_used_memory.set(fullest.used)
-        self._metrics.redis_max_memory.set(fullest.most)
+        self.fullest = max((it for _, it in self._memories.values()), key=lambda it: it.used / max(1, it.most))
+        self._metrics.redis_used_memory.set(self.fullest.used)
+        self._metrics.redis_max_memory.set(self.fullest.most)

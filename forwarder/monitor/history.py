@@ -21,7 +21,7 @@ class Sample:
 
     #: Seconds, monotonic.
     at: float
-    waiting: int | None = None
+    backlog: int | None = None
     accepted: int | None = None
     #: When these two were counted, by this process or another one; None if that was at this moment.
     counted: float | None = None
@@ -101,7 +101,7 @@ class History:
         points = [(after, pace(before, after)) for before, after in pairwise(self._samples)]
         return {
             "age": _rounded(now - sample.at for sample, _ in points),
-            "waiting": [sample.waiting for sample, _ in points],
+            "backlog": [sample.backlog for sample, _ in points],
             "accepted": _rounded(each.accepted for _, each in points),
             "posts": _rounded(each.posts for _, each in points),
             "events_per_post": _rounded(each.events_per_post for _, each in points),

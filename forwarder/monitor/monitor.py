@@ -54,7 +54,7 @@ class Monitor:
         census = seen.census if seen is not None and now - seen.at <= PERIOD else None
         return Sample(
             at=now,
-            waiting=None if census is None else census.waiting,
+            backlog=None if census is None else census.backlog,
             accepted=None if census is None else census.accepted,
             counted=None if seen is None else seen.counted,
             oldest=_oldest(census, values),

@@ -10,12 +10,14 @@ from functools import reduce
 
 import structlog
 
+from forwarder.diagnosis.trend import Trend
 from forwarder.errors import ForwarderError
 from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.latest_letters import Latest
-from forwarder.queue.census import Census
+from forwarder.queue.about import About
+from forwarder.queue.census import Census, Memory
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 
@@ -49,8 +51,11 @@ class Seen:
     #: Seconds that the counts were allowed to be old.
     max_age: float
     #: The workers' names by their ids, and when they were read. They are read only to be shown, as each has a row.
-    workers: Mapping[str, str] = field(default_factory=dict)
+    workers: Mapping[str, About] = field(default_factory=dict)
     workers_at: float = float("-inf")
+    trend: Trend = field(default_factory=Trend)
+    #: Of the fullest server; None if that is not known.
+    memory: Memory | None = None
     letters: Latest = _NOTHING
     #: When the letters were read last.
     letters_at: float = float("-inf")
@@ -133,14 +138,15 @@ class Watch:
         try:
             seen = await self._read(0.0 if anew else max_age)
             if in_full:
-                seen = replace(seen, workers=await self._queue.workers(), workers_at=self._clock())
+                workers = {id_: About(name) for id_, name in (await self._queue.workers()).items()}
+                seen = replace(seen, workers=workers, workers_at=self._clock())
         except ForwarderError as error:
             self._changed |= changed
             self.problem = str(error)
             return
         self.problem = None
         self._gauges.counted(seen.censuses, seen.counted)
-        await self._ask_memory()
+        seen = replace(seen, memory=await self._memory())
         if changed:
             seen = replace(seen, letters_at=float("-inf"))
         self.seen = await self._read_letters(seen) if in_full and self._letters_due(seen) else seen
@@ -157,12 +163,16 @@ class Watch:
         before = seen or Seen(now, censuses, halt, counted, max_age)
         return replace(before, at=now, censuses=censuses, halt=halt, counted=counted, max_age=max_age)
 
-    async def _ask_memory(self) -> None:
-        """Rare, because the reply is long and memory fills slowly. Where an ACL forbids INFO, memory stays unknown."""
+    async def _memory(self) -> Memory | None:
+        """Of the fullest server. It is measured rarely, because the reply is long and memory fills slowly.
+
+        Where an ACL forbids INFO, memory stays unknown.
+        """
         if self._clock() - self._memory_asked >= PERIOD:
             self._memory_asked = self._clock()
             with suppress(ForwarderError):
                 self._gauges.measured(await next(self._memory_of).memory())
+        return self._gauges.fullest
 
     async def _read_letters(self, seen: Seen) -> Seen:
         """The letters, or why they cannot be read. A Redis user who may not read them must still see the rest."""

@@ -1,5 +1,6 @@
 """What an operator asks for: status, check, resume, resharding.
 
+facts         from what Redis and the settings say to the facts of a diagnosis
 status        what `forwarder status` finds out
 check         what `forwarder check` finds out
 resume        ends a halt

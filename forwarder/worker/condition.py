@@ -8,12 +8,15 @@ from enum import StrEnum
 
 import structlog
 
-from forwarder.metrics import Metrics
-from forwarder.outcome import HaltReason, remedy
-from forwarder.pipeline.availability import Availabilities
+from forwarder.diagnosis.facts import Own
+from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.findings import of_process
+from forwarder.operations.facts import halted, setup_of
+from forwarder.outcome import HaltReason
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.halts import HaltRecord
+from forwarder.worker.process import Process
 
 log = structlog.get_logger()
 
@@ -31,7 +34,7 @@ class State(StrEnum):
 
     STARTING = "starting"
     STANDING_BY = "standing by"
-    DRAINING = "draining"
+    DELIVERING = "delivering"
     HALTED = "halted"
     #: Never entered, only shown by `readiness` after the request to stop; a halt or a Redis problem is shown instead.
     STOPPING = "stopping"
@@ -40,28 +43,35 @@ class State(StrEnum):
 
 #: Which states may follow each state.
 NEXT: Mapping[State, frozenset[State]] = {
-    State.STARTING: frozenset({State.STANDING_BY, State.DRAINING, State.HALTED, State.STOPPED}),
-    State.STANDING_BY: frozenset({State.DRAINING, State.HALTED, State.STOPPED}),
-    State.DRAINING: frozenset({State.STANDING_BY, State.HALTED, State.STOPPED}),
-    State.HALTED: frozenset({State.STANDING_BY, State.DRAINING, State.STOPPED}),
+    State.STARTING: frozenset({State.STANDING_BY, State.DELIVERING, State.HALTED, State.STOPPED}),
+    State.STANDING_BY: frozenset({State.DELIVERING, State.HALTED, State.STOPPED}),
+    State.DELIVERING: frozenset({State.STANDING_BY, State.HALTED, State.STOPPED}),
+    State.HALTED: frozenset({State.STANDING_BY, State.DELIVERING, State.STOPPED}),
     State.STOPPED: frozenset(),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """Whether the service does its work or stands by to do it; if not, why, and what to do."""
+    """Whether the service does its work or stands by to do it; if something is wrong, what, and what to do about it."""
 
     ready: bool
     state: str
     reason: str = ""
+    title: str = ""
     detail: str = ""
     remedy: str = ""
 
     @property
     def line(self) -> str:
         """All of it in one line, which `systemctl status` shows."""
-        return ": ".join(filter(None, (self.state, self.reason, self.detail, self.remedy)))
+        if not self.reason:
+            return self.state
+        return " ".join(filter(None, (f"{self.title}.", _sentence(self.detail), self.remedy)))
+
+
+def _sentence(text: str) -> str:
+    return text if not text or text.endswith(".") else f"{text}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,22 +96,22 @@ class OwnedList:
 class Condition:
     """What a worker is doing now: its state, why it is halted, and the lists that it owns."""
 
-    def __init__(
-        self, name: str, queue: str, metrics: Metrics, availabilities: Availabilities, stopping: Stopping
-    ) -> None:
+    def __init__(self, process: Process, stopping: Stopping) -> None:
         #: The worker's name, for people.
-        self.name = name
-        self._queue = queue
-        self._metrics = metrics
-        self._availabilities = availabilities
+        self.name = process.name
+        #: What a remedy names.
+        self.setup = setup_of(process.settings)
+        self._queue = process.settings.queue
+        self._metrics = process.metrics
+        self._availabilities = process.availabilities
         self._stopping = stopping
         self._failure = ""
         self.state = State.STARTING
         self.halt: HaltRecord | None = None
         #: By shard.
         self.owned: dict[int, OwnedList] = {}
-        metrics.buffered_events.set_function(lambda: sum(each.buffered for each in self.owned.values()))
-        metrics.oldest_claimed_age.set_function(
+        self._metrics.buffered_events.set_function(lambda: sum(each.buffered for each in self.owned.values()))
+        self._metrics.oldest_claimed_age.set_function(
             lambda: max((each.oldest_age for each in self.owned.values()), default=0.0)
         )
 
@@ -113,29 +123,39 @@ class Condition:
         for reason in HaltReason:
             self._metrics.halted.labels(reason).set(halt is not None and halt.reason == reason)
         if changed and halt is not None:
-            log.error(state, queue=self._queue, reason=halt.reason, detail=halt.detail, remedy=remedy(halt.reason))
+            log.error(state, queue=self._queue, reason=halt.reason, detail=halt.detail, remedy=self.finding.remedy)
         elif changed:
             log.info(state, queue=self._queue)
 
     def work(self) -> None:
-        """The worker drains if it owns lists; otherwise it stands by."""
-        self.be(State.DRAINING if self.owned else State.STANDING_BY)
+        """The worker delivers events if it owns lists; otherwise it stands by."""
+        self.be(State.DELIVERING if self.owned else State.STANDING_BY)
 
     def failed(self, what: str) -> None:
         """A part of the process has failed through a defect of ours. From now on the process is not ready."""
         self._failure = what
 
     @property
+    def own(self) -> Own:
+        """What this process knows of itself."""
+        stopping = self._stopping.orderly.is_set() and self.state in (State.DELIVERING, State.STANDING_BY)
+        return Own(
+            state=State.STOPPING if stopping else self.state,
+            halt=None if self.halt is None else halted(self.halt),
+            redis=self._availabilities.problem,
+            defect=self._failure,
+        )
+
+    @property
+    def finding(self) -> Finding:
+        """What this process does, or what is wrong with it."""
+        return of_process(self.own, self.setup)
+
+    @property
     def readiness(self) -> Readiness:
-        """Ready: it drains lists or stands by, Redis is available, nobody asked it to stop, and no part has failed."""
-        halt, problem = self.halt, self._availabilities.problem
-        if halt is not None:
-            return Readiness(False, self.state, halt.reason, halt.detail, remedy(halt.reason))  # noqa: FBT003
-        if problem is not None:
-            return Readiness(False, self.state, "redis", problem.text, problem.remedy)  # noqa: FBT003
-        if self._stopping.orderly.is_set():
-            return Readiness(ready=False, state=State.STOPPING)
-        if self._failure:
-            advice = "restart the service, and report the error in its log"
-            return Readiness(ready=False, state=self.state, reason="defect", detail=self._failure, remedy=advice)
-        return Readiness(ready=self.state in (State.DRAINING, State.STANDING_BY), state=self.state)
+        """Ready: it delivers or stands by, nothing stops it, nobody asked it to stop, and no part has failed."""
+        own, found = self.own, self.finding
+        ready = own.state in (State.DELIVERING, State.STANDING_BY) and not found.stops and not own.defect
+        if found.anchor is None:
+            return Readiness(ready, own.state)
+        return Readiness(ready, self.state, found.reason, found.title, found.detail, found.remedy)

@@ -95,7 +95,7 @@ async def test_a_service_says_that_it_is_up_how_it_fares_that_it_lives_and_that_
     worker: Start, redis_url: str, queue_name: str, api: Simulator, manager: Manager
 ) -> None:
     process = worker(settings(redis_url, queue_name, api))
-    await manager.hears("READY=1", "STATUS=draining")
+    await manager.hears("READY=1", "STATUS=delivering")
     assert manager.heard[0] == "READY=1"
     await manager.hears_more_beats()
     assert "STOPPING=1" not in manager.heard
@@ -114,7 +114,7 @@ async def test_a_service_is_up_though_redis_is_gone_because_a_restart_would_not_
     await eventually(lambda: at_a_path.status().startswith("STATUS=starting: redis: "), what="the status says so")
     await at_a_path.hears_more_beats()
     server.restart()
-    await eventually(lambda: at_a_path.status() == "STATUS=draining", what="the status says that it is over")
+    await eventually(lambda: at_a_path.status() == "STATUS=delivering", what="the status says that it is over")
     assert await process.stopped() == 0
 
 
@@ -163,7 +163,7 @@ async def test_a_frozen_process_does_not_beat_and_goes_on_when_it_wakes(
 
 
 async def test_a_blocked_event_loop_does_not_beat(at_a_path: Manager) -> None:
-    async with Systemd(os.environ).notified(lambda: "draining"):
+    async with Systemd(os.environ).notified(lambda: "delivering"):
         await at_a_path.hears_more_beats()
         at_a_path.all()
         with pytest.raises(TimeoutError):
@@ -195,12 +195,12 @@ def fill(address: str) -> None:
 
 async def test_what_a_busy_manager_did_not_take_is_said_again(at_a_path: Manager) -> None:
     fill(at_a_path.environment["NOTIFY_SOCKET"])
-    status = Status("starting", "draining")
+    status = Status("starting", "delivering")
     patient = {**at_a_path.environment, "WATCHDOG_USEC": "600000000"}  # its next beat would be due in minutes
     async with Systemd(patient).notified(status):
         await eventually(lambda: status.asked >= 2, what="it looks again")
         assert set(at_a_path.all()) == {"X_OF=others"}
-        await at_a_path.hears("READY=1", "STATUS=draining", "WATCHDOG=1")
+        await at_a_path.hears("READY=1", "STATUS=delivering", "WATCHDOG=1")
 
 
 async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> None:
@@ -213,7 +213,7 @@ async def test_a_status_is_one_line_of_a_bounded_length(at_a_path: Manager) -> N
 
 @pytest.mark.parametrize("address", ["", "/nowhere/at/all", "vsock:2:1", "/" + "x" * 200, "@" + "x" * 200, "/\0"])
 async def test_a_manager_that_cannot_be_told_stops_nothing(address: str) -> None:
-    status = Status("starting", "draining", "halted")
+    status = Status("starting", "delivering", "halted")
     systemd = Systemd({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "20000"})
     async with systemd.notified(status):
         await eventually(lambda: not address or status.asked > 3, what="it goes on looking")
@@ -226,11 +226,11 @@ async def test_nobody_who_waits_for_no_beats_gets_any(at_a_path: Manager, watchd
     if watchdog is not None:
         microseconds, _, other = watchdog.partition(", of process ")
         environment |= {"WATCHDOG_USEC": microseconds} | ({"WATCHDOG_PID": other} if other else {})
-    async with Systemd(environment).notified(Status("starting", "draining")):
-        await at_a_path.hears("STATUS=draining")
+    async with Systemd(environment).notified(Status("starting", "delivering")):
+        await at_a_path.hears("STATUS=delivering")
     assert "WATCHDOG=1" not in at_a_path.all()
 
 
 async def test_the_watchdog_of_this_very_process_is_fed(at_a_path: Manager) -> None:
-    async with Systemd({**at_a_path.environment, "WATCHDOG_PID": str(os.getpid())}).notified(lambda: "draining"):
+    async with Systemd({**at_a_path.environment, "WATCHDOG_PID": str(os.getpid())}).notified(lambda: "delivering"):
         await at_a_path.hears_more_beats()

@@ -157,7 +157,7 @@ async def test_a_worker_with_another_number_of_shards_does_not_start(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:
     first = worker(settings(redis_url, queue_name, api, shards=2))
-    await eventually(lambda: any(line["event"] == "draining" for line in first.lines()))
+    await eventually(lambda: any(line["event"] == "delivering" for line in first.lines()))
     other = worker(settings(redis_url, queue_name, api, shards=3))
     await eventually(lambda: other.process.poll() is not None)
     assert other.process.returncode == 78

@@ -168,7 +168,7 @@ async def test_of_five_workers_one_drains_and_the_next_takes_over(
     pushed: list[bytes] = []
 
     def owner() -> WorkerProcess | None:
-        return next((each for each in running if each.state == "draining"), None)
+        return next((each for each in running if each.state == "delivering"), None)
 
     async def push_and_count() -> None:
         more = [event(f"u{n % 300}", n) for n in range(len(pushed), len(pushed) + 2_000)]
@@ -180,7 +180,7 @@ async def test_of_five_workers_one_drains_and_the_next_takes_over(
         return sorted([json.loads((await fetch(await each.admin() + "/readyz"))[1])["state"] for each in running])
 
     async def one_drains() -> bool:
-        return await states() == ["draining"] + 4 * ["standing by"]
+        return await states() == ["delivering"] + 4 * ["standing by"]
 
     await eventually(one_drains)
     for clean in (True, False, True):

@@ -21,7 +21,7 @@ from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
-from forwarder.simulator import Answer, Faults, Refusal, Simulator
+from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.faults import fault
 from tests.support.service import KEY, Running, event, eventually, running, settings, settled
 
@@ -80,9 +80,9 @@ async def test_it_shows_how_it_stands(redis_url: str, redis_client: Redis, queue
     async with running(settings(redis_url, queue_name, api)) as service:
         await with_letters(redis_client, queue_name, *["fine"] * 50, "refused", HOSTILE)
         found = await eventually(lambda: decided(service, letters=1))
-        assert (found["queue"], found["said"]["title"], found["actions"]) == (queue_name, "Draining", False)
-        (shard,) = found["shards"]
-        assert (shard["shard"], shard["owner"]) == ("0", "this worker")
+        assert (found["queue"], found["findings"][0]["reason"], found["actions"]) == (queue_name, "idle", False)
+        (shard,) = found["lists"]
+        assert (shard["list"], shard["alive"]) == ("0", True)
         assert 0 < shard["lease_seconds"] <= 5
         assert found["letters"]["by_reason"] == {
             "invalid": 0,
@@ -94,7 +94,6 @@ async def test_it_shows_how_it_stands(redis_url: str, redis_client: Redis, queue
         }
         assert found["limits"]["concurrency"]["most"] == 64
         assert found["answers"]["400"] >= 1
-        assert not found["notices"]
         assert found["redis"]["problem"] is None
 
 
@@ -150,8 +149,8 @@ async def test_a_halt_is_ended_with_the_token(
     api.api_key = "another"
     await redis_client.rpush(queue_name, event("u", 1))
     found = await eventually(lambda: halted(guarded))
-    assert found["said"]["title"] == "Halted: the API refuses the key"
-    assert "forwarder resume" in found["said"]["remedy"]
+    assert found["findings"][0]["title"] == "Halted: the API refuses the key"
+    assert "forwarder resume" in found["findings"][0]["steps"][-1]
     assert found["halted_since"]
     api.api_key = KEY
     code, done, _ = await ask(guarded, "/resume", {"allow_refusals": 3}, **bearer())
@@ -352,14 +351,14 @@ async def test_a_frozen_redis_does_not_hold_up_the_page(
         os.kill(server.pid, signal.SIGSTOP)
         try:
             found = await eventually(lambda: stale(service, took), what="the page says that Redis is silent")
-            assert "as it was then" in found["notices"][0]
-            assert found["shards"][0]["waiting"] == 0
+            assert "Redis answered last" in found["findings"][0]["detail"]
+            assert found["lists"][0]["waiting"] == 0
             await eventually(lambda: says(service, "Redis is unavailable", took))
             # A second or two, and more on a busy machine; Redis' answer timeout would be five.
             assert max(took) < 4.5
         finally:
             os.kill(server.pid, signal.SIGCONT)
-        await eventually(lambda: says(service, "Draining", took))
+        await eventually(lambda: says(service, "Idle", took))
 
 
 async def test_old_counts_of_another_process_are_not_shown_as_new(
@@ -371,7 +370,7 @@ async def test_old_counts_of_another_process_are_not_shown_as_new(
         now = time.time_ns() // 1_000
         key = QueueKeys(queue_name).counts
         await redis_client.hset(key, items=["at", now - 12_000_000, "until", now + 1_500_000])
-        return any("counted 1" in notice for notice in (await status(service))["notices"])
+        return any("were counted last 1" in each["detail"] for each in (await status(service))["findings"])
 
     async with running(settings(redis_url, queue_name, api)) as service:
         await eventually(lambda: settled_on_page(service))
@@ -392,12 +391,12 @@ async def timed(service: Running, took: list[float]) -> dict[str, Any]:
 
 async def stale(service: Running, took: list[float]) -> dict[str, Any] | None:
     found = await timed(service, took)
-    return found if found["notices"] else None
+    return found if found["findings"][0]["reason"] == "stale" else None
 
 
 async def says(service: Running, title: str, took: list[float] | None = None) -> bool:
     found = await timed(service, [] if took is None else took)
-    return bool(found["said"]["title"] == title and (title != "Draining" or not found["notices"]))
+    return bool(found["findings"][0]["title"] == title)
 
 
 async def test_many_open_pages_ask_redis_no_more_than_one(
@@ -460,7 +459,7 @@ async def test_letters_that_cannot_be_read_leave_the_rest(
     async with running(settings(server.url, queue_name, api)) as service:
         found = await eventually(lambda: problem(service))
         assert re.search(r"(?i)permission|can't run this command", found["letters"]["problem"])
-        assert found["said"]["title"] == "Draining"
+        assert found["state"] == "delivering"
         assert (found["now"]["waiting"], found["letters"]["kept"]) == (0, 1)
 
 
@@ -483,12 +482,11 @@ async def test_a_standby_says_so_and_shows_the_list(
 ) -> None:
     given = settings(redis_url, queue_name, api)
     async with running(given) as first:
-        await eventually(lambda: says(first, "Draining"))
+        await eventually(lambda: says(first, "Idle"))
         async with running(given) as second:
             await eventually(lambda: says(second, "Standing by"))
-            (shard,) = (await status(second))["shards"]
+            (shard,) = (await status(second))["lists"]
             assert shard["owner"] == f"{socket.gethostname()}:{os.getpid()}"
-            assert shard["oldest_age"] is None
 
 
 async def test_several_lists_are_shown_and_replayed_each_and_together(
@@ -501,7 +499,7 @@ async def test_several_lists_are_shown_and_replayed_each_and_together(
             # The same id in every list: an id names a letter in its list only.
             await redis_client.xadd(keys.dead, letter, id="1-1")  # type: ignore[arg-type]
         found = await eventually(lambda: of_three(service))
-        assert [(row["shard"], row["owner"]) for row in found["shards"]] == [(f"{n}", "this worker") for n in range(3)]
+        assert [(row["list"], row["alive"]) for row in found["lists"]] == [(f"{n}", True) for n in range(3)]
         assert sorted(letter["id"] for letter in found["letters"]["latest"]) == ["0/1-1", "1/1-1", "2/1-1"]
         assert found["letters"]["by_reason"]["rejected"] == 3
         one = await ask(service, "/replay", {"id": "2/1-1"}, **bearer())
@@ -518,21 +516,8 @@ async def test_several_lists_are_shown_and_replayed_each_and_together(
 
 async def of_three(service: Running) -> dict[str, Any] | None:
     found = await status(service)
-    owned = all(row["owner"] == "this worker" for row in found["shards"])
+    owned = all(row["alive"] for row in found["lists"])
     return found if owned and found["letters"] and len(found["letters"]["latest"]) == 3 else None
-
-
-async def test_an_api_that_accepts_nothing_is_told(
-    redis_url: str, redis_client: Redis, queue_name: str, api: Simulator
-) -> None:
-    api.faults = Faults(status_all=Answer(status=503))
-    async with running(settings(redis_url, queue_name, api)) as service:
-        await redis_client.rpush(queue_name, *[event(f"u{n}", n) for n in range(9)])
-        await eventually(lambda: says(service, "Draining, but the API accepts nothing"))
-        assert "503" in (await status(service))["said"]["detail"]
-        api.faults = Faults()
-        await settled(redis_client, queue_name)
-        await eventually(lambda: says(service, "Draining"))
 
 
 async def test_what_was_done_is_logged_and_the_token_is_not(

@@ -83,7 +83,7 @@ async def test_the_log_says_how_it_goes(
     finally:
         worker.kill()
     assert sum(x["events"] for x in accepted) == 30
-    assert line["state"] == "draining"
+    assert line["state"] == "delivering"
     assert line["events_per_second"] > 0
     assert line["posts_per_second"] > 0
     assert line["dead_letters"] == 1

@@ -71,7 +71,7 @@ async def test_401_halts_within_one_round_and_a_new_key_in_the_file_ends_it(worl
         file.write_text("\ufeffthe-next-key\r\n")
         await world.settled()
         status, text = await service.get("/readyz")
-        assert (status, json.loads(text)["state"]) == (200, "draining")
+        assert (status, json.loads(text)["state"]) == (200, "delivering")
         await service.shows('forwarder_halted{reason="credentials"} 0.0')
     assert world.api.ledger.accepted_events == 3_000
     assert await Queue(world.redis, world.queue, 1).halt() is None

@@ -61,7 +61,7 @@ async def the_api_is_down(here: Scene) -> None:
         await eventually(lambda: here.api.ledger.accepted_events > 100, within=PATIENCE)
         here.api.faults = Faults(status_all=Answer(status=503))
         await here.fires("ForwarderApiOutage")
-        await here.page_says("Draining, but the API accepts nothing")
+        await here.page_says("The API accepts nothing")
         check, status, memory = await here.run("ForwarderApiOutage", codes={"forwarder check": 1})
         assert "answers 503" in check.text
         assert "at work" in status.text

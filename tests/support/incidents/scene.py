@@ -101,8 +101,8 @@ class Scene:
         """Waits until the status page has this title, and says what to do."""
 
         async def says() -> bool:
-            said = json.loads((await fetch(f"{self._page}/status.json"))[1])["said"]
-            return bool(said["title"] == title and said["remedy"])
+            said = json.loads((await fetch(f"{self._page}/status.json"))[1])["findings"][0]
+            return bool(said["title"] == title and said["steps"])
 
         await eventually(says, within=PATIENCE, what=f"{self.job}: the page says {title!r}")
         await self._camera(self.name, self._page)

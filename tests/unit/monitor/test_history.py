@@ -31,11 +31,11 @@ def test_what_others_have_counted_makes_a_rate_over_the_time_between_the_counts(
 def test_it_is_bounded_and_forgets_the_oldest() -> None:
     history = History()
     for number in range(10_000):
-        history.add(Sample(number * 5.0, waiting=number))
+        history.add(Sample(number * 5.0, backlog=number))
     columns = history.columns(10_000 * 5.0)
     assert {len(column) for column in columns.values()} == {180}
     assert columns["age"][0] == 900.0
-    assert columns["waiting"][-1] == 9_999
+    assert columns["backlog"][-1] == 9_999
 
 
 def test_now_is_the_last_ten_seconds() -> None:

@@ -5,15 +5,17 @@ import itertools
 import time
 
 import pytest
+from pydantic import SecretStr
 from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
+from forwarder import config
 from forwarder.api.body_limit import BodyLimit
+from forwarder.api.client import Api
+from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.event import Event
-from forwarder.metrics import Metrics
 from forwarder.outcome import HaltReason
-from forwarder.pipeline.availability import Availabilities
 from forwarder.pipeline.brake import Brake
 from forwarder.pipeline.buffer.space import Limits
 from forwarder.pipeline.gate import Gate
@@ -24,7 +26,9 @@ from forwarder.queue.claims import Claims
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease
+from forwarder.queue.queue import Queue
 from forwarder.worker.condition import NEXT, Condition, OwnedList, State, Stopping
+from forwarder.worker.process import build
 
 HALT = HaltRecord(HaltReason.CREDENTIALS, "the API answered 401", "2026-01-01T00:00:00Z", "")
 
@@ -33,10 +37,14 @@ class Worker:
     """A condition and what it depends on. Nothing of it is connected to anything."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics()
-        self.availabilities = Availabilities(self.metrics)
+        settings = config.Settings(api_key=SecretStr("k"), api_key_file=None)
+        credentials = Credentials.from_settings(settings)
+        queue = Queue(Redis(), settings.queue, settings.shards)
+        process = build(settings, queue, credentials, Api.from_settings(settings, credentials))
+        self.metrics = process.metrics
+        self.availabilities = process.availabilities
         self.stopping = Stopping(asyncio.Event(), asyncio.Event())
-        self.condition = Condition("worker-1", "events", self.metrics, self.availabilities, self.stopping)
+        self.condition = Condition(process, self.stopping)
 
     def owned(self, *, events: int, age: float) -> OwnedList:
         claims = Claims(Lease(Redis(), Keys("events"), ttl=30.0), side="left")
@@ -102,7 +110,7 @@ async def test_a_state_is_logged_once_and_a_halt_with_its_remedy() -> None:
     assert "key" in lines[1]["remedy"]
 
 
-async def test_a_worker_is_ready_while_it_drains_or_stands_by_and_says_otherwise_why_not() -> None:
+async def test_a_worker_is_ready_while_it_delivers_or_stands_by_and_says_otherwise_why_not() -> None:
     worker = Worker()
     condition = worker.condition
     assert not condition.readiness.ready
@@ -114,7 +122,7 @@ async def test_a_worker_is_ready_while_it_drains_or_stands_by_and_says_otherwise
     worker.stopping.orderly.set()
     assert condition.readiness.line == "stopping"
     condition.be(State.HALTED, HALT)
-    assert condition.readiness.line.startswith("halted: credentials: the API answered 401: ")
+    assert condition.readiness.line.startswith("Halted: the API refuses the key. the API answered 401. Put the right")
 
 
 async def test_a_defect_of_ours_ends_readiness_and_names_itself() -> None:

@@ -1,0 +1,35 @@
+"""Numbers as people say them: a time, a count of events."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def span(seconds: float) -> str:
+    """A time in its two largest units: 40 s, 2 min 5 s, 3 h, 4 d 2 h."""
+    left = max(0, round(seconds))
+    at = next((i for i, (_, size) in enumerate(_UNITS) if left >= size), len(_UNITS) - 1)
+    parts: list[str] = []
+    for unit, size in _UNITS[at : at + 2]:
+        count, left = divmod(left, size)
+        if count or not parts:
+            parts.append(f"{count} {unit}")
+    return " ".join(parts)
+
+
+def about(seconds: float) -> str:
+    """A time that is only estimated, in one unit, rounded: about 12 min, about 3 h; less than a second is a second."""
+    for unit, size in _UNITS:
+        if seconds >= size * (1.5 if size > 1 else 1):
+            return f"about {round(seconds / size):,} {unit}"
+    return "about 1 s"
+
+
+def events(count: int) -> str:
+    return "1 event" if count == 1 else f"{count:,} events"
+
+
+def letters(count: int) -> str:
+    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
+
+
+def workers(count: int) -> str:
+    return "1 worker" if count == 1 else f"{count:,} workers"

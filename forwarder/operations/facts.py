@@ -1,0 +1,75 @@
+"""From what Redis and the settings say to the facts of a diagnosis."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from forwarder.config import Settings, api_url
+from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
+from forwarder.diagnosis.trend import Trend
+from forwarder.queue.about import About
+from forwarder.queue.census import Census, Memory
+from forwarder.queue.halts import HaltRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What Redis said of a queue.
+
+    Attributes:
+        names: of the lists, by shard, as are the censuses.
+        workers: those that run, by their IDs.
+    """
+
+    names: Sequence[str]
+    censuses: Sequence[Census]
+    workers: Mapping[str, About]
+    halt: HaltRecord | None
+    trend: Trend
+    memory: Memory | None = None
+
+
+def setup_of(settings: Settings) -> Setup:
+    """The settings that a remedy names."""
+    return Setup(
+        api=f"{api_url.shown(settings.api_url)}/{settings.api_version}",
+        key_file=str(settings.api_key_file or ""),
+        lease_ttl=settings.lease_ttl,
+    )
+
+
+def halted(halt: HaltRecord) -> Halted:
+    return Halted(halt.reason, halt.detail, halt.since, named=bool(halt.fingerprint))
+
+
+def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own: Own | None = None) -> Facts:
+    """The facts of a queue.
+
+    Args:
+        reading: what Redis said.
+        setup: the settings of the process that shows this.
+        oldest: seconds since the oldest event was pushed, as far as this process has seen it.
+        own: what this process knows of itself, if it is a worker.
+    """
+    ages = [each.oldest for each in reading.workers.values() if each.oldest is not None]
+    return Facts(
+        lists=len(reading.censuses),
+        halt=None if reading.halt is None else halted(reading.halt),
+        workers=tuple(reading.workers.values()),
+        orphans=dict(_orphans(reading)),
+        ownerless=sum(each.lease is None for each in reading.censuses),
+        waiting=sum(each.waiting for each in reading.censuses),
+        claimed=sum(each.claimed for each in reading.censuses),
+        letters=sum(each.letters for each in reading.censuses),
+        imbalance=sum(each.imbalance for each in reading.censuses),
+        oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),
+        trend=reading.trend,
+        memory=None if reading.memory is None else reading.memory.used / max(1, reading.memory.most),
+        setup=setup,
+        own=own,
+    )
+
+
+def _orphans(reading: Reading) -> Iterator[tuple[str, float]]:
+    for name, census in zip(reading.names, reading.censuses, strict=True):
+        if census.lease is not None and census.owner not in reading.workers:
+            yield name, max(0, census.lease_milliseconds) / 1000
