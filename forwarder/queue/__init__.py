@@ -8,6 +8,7 @@ claims        the owner's side of a list: claim, adopt, settle, wait for events
 claim_ids     the IDs of claimed events, 20 bytes each
 census        the counts of one list
 counts        the counts of all lists: one process counts, the others read
+totals        what all lists added up to at one moment of the last 15 minutes
 letters       the dead letters of one list
 address       which API address has answered 202
 halts         a queue's halt

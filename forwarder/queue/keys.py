@@ -24,7 +24,18 @@ _OF_THE_LIST = (
     "move",
     "moved",
 )
-_OF_THE_QUEUE = ("about", "counts", "decisions", "decoded", "halt", "recognized", "address", "shards", "workers")
+_OF_THE_QUEUE = (
+    "about",
+    "counts",
+    "past",
+    "decisions",
+    "decoded",
+    "halt",
+    "recognized",
+    "address",
+    "shards",
+    "workers",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,7 @@ class QueueKeys:
     queue: str
     about: str = field(init=False)
     counts: str = field(init=False)
+    past: str = field(init=False)
     decisions: str = field(init=False)
     decoded: str = field(init=False)
     halt: str = field(init=False)

@@ -16,6 +16,7 @@ from forwarder.queue.lease import Lease, held
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.sharding import MOST_SHARDS
+from forwarder.queue.totals import Totals
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import text, translated
 
@@ -100,6 +101,10 @@ class Queue:
     async def counted(self, max_age: float) -> Counted:
         """The counts of each list, by any process of the queue: at most about this many seconds old."""
         return await self._counts.lately(max_age)
+
+    async def past(self) -> tuple[Totals, ...]:
+        """What the lists added up to about every 15 s of the last 15 minutes, oldest first."""
+        return await self._counts.past()
 
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""

@@ -118,6 +118,7 @@ async def test_one_process_still_counts_for_all(redis: Redis) -> None:
     before = await calls(redis, "xlen")
     assert (await other.counted(60)).censuses == counted
     assert await calls(redis, "xlen") == before
+    assert [each.waiting for each in await other.past()] == [2]
 
 
 @pytest.mark.parametrize("were_shared", [False, True])

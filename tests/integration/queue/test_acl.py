@@ -130,6 +130,8 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await queue.shards() == "1"
     assert not any((await one.census()).imbalances.values())
     assert await queue.server()
+    counted = await queue.counted(0)
+    assert await queue.past() == (counted.totals,)
     marks = queue.marks_of("file", "left")  # `forwarder push --once`
     assert await marks.read() == [0]
     assert await marks.push({0: Step(0, 1, [event("a", 0)])}) == {0: 1}

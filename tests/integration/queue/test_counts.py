@@ -3,12 +3,14 @@
 import time
 from collections.abc import Iterator
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import WrongTypeError
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.queue.totals import Totals
 from forwarder.queue.wire.connection import connect
 from tests.support.commandstats import calls
 from tests.support.servers.cluster import cluster
@@ -21,6 +23,11 @@ COUNTING = "xlen"
 @pytest.fixture
 def key(queue_name: str) -> str:
     return QueueKeys(queue_name).counts
+
+
+@pytest.fixture
+def past(queue_name: str) -> str:
+    return QueueKeys(queue_name).past
 
 
 def queue(redis: Redis, name: str, lists: int = LISTS) -> Queue:
@@ -105,8 +112,10 @@ async def test_a_late_writer_does_not_replace_later_counts(redis: Redis, queue_n
     await queue(redis, queue_name).counted(0)
     before = await redis.hgetall(key)
     slow = queue(redis, queue_name)._counts
-    verdict, age = await slow._run("share_counts", int(before[b"at"]) - 1, "[]")
+    keys = [key, QueueKeys(queue_name).past]
+    verdict, age = await slow._run("share_counts", keys, int(before[b"at"]) - 1, "[]", "[1]", 0, 60, 1_000)
     assert verdict == b"late"
+    assert len(await queue(redis, queue_name).past()) == 1
     assert 0 < int(age) < 10_000_000
     assert await redis.hgetall(key) == before
 
@@ -150,6 +159,55 @@ async def test_another_type_is_named(redis: Redis, queue_name: str, key: str) ->
 async def test_they_are_forgotten_when_nobody_counts_any_more(redis: Redis, queue_name: str, key: str) -> None:
     await queue(redis, queue_name).counted(0)
     assert 50 < await redis.ttl(key) <= 60
+
+
+async def test_the_past_has_one_entry_in_a_while_however_many_count(redis: Redis, queue_name: str, past: str) -> None:
+    await fill(redis, queue_name)
+    before = time.time()
+    for _ in range(3):
+        await queue(redis, queue_name).counted(0)
+    [first] = await queue(redis, queue_name).past()
+    assert before - 1 < first.at < time.time() + 1
+    assert (first.waiting, first.claimed, first.sequence, first.pushed) == (10, 0, 0, 10)
+    await aged(redis, past, first, 15.0)
+    found = await queue(redis, queue_name).counted(0)
+    assert (await queue(redis, queue_name).past())[1:] == (found.totals,)
+    assert 19 * 60 < await redis.ttl(past) <= 20 * 60
+
+
+async def aged(redis: Redis, past: str, entry: Totals, seconds: float) -> None:
+    await redis.delete(past)
+    await redis.rpush(past, msgspec.structs.replace(entry, at=entry.at - seconds).text)
+
+
+async def test_the_past_is_bounded_and_what_somebody_else_wrote_there_is_ignored(
+    redis: Redis, queue_name: str, past: str
+) -> None:
+    await redis.rpush(past, *range(60), *STRANGE)
+    await queue(redis, queue_name).counted(0)
+    assert len(await queue(redis, queue_name).past()) == 1
+    assert await redis.llen(past) == 60
+
+
+STRANGE = (b"", b"x", b"[]", b"[1.2.3,", b"[9e99]", b"[" * 100_000, b"[-1,0,0,0,0,0,0,0]", b"[5,0,0,0,0,0,0]", b"\xff")
+
+
+@pytest.mark.parametrize("newest", [*STRANGE, b"[9999999999,0,0,0,0,0,0,0]"])
+async def test_an_entry_that_cannot_be_of_now_keeps_no_other_one_away(
+    redis: Redis, queue_name: str, past: str, newest: bytes
+) -> None:
+    await redis.rpush(past, newest)
+    found = await queue(redis, queue_name).counted(0)
+    assert (await queue(redis, queue_name).past())[-1] == found.totals
+
+
+async def test_counting_goes_on_whatever_the_key_of_the_past_holds(redis: Redis, queue_name: str, past: str) -> None:
+    await fill(redis, queue_name)
+    await redis.set(past, "x")
+    assert await waiting(queue(redis, queue_name), 0) == [1, 2, 3, 4]
+    assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+    with pytest.raises(WrongTypeError, match=":past"):
+        await queue(redis, queue_name).past()
 
 
 async def test_a_thousand_lists_are_counted_in_a_few_round_trips(redis: Redis, queue_name: str) -> None:

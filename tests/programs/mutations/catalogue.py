@@ -25,6 +25,7 @@ _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
 _RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
 _STATUS_PAGE = "tests/integration/admin/test_status_page.py"
 _COUNTS = "tests/integration/queue/test_counts.py"
+_TREND = "tests/unit/diagnosis/test_trend.py"
 _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
 _SEEKING = "tests/integration/worker/test_seeking.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
@@ -1273,6 +1274,22 @@ CATALOGUE = (
         "is_counting and age <= may_be_meanwhile",
         "is_counting",
         (_COUNTS,),
+    ),
+    Mutation(
+        7,
+        "each count is an entry of the past, which then is about a few seconds",
+        "forwarder/queue/lua/share_counts.lua",
+        "if second and second <=",
+        "if false and second <=",
+        (_COUNTS,),
+    ),
+    Mutation(
+        7,
+        "during an outage the time to go is still shown",
+        "forwarder/diagnosis/trend.py",
+        "_went_back(earlier, later) or _stood(earlier, later))",
+        "_went_back(earlier, later))",
+        (_TREND,),
     ),
     Mutation(
         7,

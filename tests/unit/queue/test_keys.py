@@ -32,6 +32,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "moved": "{events}:moved",
         "about": "{events}:about",
         "counts": "{events}:counts",
+        "past": "{events}:past",
         "decisions": "{events}:decisions",
         "decoded": "{events}:decoded",
         "halt": "{events}:halt",
