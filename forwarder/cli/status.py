@@ -12,6 +12,7 @@ from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_HALTED, Json
 from forwarder.cli.output import as_line, out
 from forwarder.logs.printable import visible
+from forwarder.operations.facts import setup_of
 from forwarder.operations.status import ListStatus, Owner, Status, survey
 from forwarder.queue.census import Census
 from forwarder.runtime import loop
@@ -31,7 +32,7 @@ def status(*, as_json: Json = False) -> None:
 
     async def work() -> Status:
         async with queue_of(settings) as queue:
-            return await survey(queue)
+            return await survey(queue, setup_of(settings))
 
     found = loop.run(work())
     if as_json:
@@ -50,7 +51,7 @@ def _json(found: Status) -> dict[str, object]:
             {"shard": shard, "list": each.name, **_counts(each.census), "owner": each.owner and asdict(each.owner)}
             for shard, each in enumerate(found.lists)
         ],
-        "workers": found.workers,
+        "workers": [each.name for each in found.workers],
         "halt": halt and {"reason": halt.reason, "detail": halt.detail, "since": halt.since},
         "balanced": found.balanced,
     }

@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 
-from forwarder.queue.census import Census
+from forwarder.diagnosis.facts import Facts, Setup
+from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.findings import findings
+from forwarder.diagnosis.trend import Trend
+from forwarder.errors import UnreachableError
+from forwarder.operations.facts import Reading, facts_of
+from forwarder.queue.about import About
+from forwarder.queue.census import Census, Memory
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
@@ -13,10 +20,11 @@ from forwarder.retry import patiently
 
 @dataclass(frozen=True, slots=True)
 class Owner:
-    """The worker that holds the lease of a list, and the seconds until that lease ends."""
+    """The worker that holds the lease of a list, the seconds until that lease ends, and whether the worker runs."""
 
     worker: str
     lease_seconds: float
+    alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,14 +42,18 @@ class Status:
 
     Attributes:
         lists: by shard.
-        workers: the names of the workers that are running, in the order in which they started.
+        workers: those that are running, in the order in which they started.
         halt: the halt in force.
+        facts: what is known.
+        findings: what is wrong, the worst first; never empty.
     """
 
     queue: str
     lists: tuple[ListStatus, ...]
-    workers: tuple[str, ...]
+    workers: tuple[About, ...]
     halt: HaltRecord | None
+    facts: Facts
+    findings: tuple[Finding, ...]
 
     @property
     def total(self) -> Census:
@@ -54,20 +66,40 @@ class Status:
         return not any(each.census.imbalance for each in self.lists)
 
 
-async def survey(queue: Queue) -> Status:
-    """Reads the status of a queue."""
+async def survey(queue: Queue, setup: Setup) -> Status:
+    """Reads the status of a queue. Raises UnreachableError when Redis has not answered for five seconds.
+
+    Args:
+        queue: the queue.
+        setup: the settings that a remedy names.
+    """
     halt = await patiently(queue.halt)
-    workers = await patiently(queue.workers)
-    found = zip(queue.names, await patiently(queue.censuses), strict=True)
+    workers = {id_: About(name) for id_, name in (await patiently(queue.workers)).items()}
+    censuses = await patiently(queue.censuses)
+    reading = Reading(queue.names, censuses, workers, halt, Trend(), await _memory(queue))
+    facts = facts_of(reading, setup)
+    lists = zip(queue.names, censuses, strict=True)
     return Status(
         queue.name,
-        tuple(ListStatus(name, census, _owner(census, workers)) for name, census in found),
-        tuple(workers.values()),
+        tuple(ListStatus(name, census, _owner(census, workers)) for name, census in lists),
+        facts.workers,
         halt,
+        facts,
+        findings(facts),
     )
 
 
-def _owner(census: Census, workers: Mapping[str, str]) -> Owner | None:
+async def _memory(queue: Queue) -> Memory | None:
+    """How full Redis is; None where an ACL forbids to ask."""
+    try:
+        return await patiently(queue.lists[0].memory)
+    except UnreachableError:
+        return None
+
+
+def _owner(census: Census, workers: Mapping[str, About]) -> Owner | None:
     if census.lease is None:
         return None
-    return Owner(workers.get(census.owner, census.lease[:8]), census.lease_milliseconds / 1000)
+    owner = workers.get(census.owner)
+    name = census.lease[:8] if owner is None else owner.name
+    return Owner(name, census.lease_milliseconds / 1000, alive=owner is not None)

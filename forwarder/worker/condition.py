@@ -105,6 +105,8 @@ class Condition:
         self._metrics = process.metrics
         self._availabilities = process.availabilities
         self._stopping = stopping
+        self._pacer = process.courier.pacer
+        self._clock = process.clock
         self._failure = ""
         self.state = State.STARTING
         self.halt: HaltRecord | None = None
@@ -144,6 +146,7 @@ class Condition:
             halt=None if self.halt is None else halted(self.halt),
             redis=self._availabilities.problem,
             defect=self._failure,
+            silence=self._pacer.silence(self._clock()),
         )
 
     @property

@@ -4,7 +4,9 @@ import msgspec
 import pytest
 
 from forwarder.cli import status as command
+from forwarder.diagnosis.facts import Facts
 from forwarder.operations.status import ListStatus, Owner, Status
+from forwarder.queue.about import About
 from forwarder.queue.census import Census
 from forwarder.queue.halts import HaltRecord
 
@@ -36,11 +38,11 @@ COUNTS = (
 
 
 def test_a_script_gets_the_counts_of_the_queue_and_of_each_list() -> None:
-    found = Status("q", (OWNED, FREE), ("host:7", "host:8"), HALT)
+    found = Status("q", (OWNED, FREE), (About("host:7"), About("host:8")), HALT, Facts(), ())
     assert msgspec.json.encode(command._json(found)).decode() == (
         f'{{"queue":"q",{COUNTS % (1_005, 1_001, 4, 18, 12, 2, 2)},"lists":['
         f'{{"shard":0,"list":"{{q}}:0",{COUNTS % (3, 1, 2, 9, 6, 1, 1)},'
-        '"owner":{"worker":"host:7","lease_seconds":4.2}},'
+        '"owner":{"worker":"host:7","lease_seconds":4.2,"alive":true}},'
         f'{{"shard":1,"list":"{{q}}:1",{COUNTS % (1_002, 1_000, 2, 9, 6, 1, 1)},"owner":null}}],'
         '"workers":["host:7","host:8"],'
         '"halt":{"reason":"credentials","detail":"the API answered 401","since":"2024-01-01T00:00:00Z"},'
@@ -52,7 +54,7 @@ def test_what_is_not_accounted_for_in_one_list_is_not_made_up_for_by_another_one
     one_more, one_less = census(0), census(0)
     object.__setattr__(one_more, "accepted", 7)
     object.__setattr__(one_less, "accepted", 5)
-    found = Status("q", (ListStatus("a", one_more, None), ListStatus("b", one_less, None)), (), None)
+    found = Status("q", (ListStatus("a", one_more, None), ListStatus("b", one_less, None)), (), None, Facts(), ())
     assert found.total.imbalance == 0
     assert '"balanced":false' in msgspec.json.encode(command._json(found)).decode()
 
@@ -70,7 +72,7 @@ def test_what_is_not_accounted_for_in_one_list_is_not_made_up_for_by_another_one
 def test_a_person_reads_how_it_stands(
     lists: tuple[ListStatus, ...], halt: HaltRecord | None, state: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command._print(Status("q", lists, (), halt))
+    command._print(Status("q", lists, (), halt, Facts(), ()))
     shown = capsys.readouterr().out
     assert f"state          {state}" in shown
     assert ("host:7, for 4 s more" in shown) == (OWNED in lists)
@@ -85,5 +87,5 @@ def test_a_person_reads_how_it_stands(
 def test_a_worker_that_runs_and_owns_nothing_yet_is_not_called_missing(
     lists: tuple[ListStatus, ...], state: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    command._print(Status("q", lists, ("host:7",), None))
+    command._print(Status("q", lists, (About("host:7"),), None, Facts(), ()))
     assert f"No worker owns {state}; " in capsys.readouterr().out
