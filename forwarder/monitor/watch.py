@@ -10,7 +10,7 @@ from functools import reduce
 
 import structlog
 
-from forwarder.diagnosis.trend import Trend
+from forwarder.diagnosis.trend import Trend, trend
 from forwarder.errors import ForwarderError
 from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.gauges import Gauges
@@ -20,6 +20,7 @@ from forwarder.queue.about import About
 from forwarder.queue.census import Census, Memory
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
+from forwarder.queue.totals import Totals
 
 #: Seconds before Redis is read again.
 _FRESH = 1.0
@@ -45,6 +46,7 @@ class Seen:
     at: float
     #: Of each list, by shard.
     censuses: tuple[Census, ...]
+    totals: Totals
     halt: HaltRecord | None
     #: When the lists were counted, by this process or another one.
     counted: float
@@ -139,7 +141,8 @@ class Watch:
             seen = await self._read(0.0 if anew else max_age)
             if in_full:
                 workers = {id_: About(name) for id_, name in (await self._queue.workers()).items()}
-                seen = replace(seen, workers=workers, workers_at=self._clock())
+                lately = trend(await self._queue.past(), seen.totals)
+                seen = replace(seen, workers=workers, workers_at=self._clock(), trend=lately)
         except ForwarderError as error:
             self._changed |= changed
             self.problem = str(error)
@@ -156,12 +159,12 @@ class Watch:
         seen = self.seen
         if seen is None or self._clock() - seen.counted >= max_age:
             found = await self._queue.counted(max_age)
-            counted, censuses = self._clock() - found.age, found.censuses
+            counted, censuses, totals = self._clock() - found.age, found.censuses, found.totals
         else:
-            counted, censuses = seen.counted, seen.censuses
+            counted, censuses, totals = seen.counted, seen.censuses, seen.totals
         halt, now = await self._queue.halt(), self._clock()
-        before = seen or Seen(now, censuses, halt, counted, max_age)
-        return replace(before, at=now, censuses=censuses, halt=halt, counted=counted, max_age=max_age)
+        before = seen or Seen(now, censuses, totals, halt, counted, max_age)
+        return replace(before, at=now, censuses=censuses, totals=totals, halt=halt, counted=counted, max_age=max_age)
 
     async def _memory(self) -> Memory | None:
         """Of the fullest server. It is measured rarely, because the reply is long and memory fills slowly.

@@ -8,13 +8,15 @@ from functools import reduce
 from forwarder.diagnosis.facts import Facts, Setup
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.findings import findings
-from forwarder.diagnosis.trend import Trend
+from forwarder.diagnosis.trend import trend
 from forwarder.errors import UnreachableError
 from forwarder.operations.facts import Reading, facts_of
 from forwarder.queue.about import About
 from forwarder.queue.census import Census, Memory
+from forwarder.queue.counts import total
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
+from forwarder.queue.totals import Totals
 from forwarder.retry import patiently
 
 
@@ -46,6 +48,7 @@ class Status:
         halt: the halt in force.
         facts: what is known.
         findings: what is wrong, the worst first; never empty.
+        past: what the lists added up to about every 15 s of the last 15 minutes, oldest first.
     """
 
     queue: str
@@ -54,6 +57,7 @@ class Status:
     halt: HaltRecord | None
     facts: Facts
     findings: tuple[Finding, ...]
+    past: tuple[Totals, ...] = ()
 
     @property
     def total(self) -> Census:
@@ -76,7 +80,9 @@ async def survey(queue: Queue, setup: Setup) -> Status:
     halt = await patiently(queue.halt)
     workers = {id_: About(name) for id_, name in (await patiently(queue.workers)).items()}
     censuses = await patiently(queue.censuses)
-    reading = Reading(queue.names, censuses, workers, halt, Trend(), await _memory(queue))
+    past = await patiently(queue.past)
+    lately = trend(past, total(censuses, await patiently(queue.now) / 1000))
+    reading = Reading(queue.names, censuses, workers, halt, lately, await _memory(queue))
     facts = facts_of(reading, setup)
     lists = zip(queue.names, censuses, strict=True)
     return Status(
@@ -86,6 +92,7 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         halt,
         facts,
         findings(facts),
+        past,
     )
 
 
