@@ -7,4 +7,5 @@ page          collects what the page shows
 guard         who may read, and who may act
 actions       what may be done from the page
 assets        the page's files, and the headers of every answer
+runbook       the runbook as a page, for the links of the status page
 """

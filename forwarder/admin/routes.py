@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
+from importlib import import_module
 from typing import TypeVar
 
 import msgspec
@@ -61,6 +62,7 @@ class Pages:
     def routes(self) -> list[web.RouteDef]:
         return [
             *(web.get(path, self._file) for path in self._files),
+            web.get("/runbook", self._runbook),
             web.get("/status.json", self._status),
             web.get("/letters.json", self._allowed(self._letters)),
             web.post("/resume", self._allowed(self._resume)),
@@ -85,6 +87,11 @@ class Pages:
     async def _file(self, request: web.Request) -> web.Response:
         text, kind = self._files[request.path]
         return web.Response(text=text, content_type=kind)
+
+    async def _runbook(self, _: web.Request) -> web.Response:
+        """Made in a thread, so that no event waits, and only on demand: few workers are ever asked for it."""
+        runbook = await asyncio.to_thread(import_module, "forwarder.admin.runbook")
+        return web.Response(text=await asyncio.to_thread(runbook.page), content_type="text/html")
 
     async def _status(self, _: web.Request) -> web.Response:
         """Collects the data at most twice a second, however many pages are open: this process has events to send."""

@@ -104,7 +104,7 @@ async def decided(service: Running, *, letters: int) -> dict[str, Any] | None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/", "/page.css", "/page.js", "/status.json", "/metrics", "/nowhere", "/letters.json"]
+    "path", ["/", "/page.css", "/page.js", "/runbook", "/status.json", "/metrics", "/nowhere", "/letters.json"]
 )
 async def test_every_answer_says_what_a_browser_may_do_with_it(guarded: Running, path: str) -> None:
     _, _, headers = await ask(guarded, path)
@@ -305,8 +305,8 @@ async def test_guessing_the_token_is_slowed_down_for_everybody_and_logged(guarde
 
 
 PATHS = (
-    "/", "/page.js", "/page.css", "/status.json", "/letters.json", "/metrics", "/livez", "/readyz", "/nowhere",
-    "/resume",
+    "/", "/page.js", "/page.css", "/runbook", "/status.json", "/letters.json", "/metrics", "/livez", "/readyz",
+    "/nowhere", "/resume",
 )  # fmt: skip
 
 
