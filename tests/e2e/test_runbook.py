@@ -27,11 +27,11 @@ async def no_worker_runs(here: Scene) -> None:
         await here.push(10)
         await here.drained()
     await here.push(10)
-    await here.fires("ForwarderAbsent")
-    status, _ = await here.run("ForwarderAbsent")
+    await here.fires("ForwarderNoWorker")
+    status, _ = await here.run("no-worker")
     assert "No worker is running; 10 events wait" in status.text
     async with here.service():
-        await here.ends("ForwarderAbsent")
+        await here.ends("ForwarderNoWorker")
         await here.drained()
 
 
@@ -41,8 +41,7 @@ async def one_of_two_workers_is_gone(here: Scene) -> None:
         async with running(here.settings()) as standby:
             here.watch(owner, standby)
         await here.fires("ForwarderReplicaDown", instance=standby.url.removeprefix("http://"))
-        (status,) = await here.run("ForwarderReplicaDown")
-        assert "at work" in status.text
+        await here.run("replica-down")
         async with running(here.settings()) as standby:
             here.watch(owner, standby)
             await here.ends("ForwarderReplicaDown")
@@ -53,11 +52,11 @@ async def a_portal_stood_in_between(here: Scene) -> None:
     async with here.service():
         await here.push(100)
         await here.fires("ForwarderHalted", reason="misdirected")
-        (status,) = await here.run("ForwarderHalted", codes={"forwarder status": 77})
-        assert "302" in status.text
         here.api.faults = Faults()
-        check, _ = await here.run("ForwarderHalted/misdirected", codes={"forwarder check": 1})
+        status, check = await here.run("misdirected", 0, codes={"forwarder status": 77, "forwarder check": 1})
+        assert "302" in status.text
         assert "answers, and accepts the key" in check.text
+        await here.run("misdirected", 1)
         await here.ends("ForwarderHalted")
         assert (await here.drained()).letters == 0
 
@@ -70,18 +69,14 @@ async def some_events_are_refused_and_some_are_no_events(here: Scene) -> None:
         await here.redis.rpush(here.queue, b"no event", b"{}")
         here.pushed += 2
         await here.drained()
-
-        async def keeps_all() -> bool:
-            alert = await here.fires("ForwarderDeadLetters")
-            return bool(alert["annotations"]["summary"] == f"{here.job} keeps 7 dead letters")
-
-        await eventually(keeps_all, within=PATIENCE, what="the alert counts them all")
-        _, _, dry_run = await here.run("ForwarderDeadLetters", 0)
+        alert = await here.fires("ForwarderDeadLetters")
+        assert alert["annotations"]["description"].startswith("In the last hour 7 were refused")
+        _, _, dry_run = await here.run("letters", 0)
         assert "would replay 5 dead letters" in dry_run.text
         here.api.faults = Faults()
-        await here.run("ForwarderDeadLetters", 1)
+        await here.run("letters", 1)
         await eventually(lambda: here.api.ledger.accepted_events >= 55, within=PATIENCE)
-        await here.run("ForwarderDeadLetters", 2)
+        await here.run("letters", 2)
         await here.ends("ForwarderDeadLetters")
         assert (await here.drained()).letters == 0
 
@@ -93,13 +88,13 @@ async def a_producer_sends_bad_events_among_good_ones(here: Scene) -> None:
         await here.redis.rpush(here.queue, b"no event")
         here.pushed += 1
         async with here.load(5), here.load(1, name="bad"):
-            await here.fires("ForwarderRefusalsHigh")
-            *_, rejected, invalid = await here.run("ForwarderRefusalsHigh", 0)
+            await here.fires("ForwarderRefusals")
+            *_, rejected, invalid = await here.run("refusals", 0)
             assert '"reason":"rejected"' in rejected.text
             assert '"reason":"invalid"' in invalid.text
         now = await here.drained()
-        await here.run("ForwarderRefusalsHigh", 1)
-        await here.ends("ForwarderRefusalsHigh")
+        await here.run("refusals", 1)
+        await here.ends("ForwarderRefusals")
         saved = (here.directory / "rejected.ndjson").read_text().splitlines()
         assert len(saved) == now.letters - 1
 
@@ -110,9 +105,9 @@ async def the_lease_was_written_by_hand_and_lasts_an_hour(here: Scene) -> None:
     await here.push(10)
     async with here.service():
         await here.fires("ForwarderNoOwner")
-        _, pttl = await here.run("ForwarderNoOwner", 0)
+        _, pttl = await here.run("no-owner", 0)
         assert int(pttl.text) > 3_000_000
-        await here.run("ForwarderNoOwner", 1)
+        await here.run("no-owner", 1)
         await here.ends("ForwarderNoOwner")
         await here.drained()
 
@@ -131,7 +126,7 @@ async def the_lease_is_lost_again_and_again(here: Scene) -> None:
             await here.push(1)
             await service.shows(f"forwarder_lease_lost_total {times}.0", within=PATIENCE)
         await here.fires("ForwarderLeaseFlaps")
-        await here.run("ForwarderLeaseFlaps")
+        await here.run("lease-flaps")
         await here.ends("ForwarderLeaseFlaps")
         await here.drained()
 
@@ -146,9 +141,9 @@ async def somebody_deletes_a_letter_with_xdel(here: Scene) -> None:
         [letter] = [each.id async for each in ListLetters(here.redis, keys).all()]
         await here.redis.xdel(keys.dead, letter)
         await here.fires("ForwarderImbalance")
-        audit, _ = await here.run("ForwarderImbalance", 0, codes={"forwarder audit": 1})
+        audit, _ = await here.run("imbalance", 0, codes={"forwarder audit": 1})
         assert f"letters = dead_lettered - replayed - deleted: {here.queue} off by -1" in audit.text
-        await here.run("ForwarderImbalance", 1)
+        await here.run("imbalance", 1)
         await here.ends("ForwarderImbalance")
 
 
@@ -158,18 +153,18 @@ async def more_is_pushed_than_the_api_takes(here: Scene) -> None:
     await here.push(12_000)
     async with here.service(concurrency=1, max_events_per_post=10, max_buffered_events=100):
         async with here.load(60, filler="x" * 1_000):
-            await asyncio.gather(*map(here.fires, ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld")))
+            await asyncio.gather(*map(here.fires, ("ForwarderBacklogGrows", "ForwarderEventsLate")))
             alert = await here.fires("ForwarderRedisFullSoon")
             assert "fills Redis in" in alert["annotations"]["summary"]
             assert (
                 "At this rate Redis is full in"
                 in (await here.fires("ForwarderBacklogGrows"))["annotations"]["description"]
             )
-            for section in ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld", "ForwarderRedisFullSoon"):
+            for section in ("backlog-grows", "late"):
                 await here.run(section)
         here.api.faults = Faults()
     async with here.service():
-        for alert_name in ("ForwarderBacklogGrows", "ForwarderOldestEventTooOld", "ForwarderRedisFullSoon"):
+        for alert_name in ("ForwarderBacklogGrows", "ForwarderEventsLate", "ForwarderRedisFullSoon"):
             await here.ends(alert_name)
         assert (await here.drained()).letters == 0
 
@@ -184,12 +179,16 @@ async def redis_is_nearly_full(here: Scene) -> None:
         await here.redis.config_set("maxmemory", 16 * 2**20)
         while (await here.redis.info("memory"))["used_memory"] < 15 * 2**20:
             await here.push(50, filler="x" * 1_000)
-        await here.fires("ForwarderRedisMemoryHigh")
-        *_, policy = await here.run("ForwarderRedisMemoryHigh", 0)
+        await here.fires("ForwarderRedisNearlyFull")
+        *_, policy = await here.run("redis-full", 0)
         assert "noeviction" in policy.text
-        await here.run("ForwarderRedisMemoryHigh", 1)
-        await here.ends("ForwarderRedisMemoryHigh")
-        await here.run("ForwarderRedisMemoryHigh", 2)
+        await here.run("redis-full", 1)
+        await here.ends("ForwarderRedisNearlyFull")
+        await here.redis.config_set("maxmemory", (await here.redis.info("memory"))["used_memory"])
+        await here.fires("ForwarderRedisFull")
+        await here.run("redis-full", 1)
+        await here.ends("ForwarderRedisFull")
+        await here.run("redis-full", 2)
         here.api.faults = Faults()
         assert (await here.drained()).letters == 0
 
@@ -200,14 +199,12 @@ def redis_is_down(server: EmbeddedRedis) -> Story:
             await here.push(100)
             await here.drained()
             server.kill()
-            await here.fires("ForwarderRedisTrouble")
-            sayings = await here.run(
-                "ForwarderRedisTrouble", codes=dict.fromkeys(sections()["ForwarderRedisTrouble"][0], 1)
-            )
+            await here.fires("ForwarderRedisUnavailable")
+            sayings = await here.run("redis", codes=dict.fromkeys(sections()["redis"][0], 1))
             assert all(re.search("Connection refused|refused the connection", each.text) for each in sayings), sayings
             server.start()
             await here.redis.connection_pool.disconnect()
-            await here.ends("ForwarderRedisTrouble")
+            await here.ends("ForwarderRedisUnavailable")
             await here.push(100)
             await here.drained()
 

@@ -14,22 +14,17 @@ import pytest
 RUNBOOK = Path(__file__).parents[3] / "deploy" / "runbook.md"
 
 
+def bodies() -> dict[str, str]:
+    """The text of each section, by the name that a link leads to: "## Redis full" is `#redis-full`."""
+    parts = re.split(r"^## (.*)\n", RUNBOOK.read_text(), flags=re.MULTILINE)[1:]
+    return {title.lower().replace(" ", "-"): body.strip() for title, body in zip(parts[::2], parts[1::2], strict=True)}
+
+
 def sections() -> dict[str, list[list[str]]]:
-    """The fenced blocks of commands by section, in order; those under `### part` of section `X` belong to `X/part`."""
-    found: dict[str, list[list[str]]] = {}
-    name, inside = "", False
-    for line in RUNBOOK.read_text().splitlines():
-        if line.startswith("```"):
-            inside = not inside
-            if inside:
-                assert line == "```sh", line
-                found[name].append([])
-        elif inside:
-            found[name][-1].append(line)
-        elif title := re.match(r"(##|###) (\w+)$", line):
-            name = title[2] if title[1] == "##" else f"{name.partition('/')[0]}/{title[2]}"
-            found[name] = []
-    return found
+    """The fenced blocks of commands of each section, in order."""
+    blocks = {name: re.findall(r"^```(.*)\n((?:.*\n)*?)^```$", body, re.MULTILINE) for name, body in bodies().items()}
+    assert all(language == "sh" for found in blocks.values() for language, _ in found)
+    return {name: [text.splitlines() for _, text in found] for name, found in blocks.items()}
 
 
 @dataclass(frozen=True)

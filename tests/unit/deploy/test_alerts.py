@@ -1,5 +1,6 @@
 """Alerts, their tests, the runbook, the dashboard and the metrics belong together, one for one."""
 
+import ast
 import json
 import re
 from collections.abc import Iterator
@@ -9,8 +10,12 @@ from typing import Any
 import pytest
 import yaml
 
+from forwarder.diagnosis.facts import Halted, Setup
+from forwarder.diagnosis.halts import halted
 from forwarder.metrics import Metrics
-from tests.support.incidents.runbook import RUNBOOK, sections
+from forwarder.outcome import HaltReason
+from tests.support.documents import ROOT, cells, code
+from tests.support.incidents.runbook import RUNBOOK, bodies, sections
 from tests.support.servers.prometheus import DEPLOYED, alerts_and_records, quickened
 
 RULES = alerts_and_records()
@@ -37,8 +42,17 @@ def expressions(panels: list[dict[str, Any]]) -> Iterator[str]:
         yield from expressions(panel.get("panels", []))
 
 
-def headings() -> list[str]:
-    return re.findall(r"^## (.*)$", RUNBOOK.read_text(), re.MULTILINE)
+def anchors(alert: str) -> set[str]:
+    """Where an alert leads: the sections of the runbook. A halt leads to the section of its reason."""
+    page, _, anchor = ALERTS[alert]["annotations"]["runbook_url"].partition("#")
+    assert page == "deploy/runbook.md"
+    if anchor == '{{ reReplaceAll "_" "-" $labels.reason }}':
+        return {reason.replace("_", "-") for reason in HaltReason}
+    return {anchor}
+
+
+#: What each section says, in this order.
+LABELS = ("**You see:** ", "**Events:** ", "**Do first:** ", "**By itself:** ", "**Over when:** ")
 
 
 @pytest.mark.parametrize("alert", ALERTS)
@@ -52,40 +66,87 @@ def test_every_alert_has_a_case_in_which_it_fires_and_one_in_which_it_does_not(a
 
 
 @pytest.mark.parametrize("alert", ALERTS)
-def test_every_alert_says_what_it_means_how_urgent_it_is_and_where_to_read_on(alert: str) -> None:
+def test_every_alert_says_what_it_means_how_urgent_it_is_what_to_do_and_where_to_read_on(alert: str) -> None:
     rule = ALERTS[alert]
     assert rule["labels"]["severity"] in {"page", "ticket"}
-    assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
+    assert set(rule["annotations"]) == {"summary", "description", "action", "runbook_url"}
+    assert not rule["annotations"]["summary"].endswith(".")
     assert rule["annotations"]["description"].endswith((".", "{{- end }}"))
-    assert rule["annotations"]["runbook_url"] == f"deploy/runbook.md#{alert.lower()}"
+    assert rule["annotations"]["action"].endswith((".", "{{- end }}"))
+    assert anchors(alert) <= set(bodies())
 
 
-def test_every_alert_has_a_section_in_the_runbook_and_every_section_an_alert() -> None:
-    assert headings() == list(ALERTS)
+def test_the_table_of_the_runbook_names_every_alert_and_section_once() -> None:
+    text = RUNBOOK.read_text()
+    rows = cells(text[text.index("| alert | reason") :].partition("\n\n")[0])
+    leads = {alert: {row[2].partition("#")[2].strip(")") for row in rows if alert in code(row[0])} for alert in ALERTS}
+    assert leads == {alert: anchors(alert) for alert in ALERTS}
+    named = [row[2].partition("#")[2].strip(")") for row in rows]
+    assert sorted(named) == sorted(bodies())
+    for (_, reason, _), anchor in zip(rows, named, strict=True):
+        assert reason == "-" or code(reason) == [anchor.replace("-", "_")]
 
 
-@pytest.mark.parametrize("alert", ALERTS)
-def test_every_section_begins_with_what_is_at_stake_and_has_commands(alert: str) -> None:
-    text = RUNBOOK.read_text().split(f"\n## {alert}\n\n")[1].split("\n## ")[0]
-    assert text.startswith("**At stake:** ")
-    assert "\nLook:" in text
-    assert any(name.partition("/")[0] == alert and blocks for name, blocks in sections().items())
+@pytest.mark.parametrize("section", bodies())
+def test_every_section_says_what_one_sees_what_it_means_what_to_do_first_and_when_it_is_over(section: str) -> None:
+    text = bodies()[section]
+    places = [text.index(label) for label in LABELS]
+    assert places == sorted(places)
+    assert places[0] == 0
+    for alert in re.findall(r"`(Forwarder\w+)`", text):
+        assert section in anchors(alert)
+    for alert in ALERTS:
+        assert section not in anchors(alert) or f"`{alert}`" in text
 
 
-def test_every_link_of_the_runbook_leads_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", RUNBOOK.read_text()):
-        if target.startswith("#"):
-            assert target[1:] in {heading.lower() for heading in headings()}, target
-        else:
-            assert (RUNBOOK.parent / target.partition("#")[0]).exists(), target
+def titles() -> dict[str, set[str]]:
+    """The titles of all findings that a person should act on, and the sections that may name each of them."""
+    found: dict[str, set[str]] = {}
+    for path in (ROOT / "forwarder" / "diagnosis").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Call(func=ast.Name("Finding"), args=[why, tone, title, *_]):
+                    for each in texts(title) if texts(tone) & {"warn", "bad"} else ():
+                        found.setdefault(each, set()).update(texts(why))
+    for reason in HaltReason:
+        for named in (False, True):
+            found.setdefault(halted(Halted(reason, "", "", named), Setup()).title, set()).add(reason)
+    return found
 
 
-def test_every_section_of_the_runbook_is_read_by_a_story() -> None:
-    """Then all of it is: a story that leaves out a block of a section fails (`Scene.read_all`)."""
+def texts(node: ast.expr) -> set[str]:
+    return {each.value for each in ast.walk(node) if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+
+
+def test_everything_that_can_be_wrong_has_a_section_that_names_it() -> None:
+    """The page, `forwarder status` and /status.json lead there: `Finding.anchor`."""
+    assert len(titles()) > 20
+    for title, reasons in titles().items():
+        sections_of_it = [bodies()[reason.replace("_", "-")] for reason in reasons]
+        assert any(f'"{title}"' in section.partition("\n\n")[0] for section in sections_of_it), title
+
+
+@pytest.mark.parametrize("reason", HaltReason)
+def test_for_a_halt_resume_comes_last(reason: str) -> None:
+    """Resumed with the same key or address, the service would halt again at once."""
+    text = bodies()[reason.replace("_", "-")]
+    before, _, last = text.partition("\nLast of all: ")
+    assert last
+    assert "forwarder resume" in last
+    if reason != HaltReason.DEAD_LETTER_BRAKE:  # whose bad events must be let through, once the producer is fixed
+        assert "forwarder resume" not in before
+        first = before.partition("**Do first:** ")[2].partition("\n\n")[0]
+        assert "FORWARDER_API_" in first
+
+
+def test_every_command_of_the_runbook_is_run_by_a_story() -> None:
+    """A story that leaves out a block of a section fails (`Scene.read_all`). Other sections repeat these commands."""
     folder = Path(__file__).parents[2]
     stories = "".join((folder / file).read_text() for file in ("support/incidents/nights.py", "e2e/test_runbook.py"))
-    for name, blocks in sections().items():
-        assert not blocks or f'"{name}"' in stories, name
+    read = {name for name in sections() if re.search(rf'(run\(|for section in .*)"{name}"', stories)}
+    assert len(read) >= len(ALERTS) - 4
+    run = {command for name in read for block in sections()[name] for command in block}
+    assert {command for blocks in sections().values() for block in blocks for command in block} == run
 
 
 def test_rules_use_metrics_that_exist() -> None:

@@ -27,9 +27,10 @@ SAID = "\n".join(said()).lower()
 
 
 def quotes() -> list[str]:
-    """What the bullets of the runbook begin with: an output, and what to do about it."""
-    bullets = re.findall(r"^- ((?:`[^`]+`(?:, | or )?)+)", RUNBOOK.read_text(encoding="utf-8"), re.MULTILINE)
-    texts = [text for bullet in bullets for text in code(bullet)]
+    """What the bullets of the runbook begin with, an output and what to do about it; and what the log says."""
+    page = RUNBOOK.read_text(encoding="utf-8")
+    bullets = re.findall(r"^- ((?:`[^`]+`(?:, | or )?)+)", page, re.MULTILINE)
+    texts = [text for bullet in bullets for text in code(bullet)] + re.findall(r"the log says `([^`]+)`", page)
     return [text for text in texts if not text.startswith("forwarder ") and not NOT_OURS.fullmatch(text)]
 
 
