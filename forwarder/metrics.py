@@ -84,6 +84,10 @@ class Metrics:
             "api_last_accepted_timestamp_seconds",
             "When the API last accepted a POST of this worker, in seconds since 1970; 0 if it never has.",
         )
+        self.api_outage = self._gauge(
+            "api_outage",
+            "1 while the API accepts and refuses nothing, for at least three users and five seconds, to this worker.",
+        )
         self.posts_ambiguous = self._counter(
             "posts_ambiguous_total", "POSTs that got no answer but may have arrived. Each may double its events."
         )

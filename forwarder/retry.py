@@ -33,10 +33,22 @@ Sleep = Callable[[float], Awaitable[None]]
 _PATIENCE = 5.0
 
 
-class Backoff:
-    """Repeats an attempt while its result asks for it, sleeping in between with full jitter."""
+async def _sleep(seconds: float, _asked: float) -> None:
+    await asyncio.sleep(seconds)
 
-    def __init__(self, *, initial: float, maximum: float, sleep: Sleep = asyncio.sleep) -> None:
+
+class Backoff:
+    """Repeats an attempt while its result asks for it, sleeping in between with full jitter.
+
+    Args:
+        initial: the longest first backoff, in seconds. It doubles from one to the next.
+        maximum: the longest backoff, in seconds.
+        sleep: called with the seconds of a backoff, and with those among them that the result has asked for.
+    """
+
+    def __init__(
+        self, *, initial: float, maximum: float, sleep: Callable[[float, float], Awaitable[None]] = _sleep
+    ) -> None:
         self._wait = wait_random_exponential(multiplier=initial, max=maximum)
         self._sleep = sleep
 
@@ -56,17 +68,22 @@ class Backoff:
             again: whether a result must be retried.
             at_least: the least seconds to wait after a result.
         """
+        asked = 0.0
 
         def wait(state: RetryCallState) -> float:
+            nonlocal asked
             asked = at_least(state.outcome.result()) if state.outcome else 0.0
             return max(asked, float(self._wait(state)))
+
+        async def sleep(seconds: float) -> None:
+            await self._sleep(seconds, asked)
 
         known = [first]
 
         async def first_or_next() -> T:
             return known.pop() if known else await attempt()
 
-        retrying = AsyncRetrying(retry=retry_if_result(again), wait=wait, stop=stop_never, sleep=self._sleep)
+        retrying = AsyncRetrying(retry=retry_if_result(again), wait=wait, stop=stop_never, sleep=sleep)
         return await retrying(first_or_next)
 
 

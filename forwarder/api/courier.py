@@ -10,6 +10,7 @@ from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswer
 from forwarder.api.body_limit import BodyLimit
 from forwarder.api.client import Api
 from forwarder.api.connections import connected
+from forwarder.api.pacing.news import Begun, News, Over
 from forwarder.api.pacing.permits import Pacer, Permit, Signal
 from forwarder.api.request import batch_size
 from forwarder.api.verdict import Judge, Retry, Tries, Verdict
@@ -55,6 +56,31 @@ class Courier:
         self._metrics = metrics
         self._debug = debug
         self._clock: Callable[[], float] = judge.clock
+        self._news = News()
+
+    async def watch(self) -> None:
+        """Logs when an outage begins and when it is over, for ever; and keeps the metric."""
+        while True:
+            self.look()
+            await asyncio.sleep(1.0)
+
+    def look(self) -> None:
+        """Logs what is new about outages."""
+        now = self._clock()
+        match self._news.look(self.pacer.silences, now):
+            case Begun(seconds, cause):
+                silence = self.pacer.silence(now)
+                next_try = silence.next_try if silence is not None else None
+                log.warning(
+                    "the API accepts nothing; retrying, one POST at a time. Nothing is lost.",
+                    status=cause,
+                    for_seconds=round(seconds),
+                    next_try_in_seconds=None if next_try is None else round(next_try),
+                    remedy="it continues by itself; `forwarder retry` tries now",
+                )
+            case Over(seconds):
+                log.warning("the API answers again: the outage is over", lasted_seconds=round(seconds))
+        self._metrics.api_outage.set(self._news.is_outage)
 
     async def permit(self, *, again: bool, part: bool) -> Permit:
         """Waits until a POST may start. `again`: it retries a batch. `part`: it is for a part of a halved one."""
@@ -66,12 +92,12 @@ class Courier:
 
     def first_try(self) -> Tries:
         """The record of a batch that is about to be sent. Call :meth:`last_try` when the batch is not sent again."""
-        self.pacer.trying()
+        self.pacer.silences.begin()
         return self._judge.first_try()
 
     def last_try(self) -> None:
         """A batch is decided, or this process will not send it again."""
-        self.pacer.tried()
+        self.pacer.silences.end()
 
     async def post(self, user: str, bodies: Sequence[bytes], permit: Permit, tries: Tries) -> Verdict:
         """Sends one POST, once. Raises nothing but cancellation. After a cancellation, the POST may have arrived."""

@@ -62,7 +62,8 @@ class Ownership:
         process.stocks.add(stock)
         self.settler = settler = Settler(claims, gate, process.brake, stock, availability, process.pace, metrics)
         recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
-        backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max)
+        sleep = process.courier.pacer.backoffs.sleep
+        backoff = Backoff(initial=settings.retry_initial, maximum=settings.retry_max, sleep=sleep)
         attempts = Attempts(process.courier, backoff, gate, stock)
         delivery = Delivery(attempts, stock, settler, gate, metrics, bisect=settings.bisect)
         self._dispatch = Dispatch(stock, attempts, delivery, gate)

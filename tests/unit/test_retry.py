@@ -19,7 +19,8 @@ class Naps:
     def __init__(self) -> None:
         self.taken: list[float] = []
 
-    async def __call__(self, seconds: float) -> None:
+    async def __call__(self, seconds: float, asked: float = 0.0) -> None:
+        assert asked <= seconds
         self.taken.append(seconds)
 
 

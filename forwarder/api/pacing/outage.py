@@ -42,6 +42,10 @@ class Outage:
         self._failing.clear()
         self._rounds = 0
 
+    def probe(self, now: float) -> None:
+        """A person wants the next probe now. If it fails, the next pause is as long as it would have been."""
+        self.paused_until = min(self.paused_until, now)
+
     def failed(self, user: str) -> None:
         """A POST was not answered well."""
         self._failing.add(user, None)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from math import inf
 
+from forwarder.api.pacing.backoffs import Backoffs
 from forwarder.api.pacing.concurrency import Concurrency
 from forwarder.api.pacing.grant import Demand, Grant
 from forwarder.api.pacing.outage import Outage
@@ -82,9 +83,9 @@ class Pacer:
         self._concurrency = Concurrency(concurrency)
         self._outage = Outage(initial_pause=initial_pause, longest_pause=longest_pause, now=now)
         self._pushback = Pushback()
-        self._silences = Silences()
-        #: Batches that are being tried.
-        self._tried = 0
+        self.silences = Silences()
+        #: Where batches back off. They end with an outage, and when a person asks for it.
+        self.backoffs = Backoffs(clock)
         self._rate = Rate(rate, now)
         self._allotted = Grant(rate, now)
         self._window = Window()
@@ -134,34 +135,25 @@ class Pacer:
 
     def silence(self, now: float) -> Silence | None:
         """Since when the API has accepted and refused nothing; None if the latest POST was answered well."""
-        since = self._silences.since
+        since = self.silences.since
         if since is None:
             return None
         return Silence(
             seconds=now - since,
-            cause=self._silences.cause,
+            cause=self.silences.cause,
             next_try=self._next_try(now),
-            outage=self._silences.is_outage(now),
+            outage=self.silences.is_outage(now),
         )
 
     def _next_try(self, now: float) -> float | None:
         """Seconds until the next POST may start; 0 while one is under way, None if that is not known."""
         if self.in_flight:
             return 0.0
-        granted = not self._rate.value or self._allotted.value(now)
-        if not (granted and (self._new or self._again or self._parts)):
+        is_wanted_at = now if self._new or self._again or self._parts else self.backoffs.next_end
+        is_granted = not self._rate.value or self._allotted.value(now)
+        if is_wanted_at == inf or not is_granted:
             return None
-        return max(0.0, self._outage.paused_until - now, self._pushback.held_until - now)
-
-    def trying(self) -> None:
-        """A batch is going to be sent, as often as it takes; :meth:`tried` follows."""
-        self._tried += 1
-
-    def tried(self) -> None:
-        """A batch is decided, or this process will not send it again."""
-        self._tried -= 1
-        if not self._tried:
-            self._silences.forget()
+        return max(0.0, is_wanted_at - now, self._outage.paused_until - now, self._pushback.held_until - now)
 
     async def permit(self, *, again: bool = False, part: bool = False) -> Permit:
         """Waits until a POST may start. Cancelling it gives up the place in the line.
@@ -206,14 +198,35 @@ class Pacer:
         if signal is Signal.GOOD:
             self._pushback.accepted()
         if signal in (Signal.GOOD, Signal.REFUSED):
-            self._silences.answered(now)
+            self._answered(now)
         else:
-            self._silences.failed(user, cause, permit.since)
+            self.silences.failed(user, cause, permit.since)
         if signal in (Signal.PUSHBACK, Signal.TROUBLE):
             self._bad(permit, user, signal, retry_after or 0.0)
         else:
             self._good()
         self.unused(permit)
+
+    def try_now(self) -> int:
+        """A person asks for it: ends the pause of an outage, every `Retry-After` and every backoff.
+
+        While the API answers nobody, or asks everybody to wait, one POST goes first, and the others follow step by
+        step if it is answered well. If it fails, the pauses go on. Returns how many batches had backed off.
+        """
+        now = self._clock()
+        if self._outage.is_on or self._pushback.held_until > now:
+            self._concurrency.collapse()
+        self._outage.probe(now)
+        self._pushback.held_until = min(self._pushback.held_until, now)
+        ended = self.backoffs.end_all()
+        self._grant()
+        return ended
+
+    def _answered(self, now: float) -> None:
+        """The API has decided something: those who failed while it did not need not wait any longer."""
+        if self.silences.since is not None and self.silences.has_lasted(now):
+            self.backoffs.end_since(self.silences.since)
+        self.silences.answered(now)
 
     def _good(self) -> None:
         now = self._clock()

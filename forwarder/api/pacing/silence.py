@@ -10,8 +10,9 @@ cause may be their events.
 
 from forwarder.api.evidence import Evidence
 
-#: An outage has lasted for at least this many seconds. Shorter troubles are over before a person could read of them:
-#: the first four probes of an outage go out within 3.5 s.
+#: Seconds. Shorter troubles are over before a person could read of them: the first four probes of an outage go out
+#: within 3.5 s. A silence that has lasted as long ends the backoffs of those who failed in it. A user who always fails,
+#: among others who are rarely sent anything, is then sent one POST more every five seconds at most.
 _LASTING = 5.0
 
 
@@ -20,7 +21,10 @@ class Silences:
 
     def __init__(self) -> None:
         self._failing: Evidence[None] = Evidence()
-        self._last_good = float("-inf")
+        #: When the API last decided something.
+        self.last_good = float("-inf")
+        #: Those that are being tried.
+        self._batches = 0
         #: When the silence of now began; None if the API answers.
         self.since: float | None = None
         #: Of the latest failure.
@@ -29,17 +33,29 @@ class Silences:
     def failed(self, user: str, cause: str, started: float) -> None:
         """A POST that started then has failed. `cause`: its status, or why it got no answer."""
         if self.since is None:
-            self.since = max(started, self._last_good)
+            self.since = max(started, self.last_good)
         self.cause = cause
         self._failing.add(user, None)
 
     def answered(self, now: float) -> None:
         """The API has accepted the events of a POST, or refused them."""
-        self._last_good = now
-        self.forget()
+        self.last_good = now
+        self._forget()
 
-    def forget(self) -> None:
-        """No event that failed is tried any more, so nothing will show whether the API answers again."""
+    def begin(self) -> None:
+        """A batch is going to be sent, as often as it takes; :meth:`end` follows."""
+        self._batches += 1
+
+    def end(self) -> None:
+        """A batch is decided, or this process will not send it again.
+
+        If no batch is left, nothing will show whether the API answers again, and the silence is forgotten.
+        """
+        self._batches -= 1
+        if not self._batches:
+            self._forget()
+
+    def _forget(self) -> None:
         self.since = None
         self._failing.clear()
 
@@ -48,6 +64,10 @@ class Silences:
         """Whether three different users failed."""
         return self._failing.enough
 
+    def has_lasted(self, now: float) -> bool:
+        """Whether the API has answered nobody well for a while, be it one user or all."""
+        return self.since is not None and now - self.since >= _LASTING
+
     def is_outage(self, now: float) -> bool:
-        """Whether the API has answered nobody well for a while."""
-        return self.is_general and self.since is not None and now - self.since >= _LASTING
+        """The same, for three different users at least."""
+        return self.is_general and self.has_lasted(now)
