@@ -95,7 +95,7 @@ class Service:
             availability = process.availabilities.of(settings.queue)
             halts = Halts(queue, self._credentials, api.fingerprint, availability)
             worker = Worker(process, condition, halts, self._stopping)
-            monitor = Monitor(queue, process.metrics, state=lambda: condition.state, clock=process.clock)
+            monitor = Monitor(queue, process.metrics, state=lambda: condition.readiness.word, clock=process.clock)
             stack.push_async_callback(monitor.close)
             admin = await stack.enter_async_context(
                 Admin(settings, queue, monitor, condition, process.metrics, process.courier)

@@ -63,6 +63,11 @@ class Readiness:
     remedy: str = ""
 
     @property
+    def word(self) -> str:
+        """What is wrong, or else what the worker does."""
+        return self.reason or self.state
+
+    @property
     def line(self) -> str:
         """All of it in one line, which `systemctl status` shows."""
         if not self.reason:
