@@ -33,7 +33,7 @@ class Sieve:
         self.max_event_bytes = max_event_bytes
         self._problems = None if silent else Problems(_AND_MORE)
         self._split = split
-        self._hinted = False
+        self._hints: set[str] = set()
         self.lines = 0
         self.wrong = 0
 
@@ -56,16 +56,20 @@ class Sieve:
             self._problems.add(f"line {number}: {why}{self._hint(line)}")
 
     def _hint(self, line: bytes) -> str:
-        """What a line has to be, beside the first one that is no object."""
-        if self._hinted or (line.startswith(b"{") and line.endswith(b"}")):
+        """What a line has to be, beside the first line of each kind that is no object."""
+        if line.startswith(b"{") and line.endswith(b"}"):
             return ""
-        self._hinted = True
         match line[:1]:
             case b"[":
-                return f"; is the file an array? Split it: {self._split}"
+                hint = f"; is the file an array? Split it: {self._split}"
             case b"{":
-                return f"; does an event take several lines? Make it one: {self._split.replace(EACH, '.')}"
-        return f"; each line is one event, such as {_EXAMPLE}"
+                hint = f"; does an event take several lines? Make it one: {self._split.replace(EACH, '.')}"
+            case _:
+                hint = f"; each line is one event, such as {_EXAMPLE}"
+        if hint in self._hints:
+            return ""
+        self._hints.add(hint)
+        return hint
 
 
 class Pusher:

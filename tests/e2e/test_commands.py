@@ -144,8 +144,8 @@ async def test_a_redis_that_refuses_the_password_is_said_with_the_setting(
     locked, wrong = server.url, server.url.replace("redis://", "redis://:a-wrong-one@")
     remedy = "Set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
     said = {
-        locked: f"Redis asks for a password: Authentication required; {remedy}",
-        wrong: f"Redis refused the password: invalid username-password pair or user is disabled; {remedy}",
+        locked: f"Redis asks for a password: Authentication required. {remedy}",
+        wrong: f"Redis refused the password: invalid username-password pair or user is disabled. {remedy}",
     }
     for url, line in said.items():
         given = {"FORWARDER_REDIS_URL": url, "FORWARDER_QUEUE": queue_name}

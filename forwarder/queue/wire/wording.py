@@ -21,6 +21,8 @@ _IN_A_SCRIPT = re.compile(
     r"|(?P<since>.*) script: \w+, on @\w+: ?\d+\.?",
     re.DOTALL,
 )
+#: The codes that such an error may begin with, and the kinds of error that redis-py makes of them elsewhere.
+_CODES = {"OOM": "OutOfMemoryError", "READONLY": "ReadOnlyError"}
 _NOT_IN_TIME = "Timeout connecting to server"
 #: Before what Redis itself says of it, by the kind of error.
 _KINDS = {
@@ -67,8 +69,8 @@ def _said(kind: str, text: str) -> str:
         return f"Redis asks for a password: {text}"
     if found := _IN_A_SCRIPT.fullmatch(text):
         text = found["before"] or found["since"]
-        if text.startswith("OOM "):
-            kind, text = "OutOfMemoryError", text.removeprefix("OOM ")
+        code, _, rest = text.partition(" ")
+        kind, text = (_CODES[code], rest) if code in _CODES else (kind, text)
     before = _KINDS.get(kind, kind)
     return f"{before}: {text}" if before else text
 

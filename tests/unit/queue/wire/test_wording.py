@@ -107,6 +107,10 @@ NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reacha
             ),
             "Redis is full: command not allowed.",
         ),
+        (
+            ResponseError(f"READONLY You can't write against a read only replica. script: {SHA}, on @user_script:59."),
+            "this Redis is a replica and takes no writes: You can't write against a read only replica.",
+        ),
         (ValueError("else"), "ValueError: else"),
     ],
 )
