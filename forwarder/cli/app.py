@@ -23,6 +23,7 @@ from forwarder.errors import (
     ReaderGoneError,
     UnreachableError,
 )
+from forwarder.logs.printable import followed
 from forwarder.logs.redaction import hidden
 
 #: In the order in which a newcomer needs them.
@@ -114,7 +115,7 @@ def _explained(error: BaseException) -> int:
 def _with_remedy(error: ForwarderError) -> str:
     match error:
         case DeniedError():
-            return f"{error}; {error.remedy}"
+            return followed(str(error), f"{error.remedy[0].upper()}{error.remedy[1:]}")
         case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
             return f"{error} (FORWARDER_REDIS_URL)"
     return str(error)

@@ -11,6 +11,7 @@ from forwarder import config
 from forwarder.cli.connection import queue_of
 from forwarder.cli.options import EXIT_FAILURE, Json
 from forwarder.cli.output import as_line, say
+from forwarder.logs.printable import counted
 from forwarder.queue.census import Census
 from forwarder.retry import patiently
 from forwarder.runtime import loop
@@ -42,7 +43,7 @@ def _print(found: Mapping[str, Census], queue: str) -> None:
     """Prints each identity over all lists. If it does not hold, names the lists, and by how much they are off."""
     total = reduce(operator.add, found.values())
     pushed = total.waiting + total.sequence - total.replayed
-    say(Text(queue, "bold").append(f": {pushed:,} events pushed so far, by the counts in Redis", "default"))
+    say(Text(queue, "bold").append(f": {counted(pushed, 'event')} pushed so far, by the counts in Redis", "default"))
     for identity in total.imbalances:
         off = {name: census.imbalances[identity] for name, census in found.items() if census.imbalances[identity]}
         mark = Text("✘ ", "bold red") if off else Text("✔ ", "bold green")

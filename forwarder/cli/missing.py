@@ -15,6 +15,7 @@ from forwarder.cli.ndjson import Sieve
 from forwarder.cli.reading import Line
 from forwarder.errors import ConfigurationError, ForwarderError
 from forwarder.event import decode_page
+from forwarder.logs.printable import counted
 from forwarder.queue.file_marks import FileMarks, Reach, Step
 from forwarder.queue.markers import count_of
 from forwarder.queue.queue import Queue
@@ -47,7 +48,7 @@ class _Course:
         if skipped:
             self.reach = self.reach.further(element for _, element in skipped)
             if not self.ahead and self.reach.mark != self.mark:
-                raise _changed(f"lines 1 to {skipped[-1][0]:,} of the file are not those that were pushed")
+                raise _changed(f"the file differs from what was pushed, in or before line {skipped[-1][0]:,}")
         return rest
 
     def step(self, events: Sequence[_Numbered]) -> Step:
@@ -119,7 +120,8 @@ class MissingPusher:
     def end_comparison(self) -> None:
         """Raises ConfigurationError if the file has ended, but the marks stand for more events."""
         if ahead := sum(course.ahead for course in self._courses):
-            raise _changed(f"the file has {self._sieve.lines:,} lines, and {ahead:,} fewer events than were pushed")
+            fewer = f"{counted(ahead, 'event')} fewer than were pushed"
+            raise _changed(f"the file has {counted(self._sieve.lines, 'line')}, and {fewer}")
 
     async def push(self, lines: Sequence[Line]) -> None:
         """Pushes what is missing of the next lines.
@@ -137,9 +139,9 @@ class MissingPusher:
         by_list: dict[int, list[_Numbered]] = {}
         numbers, elements = self._sieve.elements(lines)
         valid, invalid = decode_page(elements, numbers, [0] * len(elements), self._sieve.max_event_bytes)
-        for each in invalid:
-            self._sieve.skip(each.number, each.why)
         of_line = dict(zip(numbers, elements, strict=True))
+        for each in invalid:
+            self._sieve.skip(each.number, each.why, of_line[each.number])
         for event in valid:
             shard = shard_of(event.user, len(self._courses))
             by_list.setdefault(shard, []).append((event.number, of_line[event.number]))

@@ -4,13 +4,15 @@ from collections.abc import Sequence
 
 from forwarder.cli.output import Problems
 from forwarder.cli.reading import Line
-from forwarder.errors import ForwarderError, InvalidEventError, PushError
+from forwarder.errors import ForwarderError, InvalidEventError, NotPushedError, PushError
 from forwarder.event.element import too_long
-from forwarder.event.flaws import SPLIT
+from forwarder.event.flaws import EACH, SPLIT
+from forwarder.logs.printable import counted, followed
 from forwarder.producer import Producer
 
 #: Some programs of Windows begin a file with it; `cat` puts it in front of any line.
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_EXAMPLE = '{"user_id": "u-1", "name": "purchase"}'
 _AND_MORE = "more lines are wrong; from here on they are only counted"
 
 
@@ -20,15 +22,18 @@ class Sieve:
     Args:
         max_event_bytes: of the longest event.
         silent: names nothing, and only counts.
+        split: the command that pushes what is in an array.
 
     Attributes:
         lines: how many there were.
         wrong: how many of them are not events.
     """
 
-    def __init__(self, max_event_bytes: int, *, silent: bool = False) -> None:
+    def __init__(self, max_event_bytes: int, *, silent: bool = False, split: str = SPLIT) -> None:
         self.max_event_bytes = max_event_bytes
         self._problems = None if silent else Problems(_AND_MORE)
+        self._split = split
+        self._hints: set[str] = set()
         self.lines = 0
         self.wrong = 0
 
@@ -47,10 +52,24 @@ class Sieve:
     def skip(self, number: int, why: str, line: bytes = b"") -> None:
         """Counts and names a line that is not an event."""
         self.wrong += 1
-        if line.startswith(b"["):
-            why += f"; is the file an array? Split it: {SPLIT}"
         if self._problems is not None:
-            self._problems.add(f"line {number}: {why}")
+            self._problems.add(f"line {number}: {why}{self._hint(line)}")
+
+    def _hint(self, line: bytes) -> str:
+        """What a line has to be, beside the first line of each kind that is no object."""
+        if line.startswith(b"{") and line.endswith(b"}"):
+            return ""
+        match line[:1]:
+            case b"[":
+                hint = f"; is the file an array? Split it: {self._split}"
+            case b"{":
+                hint = f"; does an event take several lines? Make it one: {self._split.replace(EACH, '.')}"
+            case _:
+                hint = f"; each line is one event, such as {_EXAMPLE}"
+        if hint in self._hints:
+            return ""
+        self._hints.add(hint)
+        return hint
 
 
 class Pusher:
@@ -101,15 +120,38 @@ class Pusher:
 
 
 def _how_far(error: PushError, before: int, numbers: Sequence[int]) -> str:
-    parts = [f"{before + len(error.pushed)} events were pushed"]
+    parts = [events_were_pushed(before + len(error.pushed))]
     if error.uncertain:
         parts.append(f"{_of_lines(error.uncertain, numbers)} may or may not have been")
     if error.not_pushed:
-        parts.append(f"{_of_lines(error.not_pushed, numbers)} were not")
-    return f"{'; '.join(parts)}: {error.why}"
+        parts.append(f"{_of_lines(error.not_pushed, numbers)} {'was' if len(error.not_pushed) == 1 else 'were'} not")
+    return followed(f"{'; '.join(parts)}: {error.why}{_setting(error)}", _next_step(error, numbers))
+
+
+def _setting(error: PushError) -> str:
+    if "WRONGTYPE" in error.why:
+        return " (FORWARDER_QUEUE)"
+    return " (FORWARDER_REDIS_URL)" if type(error) is NotPushedError else ""
+
+
+def _next_step(error: PushError, numbers: Sequence[int]) -> str:
+    """How to push the rest. Nobody can say that in one command if some of several lists took their events."""
+    missing = (*error.uncertain, *error.not_pushed)
+    first = numbers[min(missing)]
+    doubled = "If duplicates do no harm, c" if error.uncertain else "Then c"
+    if any(position > min(missing) for position in error.pushed):
+        doubled = "If duplicates do no harm, c"
+    return f"{doubled}ontinue from line {first} (tail -n +{first})"
 
 
 def _of_lines(positions: Sequence[int], numbers: Sequence[int]) -> str:
     first, last = positions[0], positions[-1]
-    those = "those" if len(positions) == last - first + 1 else f"{len(positions)} of those"  # several shards
-    return f"{those} of lines {numbers[first]} to {numbers[last]}"
+    if first == last:
+        return f"line {numbers[first]}"
+    some = "" if len(positions) == last - first + 1 else f"{len(positions)} of "  # several shards
+    return f"{some}lines {numbers[first]} to {numbers[last]}"
+
+
+def events_were_pushed(events: int) -> str:
+    """The beginning of a sentence about a push that did not end well."""
+    return f"{counted(events, 'event')} {'was' if events == 1 else 'were'} pushed"

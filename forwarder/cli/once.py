@@ -7,19 +7,23 @@ import typer
 
 from forwarder.cli.connection import queue_of
 from forwarder.cli.missing import MissingPusher
-from forwarder.cli.ndjson import Sieve
+from forwarder.cli.ndjson import Sieve, events_were_pushed
 from forwarder.cli.output import problem
 from forwarder.cli.progress import bar
 from forwarder.cli.reading import Batches
 from forwarder.config import Settings
-from forwarder.errors import ForwarderError, QueueError
+from forwarder.errors import ForwarderError, QueueError, UnreachableError
+from forwarder.event.flaws import SPLIT_TO_FILE
+from forwarder.logs.printable import followed
 from forwarder.retry import patiently
 
 
 def refuse_stream(file: Path) -> None:
     """Raises typer.BadParameter if a file cannot be read twice. Call it before opening the file: a pipe may block."""
     if str(file) == "-" or (file.exists() and not file.is_file()):
-        raise typer.BadParameter(f"--once needs the name of a file that can be read twice; {file} is not one")
+        raise typer.BadParameter(
+            f"--once needs a file that can be read twice, and {file} is not one: save the events to a file first"
+        )
 
 
 class Once:
@@ -51,9 +55,10 @@ class Once:
         try:
             return await self._run()
         except QueueError as error:
-            why = str(error)
-            end = "" if why.endswith((".", "?")) else "."
-            raise ForwarderError(f"{why}{end} Run the same command again: it pushes only what is missing") from error
+            setting = "FORWARDER_QUEUE" if "WRONGTYPE" in str(error) else "FORWARDER_REDIS_URL"
+            where = f" ({setting})" if isinstance(error, UnreachableError) else ""
+            again = "Then run the same command again: it pushes only what is missing"
+            raise ForwarderError(followed(f"{error}{where}", again)) from error
 
     async def _run(self) -> Batches:
         async with queue_of(self._settings) as queue:
@@ -64,7 +69,7 @@ class Once:
                 if batches.stopped is not None:
                     return batches
                 os.lseek(self._descriptor, 0, os.SEEK_SET)
-            return await self._push(MissingPusher(queue, marks, known, Sieve(self._most)))
+            return await self._push(MissingPusher(queue, marks, known, Sieve(self._most, split=SPLIT_TO_FILE)))
 
     async def _compare(self, pusher: MissingPusher) -> Batches:
         with bar("comparing", self._size, of_bytes=True) as progress, Batches(self._descriptor, self._most) as batches:
@@ -88,5 +93,4 @@ class Once:
 
 def print_stopped(batches: Batches, events: int) -> None:
     """Says that a run ended before the file did."""
-    pushed = "1 event was pushed" if events == 1 else f"{events:,} events were pushed"
-    problem(f"{batches.stopped}; {pushed}. Run the same command again to push the rest")
+    problem(f"{batches.stopped}; {events_were_pushed(events)}. Run the same command again to push the rest")

@@ -10,13 +10,14 @@ from typing import Annotated
 import typer
 
 from forwarder import config
-from forwarder.cli.ndjson import Pusher
+from forwarder.cli.ndjson import Pusher, events_were_pushed
 from forwarder.cli.once import Once, print_stopped, refuse_stream
 from forwarder.cli.options import EXIT_FAILURE
 from forwarder.cli.output import problem, say
 from forwarder.cli.progress import bar
 from forwarder.cli.reading import Batches
 from forwarder.errors import ConfigurationError, OutputError
+from forwarder.logs.printable import counted
 from forwarder.producer import Producer
 from forwarder.runtime import loop
 
@@ -54,7 +55,7 @@ async def _push(settings: config.Settings, descriptor: int, size: int | None) ->
             async for lines in batches:
                 await pusher.push(lines)
                 progress.reach(batches.consumed)
-    _print_pushed(f"pushed {pusher.events:,} events onto {settings.queue}", pusher.wrong)
+    _print_pushed(f"pushed {counted(pusher.events, 'event')} onto {settings.queue}", pusher.wrong)
     if batches.stopped is not None:
         _print_stopped(batches, pusher)
     return _exit_code(batches, pusher.wrong)
@@ -63,7 +64,7 @@ async def _push(settings: config.Settings, descriptor: int, size: int | None) ->
 async def _push_once(once: Once, queue: str) -> int:
     batches = await once.run()
     before = f"; {once.before:,} had been pushed before" if once.before else ""
-    _print_pushed(f"pushed {once.events:,} events onto {queue}{before}", once.wrong)
+    _print_pushed(f"pushed {counted(once.events, 'event')} onto {queue}{before}", once.wrong)
     if batches.stopped is not None:
         print_stopped(batches, once.events)
     return _exit_code(batches, once.wrong)
@@ -107,7 +108,7 @@ def _opened(file: Path) -> Iterator[tuple[int, int | None]]:
 
 def _print_pushed(text: str, wrong: int) -> None:
     if wrong:
-        text += f", skipped {wrong:,} wrong lines"
+        text += f", skipped {counted(wrong, 'wrong line')}"
     try:
         say(text)
     except OutputError as error:
@@ -117,6 +118,12 @@ def _print_pushed(text: str, wrong: int) -> None:
 
 def _print_stopped(batches: Batches, pushed: Pusher) -> None:
     following = batches.given + 1
-    handled = f"Lines 1 to {batches.given} were handled" if batches.given else "No line was handled"
-    events = "1 event was pushed" if pushed.events == 1 else f"{pushed.events:,} events were pushed"
+    match batches.given:
+        case 0:
+            handled = "No line was handled"
+        case 1:
+            handled = "Line 1 was handled"
+        case given:
+            handled = f"Lines 1 to {given} were handled"
+    events = events_were_pushed(pushed.events)
     problem(f"{batches.stopped}; {events}. {handled}; continue from line {following} (tail -n +{following})")

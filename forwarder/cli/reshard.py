@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from forwarder import config
+from forwarder.cli.ndjson import events_were_pushed
 from forwarder.cli.options import EXIT_FAILURE, DryRun
 from forwarder.cli.output import problem, say
 from forwarder.cli.progress import bar
 from forwarder.config import Settings
 from forwarder.dead_letters.letter import count_of
+from forwarder.logs.printable import counted
 from forwarder.operations.redistribute import Moved
 from forwarder.operations.reshard import Plan, carry_out, make_plan, refuse
 from forwarder.queue.content import Content
@@ -62,11 +64,11 @@ async def _reshard(settings: Settings, shards: int, *, move: bool, dry_run: bool
 
 
 def _lists(number: int) -> str:
-    return f"{number:,} list{'' if number == 1 else 's'}"
+    return counted(number, "list")
 
 
 def _print_plan(plan: Plan, *, dry_run: bool) -> None:
-    held = f"{plan.waiting:,} events waiting, {plan.claimed:,} claimed, {count_of(plan.letters)}"
+    held = f"{counted(plan.waiting, 'event')} waiting, {plan.claimed:,} claimed, {count_of(plan.letters)}"
     way = f"from {plan.before:,} to {_lists(plan.after)}"
     if dry_run:
         doing = "would resume the resharding of" if plan.mark else "would reshard"
@@ -79,12 +81,13 @@ def _print_plan(plan: Plan, *, dry_run: bool) -> None:
 
 
 def _print_moved(plan: Plan, moved: Moved, late: Mapping[str, Content]) -> None:
+    what = f"{counted(moved.events, 'event')} and {count_of(moved.letters)}"
     say(
-        f"moved {moved.events:,} events and {count_of(moved.letters)}. {plan.queue} now has {_lists(plan.after)}. "
+        f"moved {what}. {plan.queue} now has {_lists(plan.after)}. "
         f"Start workers and producers with FORWARDER_SHARDS={plan.after}"
     )
     for name, content in late.items():
         problem(
-            f"{content.waiting:,} events were pushed to {name} during the move, and no worker drains that list. "
+            f"{events_were_pushed(content.waiting)} to {name} during the move, and no worker drains that list. "
             f"Stop the producers that still push to it, and run `forwarder reshard {plan.after} --move` again"
         )

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from forwarder.event import decode, name_of, one_line, with_date
 from forwarder.event.dates import timestamp
+from forwarder.logs.printable import counted
 from forwarder.queue.letters import DeadLetter
 
 
@@ -25,7 +26,7 @@ def order(letter_id: str) -> tuple[int, int]:
 
 
 def count_of(letters: int) -> str:
-    return f"{letters:,} dead letters" if letters != 1 else "1 dead letter"
+    return counted(letters, "dead letter")
 
 
 def _moment(seconds: float) -> str:

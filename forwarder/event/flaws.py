@@ -26,8 +26,12 @@ RULES = {
     "date": f"a string of the form {DATE_FORM}, and a day and time that exist",
 }
 
+#: What jq makes of an array: each of its elements.
+EACH = "'.[]'"
 #: Makes one line of each event in an array, as `forwarder push` takes them.
-SPLIT = "jq -c '.[]' FILE | forwarder push"
+SPLIT = f"jq -c {EACH} FILE | forwarder push"
+#: The same for `forwarder push --once`, which needs a file.
+SPLIT_TO_FILE = f"jq -c {EACH} FILE >NEW.ndjson && forwarder push --once NEW.ndjson"
 
 
 class Problem(StrEnum):

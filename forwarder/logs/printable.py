@@ -1,6 +1,16 @@
-"""Makes text safe to print in a terminal. Imports no library, as producers use it too."""
+"""Text that people read in a terminal. Imports no library, as producers use it too."""
 
 import re
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, such as ``1 event`` and ``2,000 events``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def followed(text: str, sentence: str) -> str:
+    """`text`, which may end with a full stop or a question mark, and another sentence."""
+    return f"{text}{'' if text.endswith(('.', '?')) else '.'} {sentence}"
 
 
 def visible(text: str) -> str:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forwarder.errors import LeaseLostError, QueueError, ReshardError, UnreachableError
+from forwarder.logs.printable import counted
 from forwarder.operations.redistribute import Moved, Redistribution
 from forwarder.queue.content import Content, contents
 from forwarder.queue.keys import Keys, Side
@@ -86,7 +87,7 @@ async def make_plan(redis: Redis, queue: str, after: int, *, configured: int) ->
     if mark is None and present is not None and not is_count(present):
         raise ReshardError(foreign(queue, present))
     if mark is not None and mark.after != after:
-        way = f"from {mark.before} to {mark.after} lists"
+        way = f"from {mark.before:,} to {counted(mark.after, 'list')}"
         first = f"forwarder reshard {mark.after} --move"
         raise ReshardError(f"{queue} is being resharded {way}: finish that first with `{first}`")
     before = mark.before if mark else int(present or configured)
@@ -117,9 +118,9 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     for keys in plan.lists:
         await _refuse_if_owned(redis, keys)
     if (plan.waiting or plan.claimed) and not (move or plan.mark):
+        held = f"{counted(plan.waiting, 'event')} waiting and {plan.claimed:,} claimed ({_where(plan)})"
         raise ReshardError(
-            f"{plan.waiting:,} events wait and {plan.claimed:,} are claimed ({_where(plan)}): let the workers drain "
-            "them first, or stop all workers and producers, and add --move"
+            f"{held}: let the workers drain them first, or stop all workers and producers, and add --move"
         )
 
 
@@ -127,14 +128,14 @@ async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
     seconds = await patiently(lambda: held_by_worker(redis, keys))
     if seconds is not None:
         raise ReshardError(
-            f"{keys.list} is owned for {seconds:.0f} more seconds by a worker that does not report that it is running. "
+            f"{keys.list} is owned for {seconds:.0f} s more by a worker that does not report that it is running. "
             "Stop it, or wait; then run the command again"
         )
 
 
 def _where(plan: Plan) -> str:
     full = [keys.list for keys, content in plan.lists.items() if content.waiting or content.claimed]
-    more = f" and {len(full) - _NAMED} more lists" if len(full) > _NAMED else ""
+    more = f" and {counted(len(full) - _NAMED, 'more list')}" if len(full) > _NAMED else ""
     return ", ".join(full[:_NAMED]) + more
 
 

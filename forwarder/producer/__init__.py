@@ -8,6 +8,7 @@ tries         the tries of one round trip: what to send again, and what is known
 portions      which events go in one command
 idempotency   the keys that let a push be repeated, and how long Redis remembers them
 fates         how a push command ended, and what its reply means
+arguments     what is wrong with a number that a caller gave
 target        the lists as a producer sees them: what it asks, and the commands that push
 encoding      an event as a list element, checked by the worker's rule
 """

@@ -5,10 +5,12 @@ import secrets
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from forwarder.producer.arguments import outside
 from forwarder.queue.markers import digest_of
 
 #: The longest key, in bytes of UTF-8. Each list of a push keeps it in the memory of Redis.
 _LONGEST = 200
+_YEAR = 366 * 86_400
 #: Seconds that a marker lives beyond the last try.
 _MARGIN = 60.0
 
@@ -46,10 +48,8 @@ class Keys:
 
     def problems(self) -> Iterator[str]:
         """What cannot work, one line for each argument."""
-        if not 0 <= self._retry_for <= 3_600:
-            yield "retry_for: must be 0 (never) to 3,600 seconds"
-        if not 1 <= self._remember_for <= 366 * 86_400:
-            yield "remember_for: must be 1 second to a year"
+        yield from outside("retry_for", self._retry_for, 0, 3_600, unit=" seconds", example=5)
+        yield from outside("remember_for", self._remember_for, 1, _YEAR, unit=" seconds", example=86_400)
 
     def automatic(self) -> Key | None:
         """A key for one push of one caller; None if nothing is ever repeated.

@@ -19,6 +19,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from forwarder.errors import ConfigurationError
+from forwarder.producer.arguments import outside
 from forwarder.producer.channels import BlockingChannel, Channels
 from forwarder.producer.idempotency import Keys
 from forwarder.producer.pushes import Pushes
@@ -230,5 +231,4 @@ def _problems(url: str, max_event_bytes: int) -> Iterator[str]:
         redis_url.check(url)
     except ValueError as error:
         yield f"url: {error}; example: {redis_url.EXAMPLE}"
-    if max_event_bytes < 1:
-        yield "max_event_bytes: must be at least 1"
+    yield from outside("max_event_bytes", max_event_bytes, 1, example=65_536)

@@ -6,11 +6,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from forwarder.errors import ConfigurationError
+from forwarder.producer.arguments import outside
 from forwarder.producer.fates import Fate, PushEnding, Shortfall, fate, shortfall
 from forwarder.producer.idempotency import Key
 from forwarder.producer.portions import Portion
 from forwarder.queue.keys import QueueKeys, Side, marker
-from forwarder.queue.sharding import check_queue, list_name
+from forwarder.queue.shard_count import Mark, foreign, is_count
+from forwarder.queue.sharding import MOST_SHARDS, check_queue, list_name
 from forwarder.queue.wire.connection import ANSWER_TIMEOUT
 from forwarder.queue.wire.replies import Command, Lost, Refusal, Reply, passing
 from forwarder.queue.wire.scripts import digest, source
@@ -55,14 +57,13 @@ class Target(NamedTuple):
             check_queue(self.queue)
         except ValueError as error:
             yield f"queue: {error}"
-        if self.shards < 1:
-            yield "shards: must be at least 1"
+        yield from outside("shards", self.shards, 1, MOST_SHARDS, example=4)
         if self.side not in {"left", "right"}:
-            yield "consume_from: must be left or right"
-        if self.max_waiting is not None and self.max_waiting < 1:
-            yield "max_waiting: must be at least 1"
-        if self.durability.replicas < 0 or not 0.001 <= self.durability.within <= 60:
-            yield "durability: replicas must not be negative, and within must be 0.001 to 60 seconds"
+            yield f"consume_from: {self.side!r} is not left or right; example: left"
+        if self.max_waiting is not None:
+            yield from outside("max_waiting", self.max_waiting, 1, example=1_000_000)
+        yield from outside("durability: replicas", self.durability.replicas, 0, example=1)
+        yield from outside("durability: within", self.durability.within, 0.001, 60, unit=" seconds", example=3)
 
     @property
     def answer_timeout(self) -> float:
@@ -100,13 +101,15 @@ class Target(NamedTuple):
         return None
 
     def _other_shards(self, number: str) -> str:
-        if not number.isdecimal():
+        if not is_count(number):
+            if Mark.read(number) is None:
+                return foreign(self.queue, number)
             return (
                 f"the queue {self.queue!r} is being resharded ({number}): start with the new number when that is done"
             )
         return (
             f"this producer has shards={self.shards}, but the Redis key {QueueKeys(self.queue).shards} says {number}: "
-            f"set shards={number}, as for the workers"
+            f"set shards={number} (FORWARDER_SHARDS), as for the workers"
         )
 
     def commands(self, portions: Sequence[Portion], key: Key | None, form: Form) -> list[Command]:

@@ -141,7 +141,7 @@ class FileMarks:
             case Refusal(why=why, kind=RefusalKind.DENIED):
                 raise ConfigurationError([self._denied(why)])
             case Refusal(why=why, kind=RefusalKind.FULL):
-                raise QueueError(f"Redis has no memory left ({why})")
+                raise QueueError(why)
             case Refusal(why=why) | Lost(why=why):
                 raise UnreachableError(why)
         return None if reply is None else int(reply)

@@ -47,7 +47,8 @@ def is_count(text: str) -> bool:
 
 def foreign(queue: str, text: str) -> str:
     """The problem that a text is neither a number of lists nor a mark."""
-    return f"Redis key {QueueKeys(queue).shards!r} holds {text[:_QUOTED]!r}, which is not a number of lists"
+    key = QueueKeys(queue).shards
+    return f"Redis key {key!r} holds {text[:_QUOTED]!r}, which is not a number of lists: is FORWARDER_QUEUE right?"
 
 
 def disagreement(queue: str, agreed: str, configured: int) -> ShardsDisagreeError:

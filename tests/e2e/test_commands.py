@@ -133,7 +133,7 @@ async def test_a_push_with_another_number_of_shards_is_a_matter_of_configuration
     given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
     code, out, err = await command("push", "-", environment=given, stdin=event("u", 1))
     assert (code, out, err.count("\n")) == (78, "", 1)
-    assert "says 4: set shards=4, as for the workers" in err
+    assert "says 4: set shards=4 (FORWARDER_SHARDS), as for the workers" in err
     assert await redis_client.exists(queue_name) == 0
 
 
@@ -142,10 +142,10 @@ async def test_a_redis_that_refuses_the_password_is_said_with_the_setting(
 ) -> None:
     server = own_redis(port=None, arguments=["--requirepass", "the-right-one"])
     locked, wrong = server.url, server.url.replace("redis://", "redis://:a-wrong-one@")
-    remedy = "set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
+    remedy = "Set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
     said = {
-        locked: f"Redis asks for a password: Authentication required; {remedy}",
-        wrong: f"Redis refused the password: invalid username-password pair or user is disabled; {remedy}",
+        locked: f"Redis asks for a password: Authentication required. {remedy}",
+        wrong: f"Redis refused the password: invalid username-password pair or user is disabled. {remedy}",
     }
     for url, line in said.items():
         given = {"FORWARDER_REDIS_URL": url, "FORWARDER_QUEUE": queue_name}

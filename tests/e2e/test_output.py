@@ -124,7 +124,7 @@ async def test_a_full_disk_is_a_failure_in_one_line_for_every_command(scene: Sce
     assert {call: each for call, each in found.items() if failed(each) or each.code != 1} == {}
     assert {call: each.err for call, each in found.items() if not each.err.endswith(FULL + "\n")} == {}
     # The file has a wrong line. Without one, the exit code would be 0.
-    assert f"pushed 1 events onto {scene.given['FORWARDER_QUEUE']}, skipped 1 wrong lines; {FULL}" in push.err
+    assert f"pushed 1 event onto {scene.given['FORWARDER_QUEUE']}, skipped 1 wrong line; {FULL}" in push.err
 
 
 @pytest.mark.long
@@ -140,7 +140,7 @@ async def test_events_that_were_pushed_are_no_failure_even_if_nobody_can_be_told
     os.close(reader)
     found = await scene.run("push FILE", out=out)
     os.close(out)
-    assert (found.code, "pushed 1 events onto" in found.err) == (0, True), found
+    assert (found.code, "pushed 1 event onto" in found.err) == (0, True), found
 
 
 @pytest.mark.parametrize(("call", "reason"), [*((call, "") for call in SOME), ("dead list", "Bad file descriptor")])

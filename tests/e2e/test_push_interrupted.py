@@ -81,10 +81,10 @@ async def test_a_push_that_loses_its_redis_says_what_became_of_which_lines(
     process = await pushing(server.url, queue_name)
     server.kill()
     _, problem = await asyncio.wait_for(process.communicate(b"".join(LINES[3_500:])), 30)
-    found = re.search(r"(\d+) events were pushed; those of lines (\d+) to (\d+) (were not|may)", problem.decode())
+    found = re.search(r"([\d,]+) events were pushed; lines (\d+) to (\d+) (were not|may)", problem.decode())
     assert found, problem
     assert process.returncode == 1
-    sure, first, last = map(int, found.groups()[:3])
+    sure, first, last = (int(each.replace(",", "")) for each in found.groups()[:3])
     server.restart()
     async with Redis.from_url(server.url) as redis:
         there = await redis.lrange(queue_name, 0, -1)

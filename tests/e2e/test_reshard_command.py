@@ -31,7 +31,7 @@ async def test_from_one_list_to_four_in_the_words_of_an_operator(
     code, out, err = await command("reshard", "4", environment=environment(one))
     assert (code, out) == (1, "")
     assert err == (
-        f"forwarder: 100 events wait and 0 are claimed ({queue_name}): let the workers drain them first, "
+        f"forwarder: 100 events waiting and 0 claimed ({queue_name}): let the workers drain them first, "
         "or stop all workers and producers, and add --move\n"
     )
     code, out, err = await command("reshard", "4", "--move", "--dry-run", environment=environment(one))

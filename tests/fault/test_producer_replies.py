@@ -211,7 +211,7 @@ async def test_lines_whose_reply_is_lost_are_named(server: EmbeddedRedis, capsys
         lines[1_100:1_100] = [b"\n", b"nonsense\n"]
         pusher = Pusher(producer, 65_536)
         await pusher.push(lines[:1_000])
-        expected = r"^1000 events were pushed; those of lines 1001 to 2000 may or may not have been: "
+        expected = r"^1,000 events were pushed; lines 1001 to 2000 may or may not have been: "
         with pytest.raises(ForwarderError, match=expected):
             await pusher.push(lines[1_000:2_000])
         assert (pusher.events, pusher.wrong) == (1_000, 1)
@@ -232,5 +232,5 @@ async def test_lines_of_several_lists_are_counted(server: EmbeddedRedis, shards:
         assert 0 < pushed < 100
         assert (len(error.pushed), len(error.not_pushed)) == (pushed, 100 - pushed)
         first, last = error.not_pushed[0] + 1, error.not_pushed[-1] + 1
-        said = f"{pushed} events were pushed; {100 - pushed} of those of lines {first} to {last} were not: "
+        said = f"{pushed} events were pushed; {100 - pushed} of lines {first} to {last} were not: "
         assert str(refused.value).startswith(said)

@@ -15,6 +15,14 @@ _CONNECTING = re.compile(
 )
 _READING = re.compile(r"(?:Error while|Timeout) reading from (?P<where>[^\s:]+(?::\d+)?)(?: ?: .*)?", re.DOTALL)
 _NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reachable node: "
+#: Around an error within a script, before Redis 7 and since: where in the script, which a person cannot use.
+_IN_A_SCRIPT = re.compile(
+    r"Error running script \(call to f_\w+\): (?:@\w+: ?\d+: )+-?(?P<before>.*)"
+    r"|(?P<since>.*) script: \w+, on @\w+: ?\d+\.?",
+    re.DOTALL,
+)
+#: The codes that such an error may begin with, and the kinds of error that redis-py makes of them elsewhere.
+_CODES = {"OOM": "OutOfMemoryError", "READONLY": "ReadOnlyError"}
 _NOT_IN_TIME = "Timeout connecting to server"
 #: Before what Redis itself says of it, by the kind of error.
 _KINDS = {
@@ -59,6 +67,10 @@ def _said(kind: str, text: str) -> str:
         return "Redis closed the connection"
     if text.startswith("Authentication required"):
         return f"Redis asks for a password: {text}"
+    if found := _IN_A_SCRIPT.fullmatch(text):
+        text = found["before"] or found["since"]
+        code, _, rest = text.partition(" ")
+        kind, text = (_CODES[code], rest) if code in _CODES else (kind, text)
     before = _KINDS.get(kind, kind)
     return f"{before}: {text}" if before else text
 

@@ -78,7 +78,7 @@ async def test_it_refuses_to_move_events_unless_it_is_told_to(
     crowd = Crowd(redis_client, queue_name, random.Random(1))
     await crowd.push(1, 30)
     await crowd.work(1, claim=20, settle=5)
-    with pytest.raises(ReshardError, match=rf"10 events wait and 15 are claimed \({queue_name}\).*--move"):
+    with pytest.raises(ReshardError, match=rf"10 events waiting and 15 claimed \({queue_name}\).*--move"):
         await reshard(redis_url, queue_name, 4, move=False)
     assert await Queue(redis_client, queue_name, 1).shards() is None
 

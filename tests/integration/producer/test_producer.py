@@ -93,7 +93,8 @@ async def test_another_number_of_shards_is_refused_before_anything_is_pushed(
     await redis_client.set(key, "4")
     async with kind(redis_url, queue=queue_name) as producer:
         with pytest.raises(
-            ConfigurationError, match=r"has shards=1, but the Redis key .* says 4: set shards=4, as for the workers"
+            ConfigurationError,
+            match=r"has shards=1, but the Redis key .* says 4: set shards=4 \(FORWARDER_SHARDS\)",
         ):
             await producer.push("u", "n")
         assert await redis_client.keys(f"*{queue_name}*") == [key.encode()]
@@ -232,12 +233,16 @@ async def test_a_closed_producer_pushes_no_more(kind: Kind, redis_url: str) -> N
         ({"url": "http://x"}, "url: must be redis://"),
         ({"queue": "a b"}, "queue: must be printable"),
         ({"queue": "{a}"}, "queue: must be printable"),
-        ({"shards": 0}, "shards: must be at least 1"),
-        ({"consume_from": "top"}, "consume_from: must be left or right"),
-        ({"max_waiting": 0}, "max_waiting: must be at least 1"),
-        ({"max_event_bytes": 0}, "max_event_bytes: must be at least 1"),
-        ({"durability": Durability(replicas=-1)}, "durability: replicas must not be negative"),
-        ({"durability": Durability(within=float("nan"))}, "durability: .* within must be"),
+        ({"shards": 0}, "shards: 0 is not from 1 to "),
+        ({"shards": "4"}, "shards: '4' is not a number from 1 to "),
+        ({"consume_from": "top"}, "consume_from: 'top' is not left or right; example: left"),
+        ({"max_waiting": 0}, "max_waiting: 0 is not at least 1; example: 1000000"),
+        ({"max_event_bytes": 0}, "max_event_bytes: 0 is not at least 1; example: 65536"),
+        ({"durability": Durability(replicas=-1)}, "durability: replicas: -1 is not at least 0; example: 1"),
+        (
+            {"durability": Durability(within=float("nan"))},
+            "durability: within: nan is not from 0.001 to 60 sec",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_when_the_producer_is_made(kind: Kind, options: Any, problem: str) -> None:

@@ -14,5 +14,7 @@ async def test_a_redis_that_is_not_there_is_said_in_sentences(tmp_path: Path, mo
     monkeypatch.setenv("FORWARDER_API_KEY", "key")
     monkeypatch.setenv("FORWARDER_REDIS_URL", "redis://127.0.0.1:1/0")
     once = Once(load(), tmp_path / "file", descriptor=-1, size=None)
-    with pytest.raises(ForwarderError, match=r"Is it running\? Run the same command again: "):
+    with pytest.raises(
+        ForwarderError, match=r"Is it running\? \(FORWARDER_REDIS_URL\)\. Then run the same command again: "
+    ):
         await once.run()

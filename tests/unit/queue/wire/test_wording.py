@@ -19,6 +19,7 @@ from forwarder.logs.redaction import hide
 from forwarder.queue.wire.wording import said
 
 REFUSED = "Error 111 connecting to 127.0.0.1:7999. Connect call failed ('127.0.0.1', 7999)."
+SHA = "b80b0430fd0f429eb20ce5c93340579d169cb361"
 NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reachable node: "
 
 
@@ -89,6 +90,26 @@ NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reacha
         (
             ResponseError("MISCONF Redis is configured to save"),
             "Redis refused the command: MISCONF Redis is configured to save",
+        ),
+        (
+            ResponseError(
+                f"Error running script (call to f_{SHA}): @user_script:59: WRONGTYPE Operation against a key"
+            ),
+            "Redis refused the command: WRONGTYPE Operation against a key",
+        ),
+        (
+            ResponseError(f"WRONGTYPE Operation against a key script: {SHA}, on @user_script:59."),
+            "Redis refused the command: WRONGTYPE Operation against a key",
+        ),
+        (
+            ResponseError(
+                f"Error running script (call to f_{SHA}): @user_script:56: @user_script: 56: -OOM command not allowed."
+            ),
+            "Redis is full: command not allowed.",
+        ),
+        (
+            ResponseError(f"READONLY You can't write against a read only replica. script: {SHA}, on @user_script:59."),
+            "this Redis is a replica and takes no writes: You can't write against a read only replica.",
         ),
         (ValueError("else"), "ValueError: else"),
     ],
