@@ -3,7 +3,7 @@
 ::
 
     async with Producer("redis://127.0.0.1:6379/0") as producer:
-        await producer.push("u-1", "purchase", vars={"cds": 2}, idempotency_key="order-1017-paid")
+        await producer.push("u-1", "purchase", idempotency_key="order-1017-paid")
         await producer.push_many([{"user_id": "u-1", "name": "visit"}, {"user_id": "u-2", "name": "visit"}])
 
 :class:`SyncProducer` is the same without ``async`` and ``await``. When a reply is lost or Redis does not serve, a push
