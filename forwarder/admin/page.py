@@ -75,7 +75,7 @@ class StatusPage:
             "notes": _notes(seen, sample, values),
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
-            "lists": _lists(seen),
+            "lists": _lists(seen, self._settings.lease_ttl),
             "workers": self._workers(seen),
             "letters": _letters(seen),
             "history": self._monitor.history.columns(sample.at),
@@ -129,17 +129,18 @@ class StatusPage:
         ]
 
 
-def _lists(seen: Seen | None) -> list[dict[str, object]]:
-    return [] if seen is None else [_list(seen, *each) for each in enumerate(seen.censuses)]
+def _lists(seen: Seen | None, lease_ttl: float) -> list[dict[str, object]]:
+    return [] if seen is None else [_list(seen, *each, lease_ttl) for each in enumerate(seen.censuses)]
 
 
-def _list(seen: Seen, shard: int, census: Census) -> dict[str, object]:
-    owner = seen.workers.get(census.owner)
+def _list(seen: Seen, shard: int, census: Census, lease_ttl: float) -> dict[str, object]:
+    owner, gone = seen.workers.get(census.owner), census.is_orphan(seen.workers, lease_ttl)
     held = census.lease is not None
+    unknown = f"worker {census.owner} (gone)" if gone else f"worker {census.owner}"
     return {
         "list": str(shard),
-        "owner": owner.name if owner else f"worker {census.owner} (gone?)" if held else "nobody",
-        "alive": owner is not None,
+        "owner": owner.name if owner else unknown if held else "nobody",
+        "alive": held and not gone,
         "held": held,
         "lease_seconds": max(0, census.lease_milliseconds) / 1000,
         "waiting": census.waiting,

@@ -42,6 +42,6 @@ class Gauges:
         now = self._clock()
         self._memories[memory.server] = (now, memory)
         self._memories = {name: (at, it) for name, (at, it) in self._memories.items() if now - at <= _FORGOTTEN}
-        self.fullest = max((it for _, it in self._memories.values()), key=lambda it: it.used / max(1, it.most))
+        self.fullest = max((it for _, it in self._memories.values()), key=lambda it: it.part)
         self._metrics.redis_used_memory.set(self.fullest.used)
         self._metrics.redis_max_memory.set(self.fullest.most)

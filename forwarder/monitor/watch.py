@@ -52,7 +52,7 @@ class Seen:
     counted: float
     #: Seconds that the counts were allowed to be old.
     max_age: float
-    #: The workers' names by their ids, and when they were read. They are read only to be shown, as each has a row.
+    #: The workers by their IDs, and when they were read. They are read only to be shown, as each has a row.
     workers: Mapping[str, About] = field(default_factory=dict)
     workers_at: float = float("-inf")
     trend: Trend = field(default_factory=Trend)
@@ -140,7 +140,7 @@ class Watch:
         try:
             seen = await self._read(0.0 if anew else max_age)
             if in_full:
-                workers = {id_: About(name) for id_, name in (await self._queue.workers()).items()}
+                workers = await self._queue.workers()
                 lately = trend(await self._queue.past(), seen.totals)
                 seen = replace(seen, workers=workers, workers_at=self._clock(), trend=lately)
         except ForwarderError as error:

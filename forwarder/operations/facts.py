@@ -55,7 +55,7 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         lists=len(reading.censuses),
         halt=None if reading.halt is None else halted(reading.halt),
         workers=tuple(reading.workers.values()),
-        orphans=dict(_orphans(reading)),
+        orphans=dict(_orphans(reading, setup.lease_ttl)),
         ownerless=sum(each.lease is None for each in reading.censuses),
         waiting=sum(each.waiting for each in reading.censuses),
         claimed=sum(each.claimed for each in reading.censuses),
@@ -63,13 +63,13 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         imbalance=sum(each.imbalance for each in reading.censuses),
         oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),
         trend=reading.trend,
-        memory=None if reading.memory is None else reading.memory.used / max(1, reading.memory.most),
+        memory=None if reading.memory is None else reading.memory.part,
         setup=setup,
         own=own,
     )
 
 
-def _orphans(reading: Reading) -> Iterator[tuple[str, float]]:
+def _orphans(reading: Reading, lease_ttl: float) -> Iterator[tuple[str, float]]:
     for name, census in zip(reading.names, reading.censuses, strict=True):
-        if census.lease is not None and census.owner not in reading.workers:
-            yield name, max(0, census.lease_milliseconds) / 1000
+        if census.is_orphan(reading.workers, lease_ttl):
+            yield name, census.lease_milliseconds / 1000

@@ -110,9 +110,10 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
     for keys, content in plan.lists.items():
         if content.strange:
             raise ReshardError(f"{keys.list} {content.strange}")
-    workers = await patiently(Queue(redis, plan.queue, plan.after).workers)
+    queue = Queue(redis, plan.queue, plan.after)
+    workers = await patiently(lambda: queue.workers(placed=True))
     if workers:
-        names = ", ".join(workers.values())
+        names = ", ".join(each.name for each in workers.values())
         advice = "stop all workers first; a killed one is forgotten after FORWARDER_LEASE_TTL"
         raise ReshardError(f"workers are running: {names}. Please {advice}")
     for keys in plan.lists:

@@ -13,7 +13,6 @@ from forwarder.errors import UnreachableError
 from forwarder.operations.facts import Reading, facts_of
 from forwarder.queue.about import About
 from forwarder.queue.census import Census, Memory
-from forwarder.queue.counts import total
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 from forwarder.queue.totals import Totals
@@ -78,16 +77,18 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         setup: the settings that a remedy names.
     """
     halt = await patiently(queue.halt)
-    workers = {id_: About(name) for id_, name in (await patiently(queue.workers)).items()}
-    censuses = await patiently(queue.censuses)
+    workers = await patiently(queue.workers)
+    counted = await patiently(lambda: queue.counted(0))
     past = await patiently(queue.past)
-    lately = trend(past, total(censuses, await patiently(queue.now) / 1000))
-    reading = Reading(queue.names, censuses, workers, halt, lately, await _memory(queue))
+    lately = trend(past, counted.totals)
+    reading = Reading(queue.names, counted.censuses, workers, halt, lately, await _memory(queue))
     facts = facts_of(reading, setup)
-    lists = zip(queue.names, censuses, strict=True)
     return Status(
         queue.name,
-        tuple(ListStatus(name, census, _owner(census, workers)) for name, census in lists),
+        tuple(
+            ListStatus(name, census, _owner(census, workers, alive=name not in facts.orphans))
+            for name, census in zip(queue.names, counted.censuses, strict=True)
+        ),
         facts.workers,
         halt,
         facts,
@@ -99,14 +100,14 @@ async def survey(queue: Queue, setup: Setup) -> Status:
 async def _memory(queue: Queue) -> Memory | None:
     """How full Redis is; None where an ACL forbids to ask."""
     try:
-        return await patiently(queue.lists[0].memory)
+        return await queue.memory()
     except UnreachableError:
         return None
 
 
-def _owner(census: Census, workers: Mapping[str, About]) -> Owner | None:
+def _owner(census: Census, workers: Mapping[str, About], *, alive: bool) -> Owner | None:
     if census.lease is None:
         return None
     owner = workers.get(census.owner)
     name = census.lease[:8] if owner is None else owner.name
-    return Owner(name, census.lease_milliseconds / 1000, alive=owner is not None)
+    return Owner(name, census.lease_milliseconds / 1000, alive=alive)

@@ -33,6 +33,8 @@ _PATIENCE = 2
 _PATIENCE_OF_A_SUSPECT = 5
 #: What waits becomes dead letters after this many verdicts of any kind without a halt, so that nothing waits for ever.
 _LONGEST_PATIENCE = 10
+#: A suspicion is over after this many heartbeats without a decision: a minute, in a fleet of up to a hundred workers.
+_QUIET = 60
 
 
 class Window:
@@ -70,7 +72,10 @@ class Window:
         self.waiting = False
         self._own.clear()
         self._fresh.clear()
-        self._own_refusals = self._written = self._age = self._well = 0
+        self._own_refusals = self._written = self._age = self._well = self._quiet = 0
+        #: Of the fleet's newest decisions, how many were refusals, and how many decisions there were, if at least half
+        #: were refusals; otherwise None.
+        self.suspicion: tuple[int, int] | None = None
         self._sent: Report | None = None
 
     def passed(self, decisions: int = 1) -> None:
@@ -126,17 +131,22 @@ class Window:
             reason, times = next(iter(Counter([reason for _, reason in refusals]).most_common(1)), ("", 0))
             self._sent = Report(self._reports, len(self._fresh), len(refusals), tuple(users), reason, times)
             self._fresh.clear()
+        self._quiet = 0 if self._sent else self._quiet + 1
+        if self._quiet >= _QUIET:
+            self.suspicion = None
         return self._sent
 
     def judge(self, tally: Tally) -> Halt | None:
         """The fleet's verdict, in reply to a report: the halt, or None. Then :attr:`waiting` may be over."""
         self._sent = None
         full = tally.decisions >= self.size and tally.users >= self._least_users
+        suspect = full and tally.refusals * 2 >= tally.decisions
+        self.suspicion = (tally.refusals, tally.decisions) if suspect else None
         if full and tally.refusals * _SHARE[1] >= tally.decisions * _SHARE[0]:
             detail = self._text.format(refusals=tally.refusals, decisions=tally.decisions, reason=tally.reason)
             return Halt(HaltReason.DEAD_LETTER_BRAKE, detail)
         self._age += 1
-        if not full or tally.refusals * 2 < tally.decisions:
+        if not suspect:
             self._well += 1
             self._written = 0
         patience = _PATIENCE_OF_A_SUSPECT if self._suspicious else _PATIENCE
@@ -169,6 +179,12 @@ class Brake:
             text="{refusals} of the last {decisions} decoded elements were invalid; the most frequent reason: {reason}",
         )
         self.windows = (self.answers, self.elements)
+
+    @property
+    def suspicion(self) -> tuple[int, int] | None:
+        """Refusals and decisions of the window with the larger part of refusals, if that is at least half."""
+        found = [window.suspicion for window in self.windows if window.suspicion is not None]
+        return max(found, key=lambda each: each[0] / each[1], default=None)
 
     def share(self, workers: int) -> None:
         """How many workers decide."""

@@ -1,6 +1,6 @@
 """The counts of one list: what is in it, what became of its events, and how full its server is."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple, Self
 
@@ -10,6 +10,9 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.replies import wrong_type
 
+#: A lease with less than this part of its length left was not renewed. An owner renews it when two thirds are left, or
+#: earlier. Example: of 30 s, 20 s are left then. With 18 s left, it is 2 s late.
+_RENEWED = 0.6
 _NOT_COUNTS = {"lease", "lease_milliseconds", "settlement"}
 
 
@@ -33,6 +36,21 @@ class Census:
     def owner(self) -> str:
         """The ID of the worker that holds the lease, which may have died since; empty if there is none."""
         return (self.lease or "").partition("-")[0]
+
+    def is_orphan(self, running: Container[str], lease_ttl: float) -> bool:
+        """Whether the owner of the list is gone: another worker takes over when its lease ends.
+
+        Two signs are needed: it is not among the running workers, and its lease was not renewed. The first one alone
+        may be wrong for seconds, for example when the list has changed hands since it was counted, or when a worker of
+        the version before finishes what is in flight. The second one alone means that Redis was unavailable for a
+        while.
+
+        Args:
+            running: the IDs of the running workers.
+            lease_ttl: seconds that a lease lasts.
+        """
+        late = 0 < self.lease_milliseconds < _RENEWED * lease_ttl * 1000
+        return self.lease is not None and late and self.owner not in running
 
     @property
     def backlog(self) -> int:
@@ -75,6 +93,11 @@ class Memory(NamedTuple):
     server: str
     used: int
     most: int
+
+    @property
+    def part(self) -> float:
+        """How full it is, from 0 to 1."""
+        return self.used / max(1, self.most)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,11 @@ from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import text, translated
 
 
+def period(workers: int) -> float:
+    """Seconds between two reports of a worker: Redis gets at most a hundred a second from a fleet of any size."""
+    return max(1.0, workers / 100)
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A worker's place among the running ones: `rank` counts from 0, in the order in which they came.
@@ -39,16 +44,26 @@ class Place:
 
     @property
     def period(self) -> float:
-        """Seconds until the next report: Redis gets at most a hundred a second from a fleet of any size."""
-        return max(1.0, self.workers / 100)
+        """Seconds until the next report."""
+        return period(self.workers)
 
 
 @dataclass(frozen=True, slots=True)
 class Colleague:
-    """A running worker. The tokens of its leases start with its `id`."""
+    """A running worker. The tokens of its leases start with its `id`.
+
+    Attributes:
+        placed: whether it has a place. Halted workers, and those that finish what is in flight, have none.
+    """
 
     id: str
-    name: str
+    about: About
+    placed: bool
+
+    @property
+    def name(self) -> str:
+        """Host name and process ID."""
+        return self.about.name
 
 
 class Fleet:
@@ -75,7 +90,9 @@ class Fleet:
         self.answers = Decisions(redis, self._keys.decisions, self.id)
         self.elements = Decisions(redis, self._keys.decoded, self.id)
 
-    async def attend(self, limit: float = 0.0, held: float = 0.0, use: float = 0.0, eager: int = 0) -> Place:
+    async def attend(
+        self, limit: float = 0.0, held: float = 0.0, use: float = 0.0, eager: int = 0, *, about: About | None = None
+    ) -> Place:
         """Reports that this worker is running. Call it again after `period` seconds.
 
         Args:
@@ -83,6 +100,7 @@ class Fleet:
             held: the largest grant that it has used within the last second, in POSTs per second, as is `use`.
             use: what it uses.
             eager: in how many reports in a row it could have used more than it was granted.
+            about: what people see of it; without it, its name.
 
         Raises:
             ShardsDisagreeError: the queue has another number of lists than `shards`.
@@ -91,7 +109,7 @@ class Fleet:
         """
         self._calls += 1
         arguments: list[str | bytes | int] = [self.id, self._calls, self._remembered, self._shards, self._came]
-        arguments += [self._about.text, str(limit), str(held), str(use), eager]
+        arguments += [(about or self._about).text, str(limit), str(held), str(use), eager]
         keys = [self._keys.workers, self._keys.shards, self._keys.about]
         try:
             verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
@@ -104,6 +122,24 @@ class Fleet:
         rank, workers, milliseconds, grant = place
         return Place(rank, workers, float(grant), milliseconds / 1000)
 
+    async def describe(self, about: About) -> float:
+        """Reports that this worker runs without a place. Returns the seconds after which to call it again.
+
+        It must have left, or never attended.
+
+        Raises:
+            WrongTypeError: a key of the fleet holds another type.
+            UnreachableError: Redis gave no answer.
+        """
+        self._calls += 1
+        keys = [self._keys.workers, self._keys.about]
+        arguments: list[str | bytes | int] = [self.id, self._calls, self._remembered, about.text]
+        try:
+            _, workers = await scripts.run(self._redis, "describe", keys, arguments)
+        except RolledBackError as error:
+            raise await _wrong_type(self._redis, self._keys) from error
+        return period(workers)
+
     def forget_place(self) -> None:
         """Gives up this worker's place: it comes last the next time, unless the others still remember it."""
         self._came = 0
@@ -115,15 +151,14 @@ class Fleet:
 
 
 async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
-    """The running workers, in the order in which they came."""
+    """The running workers: those that have a place, in the order in which they came, and then the others."""
     try:
         found = await scripts.run(redis, "workers", [keys.workers, keys.about], [])
     except RolledBackError as error:
         raise await _wrong_type(redis, keys) from error
-    workers = [
-        (id_.decode(errors="replace"), about.read(text)) for id_, text in zip(found[::2], found[1::2], strict=True)
-    ]
-    return [Colleague(id_, its.name) for id_, its in workers if its is not None]
+    rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+    workers = [(id_.decode(errors="replace"), about.read(text), placed == b"1") for id_, text, placed in rows]
+    return [Colleague(id_, its, placed) for id_, its, placed in workers if its is not None]
 
 
 async def _wrong_type(redis: Redis, keys: QueueKeys) -> WrongTypeError:

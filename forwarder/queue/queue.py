@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from redis.asyncio import Redis
 
 from forwarder.queue import address, census, halts
+from forwarder.queue.about import About
 from forwarder.queue.census import Census, Memory, Undecided
 from forwarder.queue.content import Content, contents
 from forwarder.queue.counts import Counted, Counts
@@ -19,6 +20,7 @@ from forwarder.queue.sharding import MOST_SHARDS
 from forwarder.queue.totals import Totals
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import text, translated
+from forwarder.queue.wire.exchange import one_on_each
 
 
 def lists_of_a_queue(queue: str, shards: int) -> list[Keys]:
@@ -142,9 +144,13 @@ class Queue:
         for shard, one in enumerate(self.lists):
             await one.allow(each + (shard < rest))
 
-    async def workers(self) -> dict[str, str]:
-        """The names of the running workers by their IDs, in the order in which they came."""
-        return {each.id: each.name for each in await colleagues(self._redis, self._keys)}
+    async def workers(self, *, placed: bool = False) -> dict[str, About]:
+        """The running workers by their IDs: those that have a place, in the order in which they came; then the others.
+
+        Halted workers, and those that finish what is in flight, have no place. With `placed` they are left out.
+        """
+        found = await colleagues(self._redis, self._keys)
+        return {each.id: each.about for each in found if each.placed or not placed}
 
     async def shards(self) -> str | None:
         """What Redis holds as the number of lists: None before the first worker came, other text while it changes."""
@@ -187,6 +193,12 @@ class Queue:
         others = [keys for keys in possible_lists(self.name) if keys.list not in mine]
         found = zip(others, await contents(self._redis, others), strict=True)
         return {keys.list: content for keys, content in found if content and not content.strange}
+
+    async def memory(self) -> Memory:
+        """How full the fullest server of the lists is; each is asked once. Also raises if an ACL forbids INFO."""
+        of_each_server = await one_on_each(self._redis, self.names)
+        found = [await one.memory() for one in self.lists if one.name in of_each_server]
+        return max(found, key=lambda each: each.part)
 
     async def server(self) -> dict[str, str]:
         """What Redis reports about itself (INFO). In a cluster, the server of the first list."""

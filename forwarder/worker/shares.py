@@ -23,7 +23,7 @@ from forwarder.pipeline.buffer.space import MOST_BACKING_OFF, Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
 from forwarder.pipeline.settlement import Settler
 from forwarder.queue.claims import Claims
-from forwarder.queue.fleet import Fleet, Place
+from forwarder.queue.fleet import Place
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.lease import Lease
 from forwarder.queue.wire.connection import Redis, connect
@@ -32,6 +32,7 @@ from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts, record
 from forwarder.worker.jury import Jury
 from forwarder.worker.ownership import Ownership
+from forwarder.worker.presence import Presence
 from forwarder.worker.process import Process
 
 #: Seconds between two heartbeats. Each looks for a halt. In a fleet of more than a hundred workers not each of them
@@ -71,15 +72,18 @@ class Shares:
     """Owns this worker's share of the lists, from the first heartbeat until it is stopped or halted.
 
     Args:
-        fleet: where this worker reports that it is running.
+        presence: what people see of this worker, and the fleet in which it has a place.
         condition: where it reports which lists are owned, and a halt.
         stopping: how the process is asked to stop.
     """
 
-    def __init__(self, process: Process, fleet: Fleet, condition: Condition, halts: Halts, stopping: Stopping) -> None:
+    def __init__(
+        self, process: Process, presence: Presence, condition: Condition, halts: Halts, stopping: Stopping
+    ) -> None:
         self._process = process
-        self._fleet = fleet
-        self._jury = Jury(process.brake, fleet)
+        self._presence = presence
+        self._fleet = presence.fleet
+        self._jury = Jury(process.brake, presence.fleet)
         self._condition = condition
         self._halts = halts
         self._stopping = stopping
@@ -119,10 +123,18 @@ class Shares:
             for task in (beating, self._taking, watching):
                 task.cancel()
             await self._leave()
+            tasks.create_task(self._show())
 
     async def _watch(self) -> None:
         await self._stopping.orderly.wait()
         self._end(Stopped())
+
+    async def _show(self) -> None:
+        """While POSTs in flight finish, people still see this worker, and that its lists have a living owner."""
+        while self._ownerships:
+            self._news.clear()
+            await self._presence.show()
+            await wait_at_most(self._news, _HEARTBEAT)
 
     async def _write(self, halt: HaltRecord) -> None:
         await first_of(self._halts.write(halt), self._stopping.orderly)
@@ -153,7 +165,7 @@ class Shares:
     async def _report(self, tasks: asyncio.TaskGroup) -> float:
         """Tells the fleet what this worker needs and has decided. Returns the seconds until the next report."""
         sent, pacer = self._process.clock(), self._process.courier.pacer
-        place = await self._fleet.attend(*pacer.demand())
+        place = await self._fleet.attend(*pacer.demand(), about=self._presence.about)
         pacer.granted(place.grant, until=sent + place.lasts)
         self._adjust(tasks, place)
         if halt := await self._jury.meet(min(place.workers, self._lists), self._settlers()):

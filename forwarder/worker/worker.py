@@ -1,11 +1,11 @@
 """Owns a share of the lists or stands by; waits while halted; starts over, until it is asked to stop."""
 
 from forwarder.errors import ExitOnHaltError
-from forwarder.queue.fleet import Fleet
 from forwarder.queue.halts import HaltRecord
 from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts
+from forwarder.worker.presence import Presence
 from forwarder.worker.process import Process
 from forwarder.worker.shares import Shares
 
@@ -32,7 +32,8 @@ class Worker:
         self._stopping = stopping
         lease_ttl = process.settings.lease_ttl
         remembered = max(_REMEMBERED, lease_ttl / 3)
-        self._fleet: Fleet = process.queue.fleet(name=process.name, remembered=remembered)
+        fleet = process.queue.fleet(name=process.name, remembered=remembered)
+        self._presence = Presence(process, fleet, condition)
         process.metrics.lists.set(len(process.queue.lists))
 
     async def run(self) -> None:
@@ -50,14 +51,17 @@ class Worker:
             elif not self._stopping.orderly.is_set():
                 self._resumed()
                 await first_of(self._know_the_address(), self._stopping.orderly)
-                await Shares(self._process, self._fleet, self._condition, self._halts, self._stopping).run()
+                await Shares(self._process, self._presence, self._condition, self._halts, self._stopping).run()
+        await self._presence.withdraw()
         self._condition.be(State.STOPPED)
 
     async def _halted(self, halt: HaltRecord) -> None:
         """Stays halted for a moment. The caller then reads the halt again."""
         self._condition.be(State.HALTED, halt)
         if self._process.settings.on_halt == "exit":
+            await self._presence.withdraw()
             raise ExitOnHaltError(halt.reason, halt.detail)
+        await self._presence.show()
         await wait_at_most(self._stopping.orderly, _HALT_POLL)
 
     async def _know_the_address(self) -> None:

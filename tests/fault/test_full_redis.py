@@ -13,6 +13,7 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
+from forwarder.queue.about import About
 from forwarder.queue.claims import NewLetter, Settlement
 from forwarder.queue.decisions import Decisions
 from forwarder.queue.halts import HaltRecord
@@ -133,6 +134,16 @@ async def test_every_process_counts_for_itself_while_redis_refuses_all_writes(
         await redis.delete(KEYS.list)
     await redis.config_set("min-replicas-to-write", 1)
     assert (await queue.counted(0)).censuses[0].waiting == (0 if were_shared else 2)
+
+
+async def test_halted_workers_are_still_shown(redis: Redis) -> None:
+    queue = Queue(redis, KEYS.queue, 1)
+    here, late = (queue.fleet(name=name, remembered=30.0) for name in ("here", "late"))
+    await here.describe(About("here"))
+    await fill(redis)
+    for worker in (here, late):
+        await worker.describe(About("halted"))
+    assert [each.name for each in (await queue.workers()).values()] == ["halted", "halted"]
 
 
 async def test_the_fleet_decides_about_dead_letters(redis: Redis) -> None:

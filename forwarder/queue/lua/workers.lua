@@ -2,7 +2,8 @@
 --
 -- KEYS  workers (hash: id -> row, see include/row.lua), about (hash: id -> JSON)
 -- ARGV  none
--- reply {id, JSON, id, JSON, ...}  in the order they came, without those that are overdue or have left
+-- reply {id, JSON, '1' or '0', ...}  whether it has a place. First those that have one, in the order they came; then
+--       those without one that describe themselves. Those that are overdue or have left are not there.
 --
 -- Safe to repeat: it only reads.
 
@@ -13,12 +14,14 @@ local found = {}
 local all = redis.call('HGETALL', KEYS[1])
 for i = 1, #all, 2 do
   local came, last = row(all[i + 1], now)
-  if came and came > 0 and last >= now then found[#found + 1] = {came, all[i]} end
+  local about = came and last >= now and redis.call('HGET', KEYS[2], all[i])
+  if about or (came and last >= now and came > 0) then
+    found[#found + 1] = {came > 0 and came or math.huge, all[i], about or '', came > 0 and '1' or '0'}
+  end
 end
 table.sort(found, function(a, b) return a[1] < b[1] or (a[1] == b[1] and a[2] < b[2]) end)
 local reply = {}
 for _, worker in ipairs(found) do
-  reply[#reply + 1] = worker[2]
-  reply[#reply + 1] = redis.call('HGET', KEYS[2], worker[2]) or ''
+  for i = 2, 4 do reply[#reply + 1] = worker[i] end
 end
 return reply

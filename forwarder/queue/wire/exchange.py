@@ -146,6 +146,15 @@ def _to_node_blocking(client: Any, node: Any, commands: Sequence[Command]) -> li
     return _over_blocking(pool, commands)
 
 
+async def one_on_each(redis: Redis, keys: Sequence[str]) -> set[str]:
+    """One of these keys for each server that serves some of them. Without a cluster that is the first one."""
+    if not isinstance(redis, RedisCluster):
+        return set(keys[:1])
+    with suppress(Exception):  # a command for one of the keys raises what is wrong
+        await redis.initialize()
+    return set({getattr(_serving(redis, key), "name", ""): key for key in keys}.values())
+
+
 def _serving(cluster: Any, key: str | bytes | int) -> Any:
     """The node that is known to serve a key; None if there is none."""
     with suppress(RedisClusterException):

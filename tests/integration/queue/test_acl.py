@@ -124,7 +124,7 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     assert await one.allowed_refusals() == 2
     fleet = Fleet(redis, keys.queue, 1, name="one", remembered=5.0)
     assert await fleet.attend() == Place(0, 1)
-    assert list((await queue.workers()).values()) == ["one"]
+    assert [each.name for each in (await queue.workers()).values()] == ["one"]
     assert await fleet.answers.tally(Report(1, 2, 1), window=10) == Tally(2, 1, 0, "")
     await fleet.leave()
     assert await queue.shards() == "1"

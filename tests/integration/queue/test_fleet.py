@@ -6,6 +6,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.errors import ShardsDisagreeError, WrongTypeError
+from forwarder.queue.about import About
 from forwarder.queue.fleet import Fleet, Place, colleagues
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.queue import Queue
@@ -201,6 +202,8 @@ async def test_the_version_before_can_read_a_row(redis_client: Redis, queue_name
     assert await worker.attend(40.0, held=40.0) == Place(0, 2, 0.0), "the other one has it all"
     await worker.leave()
     assert (await rows(redis_client, queue_name))[id_][7:] == [""]
+    await worker.describe(about("one"))
+    assert (await rows(redis_client, queue_name))[id_][7:] == [""]
 
 
 async def test_a_row_that_would_never_be_forgotten_keeps_neither_a_place_nor_the_rate(
@@ -213,3 +216,95 @@ async def test_a_row_that_would_never_be_forgotten_keeps_neither_a_place_nor_the
     assert await Queue(redis_client, queue_name, 1).workers() == {}
     assert await Queue(redis_client, queue_name, 1).write_shards("4", "4")
     assert await fleet(redis_client, queue_name, "another").attend(40.0) == Place(0, 1, 40.0)
+
+
+def about(name: str, state: str = "halted") -> About:
+    return About(name, state=state)
+
+
+async def test_a_halted_worker_is_shown_and_counts_for_nobody(redis_client: Redis, queue_name: str) -> None:
+    halted, first = fleet(redis_client, queue_name, "halted"), fleet(redis_client, queue_name, "first")
+    queue = Queue(redis_client, queue_name, 4)
+    assert await halted.describe(about("halted")) == 1.0
+    assert await first.attend(40.0) == Place(0, 1, 40.0)
+    assert await halted.describe(about("halted", "still halted")) == 1.0
+    assert await first.attend(40.0, held=40.0) == Place(0, 1, 40.0)
+    shown = await colleagues(redis_client, QueueKeys(queue_name))
+    assert [(each.id, each.about.state, each.placed) for each in shown] == [
+        (first.id, "", True),
+        (halted.id, "still halted", False),
+    ]
+    assert list(await queue.workers(placed=True)) == [first.id]
+    await first.leave()
+    assert await queue.write_shards("4", "4"), "it does not keep anybody from resharding"
+    assert await halted.attend() == Place(0, 1), "it has resumed"
+    assert list(await queue.workers(placed=True)) == [halted.id]
+
+
+async def test_a_halted_worker_that_leaves_is_gone(redis_client: Redis, queue_name: str) -> None:
+    worker = fleet(redis_client, queue_name, "one")
+    await worker.describe(about("one"))
+    await worker.leave()
+    assert not await rows(redis_client, queue_name)
+    assert not await Queue(redis_client, queue_name, 4).workers()
+
+
+async def test_a_halted_worker_holds_the_grant_it_had_for_a_second_and_no_longer(
+    redis_client: Redis, queue_name: str
+) -> None:
+    first, second = fleet(redis_client, queue_name, "first"), fleet(redis_client, queue_name, "second")
+    await first.attend(40.0)
+    for _ in range(2):
+        await first.describe(about("first"))  # it could not say that it left
+        assert await second.attend(40.0) == Place(0, 1, 0.0)
+    ends = (await rows(redis_client, queue_name))[first.id][LAST]
+    await first.describe(about("first"))
+    assert (await rows(redis_client, queue_name))[first.id][LAST] == ends < time.time() * 1e6 + 1e6
+    await redis_client.hset(
+        QueueKeys(queue_name).workers, first.id, packed([0, (time.time() - 0.1) * 1e6, 1, 40.0, 40.0, 0, 0, ""])
+    )
+    await first.describe(about("first"))
+    assert await second.attend(40.0) == Place(0, 1, 40.0)
+    assert first.id in await rows(redis_client, queue_name), "it is remembered as long as any other"
+
+
+async def test_what_a_halted_worker_said_late_does_not_cost_it_its_place(redis_client: Redis, queue_name: str) -> None:
+    first, second = fleet(redis_client, queue_name, "first"), fleet(redis_client, queue_name, "second")
+    await first.attend()
+    await first.attend()
+    await second.attend()
+    first._calls = 0
+    await first.describe(about("first"))
+    first._calls = 9
+    assert await first.attend() == Place(0, 2)
+
+
+async def test_halted_workers_that_are_restarted_leave_nothing_behind(redis_client: Redis, queue_name: str) -> None:
+    """No heartbeat sweeps, as nobody has a place."""
+    await fleet(redis_client, queue_name, "lasts").describe(about("lasts"))
+    await fleet(redis_client, queue_name, "dies", remembered=0.05).describe(about("dies"))
+    await redis_client.hset(QueueKeys(queue_name).workers, "strange", b"x")
+
+    async def forgotten() -> bool:
+        return "dies" not in {each.name for each in await colleagues(redis_client, QueueKeys(queue_name))}
+
+    await eventually(forgotten)
+    await fleet(redis_client, queue_name, "comes").describe(about("comes"))
+    assert len(await rows(redis_client, queue_name)) == await redis_client.hlen(QueueKeys(queue_name).about) == 2
+
+
+async def test_many_halted_workers_report_less_often_and_are_remembered_for_longer(
+    redis_client: Redis, queue_name: str
+) -> None:
+    row = packed([0, (time.time() + 60) * 1e6, 1, 0, 0, 0, 0, ""])
+    await redis_client.hset(QueueKeys(queue_name).workers, mapping=dict.fromkeys(map(str, range(150)), row))
+    worker = fleet(redis_client, queue_name, "one", remembered=3.0)
+    assert await worker.describe(about("one")) == 1.51
+    assert (await rows(redis_client, queue_name))[worker.id][LAST] > time.time() * 1e6 + 4e6
+
+
+async def test_a_halted_worker_that_finds_another_type_is_not_counted(redis_client: Redis, queue_name: str) -> None:
+    await redis_client.set(QueueKeys(queue_name).about, "x")
+    with pytest.raises(WrongTypeError, match=":about"):
+        await fleet(redis_client, queue_name, "one").describe(about("one"))
+    assert not await rows(redis_client, queue_name)

@@ -84,6 +84,10 @@ async def test_a_replica_with_another_key_takes_over_from_a_halted_one(world: Wo
         await untouched(world.redis, world.queue, 10)
         async with world.service():
             await world.settled()
+            queue = Queue(world.redis, world.queue, 1)
+            found = [(each.state, each.reason) for each in (await queue.workers()).values()]
+            assert found[1:] == [("halted", "credentials")], "it is seen, after those that work"
+            assert len(await queue.workers(placed=True)) == 1
 
 
 @pytest.mark.parametrize(

@@ -180,3 +180,33 @@ def test_an_entry_has_bounds() -> None:
     entry = Report(7, 9, 8, users, "x" * 10_000, 8).entry("w")
     assert entry.startswith("w 7 9 8 8 0:1,1:1,2:1 xxx")
     assert len(entry) < 300
+
+
+def test_people_learn_of_a_suspicion_until_a_good_verdict_or_until_nothing_was_decided_for_a_minute() -> None:
+    brake = Brake(100)
+    for few in (WELL, Tally(99, 90, 9, "r"), Tally(100, 60, 2, "r")):
+        brake.answers.judge(few)
+        assert brake.suspicion is None
+    brake.answers.judge(UNCLEAR)
+    brake.elements.judge(Tally(120, 90, 0, "r"))
+    assert brake.suspicion == (90, 120)
+    brake.elements.judge(WELL)
+    assert brake.suspicion == (60, 100)
+    for _ in range(59):
+        assert brake.answers.report() is None
+    brake.answers.passed()
+    assert brake.answers.report()
+    brake.answers.judge(UNCLEAR)
+    for _ in range(59):
+        assert brake.answers.report() is None
+    assert brake.suspicion == (60, 100)
+    brake.answers.report()
+    assert brake.suspicion is None
+
+
+def test_what_a_person_has_looked_at_is_no_suspicion_any_more() -> None:
+    brake = Brake(100)
+    assert brake.answers.judge(Tally(100, 90, 9, "r"))
+    assert brake.suspicion == (90, 100)
+    brake.forget()
+    assert brake.suspicion is None

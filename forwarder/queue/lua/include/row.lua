@@ -1,6 +1,6 @@
 -- row(text, now): what the others must know of a worker, as msgpack; nothing if the text is anything else. `now` is in
 -- microseconds. Each heartbeat reads all rows. So what is only shown to people is kept beside them, in another hash.
---   came    microsecond at which it came; 0 once it has left: then only its grant counts
+--   came    microsecond at which it came; 0 without a place, because it has left or is halted: then only its grant counts
 --   last    microsecond at which it is forgotten
 --   call    number of its last call
 --   limit   POSTs/s of the whole fleet, as it is configured; 0: no limit
