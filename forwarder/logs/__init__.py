@@ -5,7 +5,6 @@ redaction     replaces secrets
 writer        writes lines in a thread of its own, and counts those that cannot be written
 printable     text that people read in a terminal: safe to print, and with numbers that agree with their nouns
 journal       the priority of each line in the journal of systemd
-printable     makes text safe to print in a terminal
 repeats       drops repeated lines and counts them
 """
 
