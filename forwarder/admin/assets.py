@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.resources import files
+from pathlib import PurePath
 
 #: What a browser may do with an answer: load and run the page's own files, send requests to this service, nothing else.
 _POLICY = (
@@ -19,15 +20,14 @@ HEADERS: Mapping[str, str] = {
     "Cache-Control": "no-store",
 }
 
-#: Path, file and content type.
-_FILES = (
-    ("/", "page.html", "text/html"),
-    ("/page.css", "page.css", "text/css"),
-    ("/page.js", "page.js", "text/javascript"),
-)
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
 def load() -> dict[str, tuple[str, str]]:
-    """Text and content type by path."""
-    folder = files("forwarder.admin") / "static"
-    return {path: ((folder / name).read_text(encoding="utf-8"), kind) for path, name, kind in _FILES}
+    """Text and content type by path, of every file in the folder `static`. `page.html` is at `/`."""
+    found = sorted((files("forwarder.admin") / "static").iterdir(), key=lambda file: file.name)
+    return {
+        "/" if file.name == "page.html" else f"/{file.name}": (file.read_text(encoding="utf-8"), kind)
+        for file in found
+        if (kind := _KINDS.get(PurePath(file.name).suffix))
+    }

@@ -8,6 +8,7 @@ from forwarder.api.pacing.permits import Pacer
 from forwarder.config import Settings
 from forwarder.diagnosis.facts import Facts
 from forwarder.diagnosis.findings import findings
+from forwarder.diagnosis.states import outlook
 from forwarder.diagnosis.trend import Trend
 from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters as letters
@@ -56,7 +57,7 @@ class StatusPage:
         seen = await self._monitor.watch.refresh(in_full=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
-        found, own = findings(self._facts(seen, sample)), self._condition.own
+        facts, own = self._facts(seen, sample), self._condition.own
         readiness = self._condition.readiness
         halt = self._condition.halt
         return {
@@ -65,14 +66,15 @@ class StatusPage:
             "worker": {"name": self._condition.name, "seconds": round(sample.at - self._started)},
             "state": own.state,
             "ready": readiness.ready,
-            "findings": [asdict(each) | {"runbook": each.anchor} for each in found],
+            "findings": [asdict(each) | {"runbook": each.anchor} for each in findings(facts)],
+            "untouched": facts.untouched,
             "halted_since": halt and halt.since,
             "brake": readiness.reason == HaltReason.DEAD_LETTER_BRAKE,
             "silence": own.silence,
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
-            "now": self._now(seen, sample),
-            "notes": _notes(seen, sample, values),
+            "now": self._now(seen, sample) | {"outlook": outlook(facts)},
+            "notes": _notes(seen, sample, values, self._monitor.history.answers(sample)) | self._limit_notes(sample),
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
             "lists": _lists(seen, self._settings.lease_ttl),
@@ -109,6 +111,14 @@ class StatusPage:
         return {
             "concurrency": {"used": pacer.in_flight, "now": int(pacer.limit), "most": settings.concurrency},
             "rate": {"now": round(pacer.rate, 1), "most": round(pacer.part, 1)},
+        }
+
+    def _limit_notes(self, sample: Sample) -> dict[str, str]:
+        pacer, most = self._pacer, self._settings.concurrency
+        posts = self._monitor.history.now(sample).posts or 0.0
+        return {
+            "concurrency": _limit(pacer.in_flight, int(pacer.limit), most, "5xx or missing answers"),
+            "rate": _limit(posts, pacer.rate, pacer.part, "429 answers"),
         }
 
     def _workers(self, seen: Seen | None) -> list[dict[str, object]]:
@@ -148,7 +158,7 @@ def _list(seen: Seen, shard: int, census: Census, lease_ttl: float) -> dict[str,
     }
 
 
-def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
+def _notes(seen: Seen | None, sample: Sample, values: Values, answers: Mapping[str, int]) -> dict[str, str]:
     """A line below each number."""
     retries = causes(values.get("retries_total", {}))
     ambiguous, halved = values["posts_ambiguous_total"][""], values["bisections_total"][""]
@@ -159,9 +169,17 @@ def _notes(seen: Seen | None, sample: Sample, values: Values) -> dict[str, str]:
         "events_per_post": "more events, fewer POSTs",
         "retries": f"{retries or 'none'} since this worker started",
         "oldest": "waiting or claimed" if sample.oldest is not None else "claimed: known only to their worker",
-        "answers": f"Since this worker started: {ambiguous:,.0f} POSTs got no answer but may have arrived; "
+        "answers": causes(answers) or "none",
+        "totals": f"Since this worker started: {ambiguous:,.0f} POSTs got no answer but may have arrived; "
         f"{halved:,.0f} batches were halved.",
     }
+
+
+def _limit(used: float, now: float, most: float, cause: str) -> str:
+    if not now:
+        return f"{used:,.0f}, no limit"
+    lowered = f", lowered from {most:,.0f} because of {cause}" if now < most else ""
+    return f"{used:,.0f} of {now:,.0f}{lowered}"
 
 
 def causes(counts: Mapping[str, float]) -> str:

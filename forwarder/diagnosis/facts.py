@@ -18,8 +18,9 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The settings that a remedy names: the API's address, the file with the key (both may be empty), the lease (s)."""
+    """The settings that a remedy names: the queue, the API's address and the key file (may be empty), the lease (s)."""
 
+    queue: str = "events"
     api: str = ""
     key_file: str = ""
     lease_ttl: float = 30.0
@@ -59,6 +60,7 @@ class Facts:
         orphans: the lists with an owner that does not run any more, and the seconds until its lease ends.
         ownerless: how many lists have no owner.
         waiting, claimed: events.
+        untouched: whether nothing was ever pushed.
         letters: dead letters that are kept.
         imbalance: events by which the counts of claims, outcomes and letters disagree.
         oldest: seconds since the oldest event was pushed, as far as anybody has seen it.
@@ -75,6 +77,7 @@ class Facts:
     ownerless: int = 0
     waiting: int | None = None
     claimed: int | None = None
+    untouched: bool = False
     letters: int | None = None
     imbalance: int = 0
     oldest: float | None = None

@@ -1,8 +1,15 @@
 """The words for what a service or a worker does while nothing keeps it from its work."""
 
+import shlex
+
 from forwarder.diagnosis.facts import Facts
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.spans import about
+
+_EXAMPLE = '{"user_id":"u-1","name":"visit"}'
+#: A backlog that is decided in less than this many seconds does not grow, it is under way. At 1,200 events a second
+#: and a tenth of a second for a POST, 120 events are always claimed.
+_KEEPS_UP = 10.0
 
 
 def state(facts: Facts) -> Finding:
@@ -13,11 +20,32 @@ def state(facts: Facts) -> Finding:
         return Finding("standing_by", "calm", "Standing by", f"Another worker owns the list. {takes_over}")
     if own is not None and own.state not in ("delivering", "halted"):
         return of_worker(own.state)
+    if facts.backlog == 0 and facts.untouched:
+        push = f"echo '{_EXAMPLE}' | FORWARDER_QUEUE={shlex.quote(facts.setup.queue)} forwarder push"
+        step = f"Push one for a test user, from a shell with the settings of the service: `{push}`"
+        return Finding(
+            "idle", "good", "Idle: nothing has been pushed yet", "It waits for the first event.", "", (step,)
+        )
     if facts.backlog == 0:
         return Finding("idle", "good", "Idle", "Every event is delivered or decided. The service waits for more.")
     to_go = facts.trend.to_go
     ends = f"The backlog is gone in {about(to_go)}." if to_go else ""
     return Finding("delivering", "good", "Delivering", "Events are claimed and sent to the API.", ends)
+
+
+def outlook(facts: Facts) -> str:
+    """Whether the backlog goes down, and how long that takes; empty if that is unknown."""
+    trend = facts.trend
+    if not facts.backlog:
+        return "" if facts.backlog is None else "nothing waits"
+    if trend.to_go:
+        return f"gone in {about(trend.to_go)}"
+    if trend.turnover is not None and trend.turnover < _KEEPS_UP:
+        return "keeping up"
+    if trend.pushed is None or trend.accepted is None:
+        return ""
+    growth = round(trend.pushed + (trend.replayed or 0.0) - trend.accepted - (trend.refused or 0.0))
+    return f"growing by {growth:,}/s" if growth > 0 else "not going down"
 
 
 #: What a worker does, by its state.

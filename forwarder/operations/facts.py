@@ -31,6 +31,7 @@ class Reading:
 def setup_of(settings: Settings) -> Setup:
     """The settings that a remedy names."""
     return Setup(
+        queue=settings.queue,
         api=f"{api_url.shown(settings.api_url)}/{settings.api_version}",
         key_file=str(settings.api_key_file or ""),
         lease_ttl=settings.lease_ttl,
@@ -59,6 +60,7 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         ownerless=sum(each.lease is None for each in reading.censuses),
         waiting=sum(each.waiting for each in reading.censuses),
         claimed=sum(each.claimed for each in reading.censuses),
+        untouched=not any(each.sequence or each.waiting for each in reading.censuses),
         letters=sum(each.letters for each in reading.censuses),
         imbalance=sum(each.imbalance for each in reading.censuses),
         oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),

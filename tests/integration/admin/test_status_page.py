@@ -80,7 +80,8 @@ async def test_it_shows_how_it_stands(redis_url: str, redis_client: Redis, queue
     async with running(settings(redis_url, queue_name, api)) as service:
         await with_letters(redis_client, queue_name, *["fine"] * 50, "refused", HOSTILE)
         found = await eventually(lambda: decided(service, letters=1))
-        assert (found["queue"], found["findings"][0]["reason"], found["actions"]) == (queue_name, "idle", False)
+        assert (found["queue"], found["actions"]) == (queue_name, False)
+        assert "idle" in [each["reason"] for each in found["findings"]]
         (shard,) = found["lists"]
         assert (shard["list"], shard["alive"]) == ("0", True)
         assert 0 < shard["lease_seconds"] <= 5
@@ -482,7 +483,7 @@ async def test_a_standby_says_so_and_shows_the_list(
 ) -> None:
     given = settings(redis_url, queue_name, api)
     async with running(given) as first:
-        await eventually(lambda: says(first, "Idle"))
+        await eventually(lambda: says(first, "Idle: nothing has been pushed yet"))
         async with running(given) as second:
             await eventually(lambda: says(second, "Standing by"))
             (shard,) = (await status(second))["lists"]

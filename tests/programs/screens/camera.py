@@ -16,7 +16,7 @@ from tests.support.servers.browser import browsing
 HERE = Path(__file__).parent
 TOKEN = "the-token-of-the-pictures"
 #: Width and height in CSS pixels.
-DESK, PHONE, NIGHT = (1216, 900), (360, 780), (1216, 520)
+DESK, PHONE, NIGHT = (1280, 900), (390, 844), (1280, 640)
 _FONTS = """<?xml version="1.0"?><!DOCTYPE fontconfig SYSTEM "fonts.dtd"><fontconfig><dir>/usr/share/fonts</dir>
 <alias binding="same"><family>system-ui</family><prefer><family>Inter</family></prefer></alias>
 <alias binding="same"><family>sans-serif</family><prefer><family>Inter</family></prefer></alias></fontconfig>"""
@@ -45,12 +45,7 @@ class Camera:
         await page.goto(url)
         await page.wait_for_selector("#contact.live")
         if unlocked:
-            await page.click("#reveal")
-            await page.wait_for_selector("#letters pre")
-        # The whole of a page with twenty letters is too long for a picture.
-        await page.evaluate(
-            "document.querySelectorAll('#letters > li:nth-child(n + 3)').forEach((e) => (e.hidden = true))"
-        )
+            await page.wait_for_selector("[data-may=act]")
         file = HERE / f"{name}.png"
         await page.screenshot(path=file, full_page=whole)
         await page.close()

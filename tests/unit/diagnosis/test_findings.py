@@ -6,6 +6,7 @@ import pytest
 
 from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
 from forwarder.diagnosis.findings import findings, of_process
+from forwarder.diagnosis.states import outlook
 from forwarder.diagnosis.trend import Trend
 from forwarder.outcome import HaltReason
 from forwarder.queue.about import About, Silence
@@ -161,3 +162,28 @@ def test_workers_of_different_versions_are_a_hint_below_the_state() -> None:
 
 def test_nothing_known_is_not_green_for_redis_that_never_answered() -> None:
     assert reasons(Facts(own=Own("starting", redis_age=None)))[0] == "stale"
+
+
+def test_a_queue_that_nobody_has_pushed_to_says_how_to_push_an_event() -> None:
+    facts = replace(WELL, waiting=0, claimed=0, untouched=True, setup=replace(SETUP, queue="my events"))
+    (found,) = findings(facts)
+    assert (found.reason, found.tone, found.anchor) == ("idle", "good", None)
+    assert "| FORWARDER_QUEUE='my events' forwarder push`" in found.steps[0]
+    assert findings(replace(facts, untouched=False))[0].steps == ()
+
+
+@pytest.mark.parametrize(
+    ("trend", "said"),
+    [
+        (Trend(), ""),
+        (Trend(to_go=720.0), "gone in about 12 min"),
+        (Trend(pushed=130.0, accepted=100.0, turnover=90.0), "growing by 30/s"),
+        (Trend(pushed=100.0, replayed=30.0, accepted=90.0, refused=10.0), "growing by 30/s"),
+        (Trend(pushed=0.0, accepted=0.0), "not going down"),
+        (Trend(pushed=1_200.0, accepted=1_200.0, turnover=0.1), "keeping up"),
+    ],
+)
+def test_the_outlook_of_a_backlog(trend: Trend, said: str) -> None:
+    assert outlook(replace(WELL, trend=trend)) == said
+    assert outlook(replace(WELL, trend=trend, waiting=0, claimed=0)) == "nothing waits"
+    assert outlook(replace(WELL, trend=trend, waiting=None)) == ""

@@ -1,0 +1,79 @@
+// The token, requests, and the dialogs of the actions.
+import { $, all, say, text, write } from "./kit.js";
+
+// A browser that stores nothing refuses this. The token then lasts until a reload.
+const stored = (act) => {
+  try {
+    return act(sessionStorage);
+  } catch {
+    return null;
+  }
+};
+export let token = stored((store) => store.getItem("token"));
+
+export async function asked(path, body, key = token) {
+  const headers = { ...(key && { Authorization: `Bearer ${key}` }), ...(body && { "Content-Type": "application/json" }) };
+  const signal = AbortSignal.timeout(body ? 60000 : 8000);
+  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+  if (answer.ok) return answer;
+  if (answer.status === 401) lock();
+  throw new Error((await answer.json()).error);
+}
+export const fetched = async (path, body) => (await asked(path, body)).json();
+const changed = () => document.dispatchEvent(new Event("changed"));
+
+function lock() {
+  token = null;
+  stored((store) => store.removeItem("token"));
+}
+export function done(sentence) {
+  say($("done"), sentence);
+  setTimeout(say, 8000, $("done"), "");
+}
+// Says what came of it.
+export async function attempt(work, failed = done) {
+  try {
+    const found = await work();
+    if (found?.done) done(found.done);
+    return true;
+  } catch ({ message }) {
+    failed(message);
+  } finally {
+    changed();
+  }
+}
+
+const ACTS = {
+  unlock: async ({ given }) => {
+    await asked("letters.json", null, given.trim());
+    token = given.trim();
+    stored((store) => store.setItem("token", token));
+  },
+  resume: ({ refusals = 0 }) => fetched("resume", { allow_refusals: +refusals }),
+  replay: ({ limit }, which) => fetched("replay", which.id ? which : { ...which, limit: +limit, canary: 1 }),
+  delete: (_, which) => fetched("delete", which),
+};
+export function ask(name, parts = {}, which = {}) {
+  const dialog = write($(name), parts);
+  dialog.which = which;
+  text(dialog.querySelector(".error"), "");
+  dialog.querySelector("form").reset();
+  dialog.showModal();
+}
+for (const dialog of all("dialog")) {
+  const form = dialog.querySelector("form"), yes = dialog.querySelector(".main");
+  dialog.querySelector(".cancel").addEventListener("click", () => dialog.close());
+  form.addEventListener("submit", async (submit) => {
+    submit.preventDefault();
+    yes.disabled = true;
+    const work = () => ACTS[dialog.dataset.act](Object.fromEntries(new FormData(form)), dialog.which);
+    if (await attempt(work, (message) => text(dialog.querySelector(".error"), message))) dialog.close();
+    if (dialog.id === "unlock") form.reset();
+    yes.disabled = false;
+  });
+}
+$("lock").addEventListener("click", () => {
+  if (!token) return ask("unlock");
+  lock();
+  changed();
+});
