@@ -1,4 +1,7 @@
-"""The actions of the page, for people with the token: end a halt, replay dead letters. The commands do the same."""
+"""The actions of the page, for people with the token: end a halt, replay or delete dead letters.
+
+The commands do the same.
+"""
 
 from typing import Annotated
 
@@ -23,6 +26,13 @@ _MOST = 1_000
 #: Seconds to wait for a canary. Somebody looks at the page meanwhile.
 _CANARY_SECONDS = 30.0
 
+#: What is said of invalid elements that somebody wants to replay as they are.
+COMES_BACK = (
+    "Invalid elements come back unchanged. Edit them: `forwarder dead replay --reason invalid --set NAME=VALUE`, "
+    "or delete them."
+)
+_NONE = "No such dead letter: it may have been replayed or deleted."
+
 log = structlog.get_logger()
 
 
@@ -32,18 +42,42 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     allow_refusals: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
 
 
-class ReplayRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """One letter by its ID, or those of a reason, oldest first, up to a limit."""
+LetterId = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,4}/)?[0-9]{1,20}-[0-9]{1,20}\Z")]
+Status = Annotated[str, msgspec.Meta(max_length=20)]
+Name = Annotated[str, msgspec.Meta(max_length=1_000)]
 
-    id: Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,4}/)?[0-9]{1,20}-[0-9]{1,20}\Z")] | None = None
+
+class LettersRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """One letter by its ID, or those of a reason, oldest first, up to a limit; of this status and event name alone."""
+
+    id: LetterId | None = None
     reason: LetterReason | None = None
+    status: Status | None = None
+    name: Name | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=_MOST)] = 100
-    #: This many are sent first, and the others only if these are accepted.
-    canary: Annotated[int, msgspec.Meta(ge=0, le=_MOST)] = 0
 
     def __post_init__(self) -> None:
         if (self.id is None) == (self.reason is None):
             raise ValueError("give either an id or a reason")
+        if self.id is not None and (self.status is not None or self.name is not None):
+            raise ValueError("an id needs neither a status nor a name")
+
+    @property
+    def ids(self) -> list[str] | None:
+        """The ID, if one is given."""
+        return None if self.id is None else [self.id]
+
+    @property
+    def which(self) -> Filter:
+        """What selects the letters."""
+        return Filter(reason=self.reason, status=self.status, name=self.name, limit=self.limit)
+
+
+class ReplayRequest(LettersRequest, forbid_unknown_fields=True):
+    """Which letters to replay."""
+
+    #: This many are sent first, and the others only if these are accepted.
+    canary: Annotated[int, msgspec.Meta(ge=0, le=_MOST)] = 0
 
 
 class Done(msgspec.Struct):
@@ -63,9 +97,10 @@ async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
 
 async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Done:
     """Replays dead letters, as the command does. Raises UnreachableError, which says how many were replayed before."""
-    letters = Letters(queue, side=settings.consume_from)
-    ids = None if wanted.id is None else [wanted.id]
-    selection = await letters.selection(ids, Filter(reason=wanted.reason, limit=wanted.limit).for_replay())
+    letters = letters_of(queue, settings)
+    selection = await letters.selection(wanted.ids, wanted.which.for_replay())
+    if LetterReason.INVALID in selection.reasons:
+        return Done(f"Nothing was replayed. {COMES_BACK}")
     run = replaying.Replay(
         letters, Terms(int(settings.max_event_bytes)), canary=await _canary(letters, selection, wanted.canary)
     )
@@ -82,11 +117,36 @@ async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Don
     return Done(_sentence(report))
 
 
+async def delete(queue: Queue, settings: Settings, wanted: LettersRequest) -> Done:
+    """Deletes dead letters for good, as the command does. Raises UnreachableError, which says how many are deleted."""
+    letters, deleted = letters_of(queue, settings), 0
+    try:
+        async for letter in letters.each(await letters.selection(wanted.ids, wanted.which)):
+            deleted += await letters.delete(letter)
+    except UnreachableError as error:
+        raise UnreachableError(f"{count_of(deleted)} deleted, then Redis did not answer: {error}") from error
+    finally:
+        if deleted:
+            log.warning(
+                "deleted from the status page",
+                letters=deleted,
+                letter=wanted.id,
+                reason=wanted.reason,
+                status=wanted.status,
+            )
+    return Done(f"{count_of(deleted)} deleted." if deleted else _NONE)
+
+
+def letters_of(queue: Queue, settings: Settings) -> Letters:
+    """The dead letters of the queue. No element that is too long to be an event is read in full."""
+    return Letters(queue, side=settings.consume_from, cut=int(settings.max_event_bytes))
+
+
 def _sentence(report: Report) -> str:
     if report.canary is not None and not report.canary.well:
         return f"{count_of(report.replayed)} replayed, then stopped: {_why(report.canary)}"
     if not report.replayed:
-        return "No such dead letter: it may have been replayed or deleted."
+        return _NONE
     return f"{count_of(report.replayed)} replayed."
 
 

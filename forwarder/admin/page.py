@@ -11,7 +11,7 @@ from forwarder.diagnosis.findings import findings
 from forwarder.diagnosis.states import outlook
 from forwarder.diagnosis.trend import Trend
 from forwarder.metrics import Metrics
-from forwarder.monitor import latest_letters as letters
+from forwarder.monitor import shown_letters
 from forwarder.monitor.history import Sample
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.summary import Values
@@ -191,12 +191,4 @@ def causes(counts: Mapping[str, float]) -> str:
 def _letters(seen: Seen | None) -> dict[str, object] | None:
     if seen is None:
         return None
-    latest, kept = seen.letters, seen.census.letters
-    counted = latest.by_reason.total()
-    return {
-        "said": f"{kept:,} kept" + (f"; reasons of the latest {counted:,}" if counted < kept else ""),
-        "kept": kept,
-        "by_reason": letters.by_reason(latest),
-        "latest": letters.hidden(latest),
-        "problem": seen.letters_problem,
-    }
+    return shown_letters.hidden(seen.letters, seen.census.letters, seen.letters_problem)

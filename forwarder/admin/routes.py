@@ -10,15 +10,14 @@ import msgspec
 import structlog
 from aiohttp import web
 
-from forwarder.admin import actions, assets
-from forwarder.admin.actions import Done, ReplayRequest, ResumeRequest
+from forwarder.admin import actions, assets, letters
+from forwarder.admin.actions import Done, LettersRequest, ReplayRequest, ResumeRequest
 from forwarder.admin.guard import Denial, Guard
 from forwarder.admin.page import StatusPage
 from forwarder.api.pacing.permits import Pacer
 from forwarder.config import Settings
 from forwarder.errors import ForwarderError
 from forwarder.metrics import Metrics
-from forwarder.monitor import latest_letters as letters
 from forwarder.monitor.monitor import Monitor
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Condition
@@ -31,7 +30,7 @@ _BODY_SECONDS = 5.0
 _SHOWN_SECONDS = 0.5
 
 T = TypeVar("T")
-_Handler = Callable[[web.Request], Awaitable[web.Response]]
+_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 log = structlog.get_logger()
 
@@ -55,6 +54,7 @@ class Pages:
         self._clock = monitor.clock
         self._guard = Guard(token.get_secret_value() if token is not None else None, monitor.clock)
         self._acting, self._showing = asyncio.Lock(), asyncio.Lock()
+        self._reading, self._exporting = asyncio.Lock(), asyncio.Lock()
         self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
         self._page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
@@ -67,13 +67,15 @@ class Pages:
             web.get("/letters.json", self._allowed(self._letters)),
             web.post("/resume", self._allowed(self._resume)),
             web.post("/replay", self._allowed(self._replay)),
+            web.post("/delete", self._allowed(self._delete)),
+            web.get("/export", self._allowed(self._export), allow_head=False),
         ]
 
     def _allowed(self, handler: _Handler) -> _Handler:
         """Serves only requests with the token. All others are answered with the reason."""
 
         @wraps(handler)
-        async def checked(request: web.Request) -> web.Response:
+        async def checked(request: web.Request) -> web.StreamResponse:
             refusal = self._guard.refuses(request.headers)
             if refusal is not None:
                 return _refused(refusal, request)
@@ -101,9 +103,15 @@ class Pages:
                 self._shown_at = self._clock()
         return web.Response(body=self._shown, content_type="application/json")
 
-    async def _letters(self, _: web.Request) -> web.Response:
+    async def _letters(self, request: web.Request) -> web.Response:
+        wanted = _query(request, letters.Examples)
+        if isinstance(wanted, web.Response):
+            return wanted
         seen = await self._watch.refresh(in_full=True)
-        return _json({"letters": letters.revealed(seen.letters) if seen is not None else []})
+        if not wanted.filtered:
+            return _json(letters.revealed(seen))
+        async with self._reading:
+            return _json(await letters.examples(self._queue, self._settings, wanted, seen))
 
     async def _resume(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ResumeRequest)
@@ -116,6 +124,21 @@ class Pages:
         if isinstance(wanted, web.Response):
             return wanted
         return await self._do(lambda: actions.replay(self._queue, self._settings, wanted))
+
+    async def _delete(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, LettersRequest)
+        if isinstance(wanted, web.Response):
+            return wanted
+        return await self._do(lambda: actions.delete(self._queue, self._settings, wanted))
+
+    async def _export(self, request: web.Request) -> web.StreamResponse:
+        wanted = _query(request, letters.Export)
+        if isinstance(wanted, web.Response):
+            return wanted
+        if self._exporting.locked():
+            return _json({"error": "another export is running: try again when it is done"}, 409)
+        async with self._exporting:
+            return await letters.export(self._queue, self._settings, wanted, request)
 
     async def _do(self, action: Callable[[], Awaitable[Done]]) -> web.Response:
         """Runs one action at a time. A second one is refused immediately, so that nobody waits without knowing why."""
@@ -141,6 +164,14 @@ def _refused(refusal: Denial, request: web.Request) -> web.Response:
     if refusal.status == 401:
         headers["WWW-Authenticate"] = "Bearer"
     return _json({"error": refusal.error}, refusal.status, headers)
+
+
+def _query(request: web.Request, kind: type[T]) -> T | web.Response:
+    """The decoded query, or the answer to a request whose query is wrong."""
+    try:
+        return msgspec.convert(dict(request.query), kind, strict=False)
+    except msgspec.ValidationError as error:
+        return _json({"error": str(error)}, 400)
 
 
 async def _body(request: web.Request, kind: type[T]) -> T | web.Response:

@@ -29,6 +29,11 @@ def count_of(letters: int) -> str:
     return counted(letters, "dead letter")
 
 
+def came_at(letter_id: str) -> str:
+    """When the event became a dead letter, as ISO 8601 in UTC; empty if somebody made up the ID."""
+    return _moment(order(letter_id)[0] / 1e3)
+
+
 def _moment(seconds: float) -> str:
     try:
         return timestamp(datetime.fromtimestamp(seconds, UTC))
@@ -51,7 +56,7 @@ def summary(letter: DeadLetter) -> dict[str, str | int | None]:
         "user_id": letter.user_id,
         "name": name_of(letter.element),
         "claimed_at": claimed_at(letter),
-        "dead_lettered_at": _moment(order(letter.id)[0] / 1e3),
+        "dead_lettered_at": came_at(letter.id),
         "attempts": letter.attempts,
         "element": letter.element.decode(errors="backslashreplace"),
     }

@@ -17,8 +17,12 @@ from forwarder.queue.letters import DeadLetter, ListLetters
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
-#: Letters read in one round trip.
+#: Letters read in one round trip, from all lists together.
 _PAGE = 100
+#: A list's page has at least this many.
+_SMALLEST_PAGE = 10
+#: Bytes of elements after which a page ends, if elements are cut.
+_PAGE_BYTES = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,19 @@ class Letters:
     Args:
         queue: the queue.
         side: where the oldest event of each list is.
+        cut: read at most this many bytes of each element, so that a long one never is in memory; None means all of it.
 
     Attributes:
         shards: how many lists the queue has.
     """
 
-    def __init__(self, queue: Queue, *, side: Side = "left") -> None:
+    def __init__(self, queue: Queue, *, side: Side = "left", cut: int | None = None) -> None:
         self._queue = queue
         self._lists = [each.letters for each in queue.lists]
         self.shards = len(queue.lists)
         self._side: Side = side
+        self._cut = cut
+        self._page = max(_SMALLEST_PAGE, _PAGE // self.shards)
 
     async def agree(self) -> None:
         """Makes sure that the queue still has this number of lists.
@@ -69,10 +76,10 @@ class Letters:
         """
         await patiently(self._queue.agree)
 
-    async def select(self, which: Filter) -> AsyncIterator[DeadLetter]:
-        """The dead letters that match, oldest first, up to the limit."""
+    async def select(self, which: Filter, *, newest: bool = False) -> AsyncIterator[DeadLetter]:
+        """The dead letters that match, up to the limit: oldest first, or newest first."""
         first, last = await self._span(which)
-        async for letter in self._between(which, first, last):
+        async for letter in self._between(which, first, last, newest=newest):
             yield letter
 
     async def selection(self, letter_ids: Sequence[str] | None, which: Filter) -> Selection:
@@ -107,23 +114,27 @@ class Letters:
             if letter is not None:
                 yield letter
 
-    async def _between(self, which: Filter, first: str, last: str) -> AsyncIterator[DeadLetter]:
+    async def _between(
+        self, which: Filter, first: str, last: str, *, newest: bool = False
+    ) -> AsyncIterator[DeadLetter]:
         found = 0
-        async for letter in self._pages(first, last):
+        async for letter in self._pages(first, last, newest=newest):
             if which.matches(letter):
                 yield letter
                 found += 1
                 if found == which.limit:
                     return
 
-    async def _pages(self, first: str, last: str) -> AsyncIterator[DeadLetter]:
-        """The letters of all lists between two IDs, oldest first."""
+    async def _pages(self, first: str, last: str, *, newest: bool = False) -> AsyncIterator[DeadLetter]:
+        """The letters of all lists between two IDs, oldest first, or newest first."""
         heads: list[tuple[tuple[int, int], int, DeadLetter]] = []
-        walks = [self._of_list(letters, first, last) for letters in self._lists]
+        walks = [self._of_list(letters, first, last, newest=newest) for letters in self._lists]
+        sign = -1 if newest else 1
 
         async def step(shard: int) -> None:
             async for letter in walks[shard]:
-                heapq.heappush(heads, (order(letter.id), shard, letter))
+                time, count = order(letter.id)
+                heapq.heappush(heads, ((sign * time, sign * count), shard, letter))
                 return
 
         for shard in range(len(walks)):
@@ -133,14 +144,25 @@ class Letters:
             yield letter
             await step(shard)
 
-    async def _of_list(self, letters: ListLetters, first: str, last: str) -> AsyncIterator[DeadLetter]:
-        while True:
-            page = await patiently(lambda first=first: letters.page(first, last, _PAGE))  # type: ignore[misc]
+    async def _of_list(self, letters: ListLetters, first: str, last: str, *, newest: bool) -> AsyncIterator[DeadLetter]:
+        while page := await self._read(letters, first, last, newest=newest):
             for letter in page:
                 yield with_shard(letter, self.shards)
-            if len(page) < _PAGE:
+            if self._cut is None and len(page) < self._page:
                 return
-            first = "(" + page[-1].id
+            if newest:
+                last = "(" + page[-1].id
+            else:
+                first = "(" + page[-1].id
+
+    async def _read(self, letters: ListLetters, first: str, last: str, *, newest: bool) -> list[DeadLetter]:
+        async def read() -> list[DeadLetter]:
+            if self._cut is None:
+                return await letters.page(first, last, self._page, newest=newest)
+            size, cut = _PAGE_BYTES, self._cut
+            return await letters.bounded(first, last, self._page, newest=newest, most_bytes=size, cut=cut)
+
+        return await patiently(read)
 
     def _list_of(self, letter_id: str) -> ListLetters | None:
         shard, slash, _ = letter_id.partition("/")
@@ -151,10 +173,26 @@ class Letters:
     async def one(self, letter_id: str) -> DeadLetter | None:
         """One dead letter by its ID."""
         letters = self._list_of(letter_id)
-        found = None if letters is None else await patiently(lambda: letters.one(id_in_list(letter_id)))
-        if found is None:
+        number = id_in_list(letter_id)
+        found = [] if letters is None else await self._read(letters, number, number, newest=False)
+        if not found:
             await self.agree()
-        return None if found is None else with_shard(found, self.shards)
+        return with_shard(found[0], self.shards) if found else None
+
+    async def newest(self, which: Filter, *, among: int, last: str = "+") -> tuple[list[DeadLetter], bool]:
+        """The newest letters that match, up to the limit, among this many that are not newer than an ID.
+
+        Also returns whether there may be more that match.
+        """
+        found: list[DeadLetter] = []
+        looked = 0
+        async for letter in self._pages("-", last, newest=True):
+            if looked == among or len(found) == which.limit:
+                return found, True
+            looked += 1
+            if which.matches(letter):
+                found.append(letter)
+        return found, False
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds since 1970, or later."""

@@ -124,6 +124,9 @@ class Replay:
         if letter.user_id in self._held:
             self._keep(letter, "an older letter of the same user stays")
             return
+        if letter.is_cut:
+            self._keep(letter, f"it is {letter.size:,} bytes long; `forwarder dead show` explains it")
+            return
         try:
             element = await self._element(letter)
         except InvalidElementError as error:

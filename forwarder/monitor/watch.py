@@ -131,7 +131,8 @@ class Watch:
         return not in_full or (now - seen.workers_at < _FRESH and not self._letters_due(seen))
 
     def _letters_due(self, seen: Seen) -> bool:
-        return seen.letters_counted != _counts(seen.census) and self._clock() - seen.letters_at >= _LETTERS
+        changed = seen.letters_counted != _counts(seen.census) or not seen.letters.exact
+        return changed and self._clock() - seen.letters_at >= _LETTERS
 
     async def _ask(self, max_age: float, *, in_full: bool) -> None:
         changed, self._changed = self._changed, False
@@ -181,7 +182,7 @@ class Watch:
         """The letters, or why they cannot be read. A Redis user who may not read them must still see the rest."""
         now = self._clock()
         try:
-            latest = await letters.read(self._queue, seen.censuses)
+            latest = await letters.read(self._queue, seen.censuses, seen.letters)
         except ForwarderError as error:
             return replace(seen, letters_at=now, letters_problem=str(error))
         return replace(seen, letters=latest, letters_at=now, letters_counted=_counts(seen.census), letters_problem=None)

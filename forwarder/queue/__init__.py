@@ -10,6 +10,7 @@ census        the counts of one list
 counts        the counts of all lists: one process counts, the others read
 totals        what all lists added up to at one moment of the last 15 minutes
 letters       the dead letters of one list
+groups        how many dead letters of one list have each reason, status and event name
 address       which API address has answered 202
 halts         a queue's halt
 content       how much is in any list, even in one that nobody drains

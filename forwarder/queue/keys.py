@@ -18,6 +18,7 @@ _OF_THE_LIST = (
     "replayed",
     "deleted",
     "dead",
+    "dead_groups",
     "allowance",
     "aside",
     "stage",
@@ -94,6 +95,7 @@ class Keys:
     replayed: str = field(init=False)
     deleted: str = field(init=False)
     dead: str = field(init=False)
+    dead_groups: str = field(init=False)
     allowance: str = field(init=False)
     aside: str = field(init=False)
     stage: str = field(init=False)

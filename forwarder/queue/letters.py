@@ -1,12 +1,13 @@
 """The dead letters of one list."""
 
-from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from redis.asyncio import Redis
 
+from forwarder.queue import groups
+from forwarder.queue.groups import Groups
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.shard_count import being_moved
 from forwarder.queue.wire import scripts
@@ -18,7 +19,13 @@ _LONGEST_NUMBER = 16
 
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
-    """One dead letter. `element` is what was pushed, byte for byte; `claimed_at` is in microseconds since 1970."""
+    """One dead letter.
+
+    Attributes:
+        element: what was pushed, byte for byte, or the beginning of it.
+        claimed_at: in microseconds since 1970.
+        size: how many bytes were pushed.
+    """
 
     id: str
     element: bytes
@@ -29,14 +36,12 @@ class DeadLetter:
     claimed_at: int
     attempts: int
     shard: int = field(default=0, compare=False)
+    size: int = field(default=0, compare=False)
 
-
-@dataclass(frozen=True, slots=True)
-class LatestLetters:
-    """The latest letters, each with the length of its element (which may be cut), and the number for each reason."""
-
-    letters: tuple[tuple[DeadLetter, int], ...]
-    by_reason: Counter[str]
+    @property
+    def is_cut(self) -> bool:
+        """Whether `element` is only the beginning. It must not be pushed."""
+        return self.size > len(self.element)
 
 
 class ListLetters:
@@ -66,28 +71,53 @@ class ListLetters:
                 return
             start = "(" + found[-1].id
 
-    async def page(self, first: str, last: str, most: int) -> list[DeadLetter]:
-        """The oldest letters between two IDs. ``-`` is the smallest ID, ``+`` the largest; ``(`` excludes an ID."""
+    async def page(self, first: str, last: str, most: int, *, newest: bool = False) -> list[DeadLetter]:
+        """The oldest letters between two IDs; with `newest` the newest ones, which then come first.
+
+        ``-`` is the smallest ID, ``+`` the largest; ``(`` excludes an ID.
+        """
         with translated():
-            found: Any = await self._redis.xrange(self._keys.dead, first, last, count=most)
+            if newest:
+                found: Any = await self._redis.xrevrange(self._keys.dead, last, first, count=most)
+            else:
+                found = await self._redis.xrange(self._keys.dead, first, last, count=most)
         return [_dead_letter(self._keys, *each) for each in found]
 
-    async def latest(self, *, full: int, most: int, most_bytes: int, cut: int) -> LatestLetters:
-        """The latest dead letters, in one round trip that stays small however long their elements are.
+    async def bounded(
+        self, first: str, last: str, most: int, *, newest: bool = False, most_bytes: int, cut: int
+    ) -> list[DeadLetter]:
+        """Like :meth:`page`, but the reply stays small, however long the elements are. Only an empty page is the last.
 
         Args:
-            full: return at most this many letters.
-            most: count the reasons of at most this many letters.
+            first: ID.
+            last: ID.
+            most: return at most this many letters.
+            newest: whether the newest ones are returned.
             most_bytes: stop reading letters once their elements have this many bytes.
             cut: return at most this many bytes of an element.
         """
-        arguments: list[str | bytes | int] = [full, most, most_bytes, cut]
-        reasons, found = await scripts.run(self._redis, "latest_letters", [self._keys.dead], arguments)
-        letters = [
-            (_dead_letter(self._keys, letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), length)
+        which = "newest" if newest else "oldest"
+        arguments: list[str | bytes | int] = [most, most_bytes, cut, which, first, last]
+        found = await scripts.run(self._redis, "read_letters", [self._keys.dead], arguments)
+        return [
+            replace(_dead_letter(self._keys, letter_id, dict(zip(fields[::2], fields[1::2], strict=True))), size=length)
             for letter_id, length, fields in found
         ]
-        return LatestLetters(tuple(letters), Counter(reason.decode(errors="replace") for reason in reasons))
+
+    async def count(self) -> Groups | int:
+        """Counts the next letters by reason, status and name.
+
+        Returns the groups when every letter is counted; before that, how many letters this call counted.
+        """
+        return await groups.count(self._redis, self._keys)
+
+    async def groups(self, *, calls: int) -> Groups:
+        """The groups, after at most this many calls of :meth:`count`."""
+        for _ in range(calls):
+            found = await self.count()
+            if isinstance(found, Groups):
+                return found
+        return await groups.read(self._redis, self._keys)
 
     async def replay(self, letter_id: str, element: bytes, *, side: Side) -> int | None:
         """Pushes `element` and deletes the letter, both or neither.
@@ -98,7 +128,7 @@ class ListLetters:
             ShardsDisagreeError: a resharding is moving the list. Nothing was changed.
         """
         k = self._keys
-        keys = [k.list, k.dead, k.replayed, k.sequence, k.move]
+        keys = [k.list, k.dead, k.replayed, k.sequence, k.move, k.dead_groups]
         match await scripts.run(self._redis, "replay_letter", keys, [letter_id, element, side]):
             case [b"pushed", int(number)]:
                 return number
@@ -112,7 +142,7 @@ class ListLetters:
         Raises:
             ShardsDisagreeError: a resharding is moving the list. Nothing was changed.
         """
-        keys = [self._keys.dead, self._keys.deleted, self._keys.move]
+        keys = [self._keys.dead, self._keys.deleted, self._keys.move, self._keys.dead_groups]
         (outcome,) = await scripts.run(self._redis, "delete_letter", keys, [letter_id])
         if outcome == b"moving":
             raise being_moved(self._keys.list)
@@ -130,7 +160,7 @@ def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> De
 
     return DeadLetter(
         id=letter_id.decode(),
-        element=fields.get(b"element", b""),
+        element=(element := fields.get(b"element", b"")),
         reason=text(b"reason"),
         status=text(b"status"),
         detail=text(b"detail"),
@@ -138,4 +168,5 @@ def _dead_letter(keys: Keys, letter_id: bytes, fields: dict[bytes, bytes]) -> De
         claimed_at=number(b"claimed_at"),
         attempts=number(b"attempts"),
         shard=keys.shard,
+        size=len(element),
     )

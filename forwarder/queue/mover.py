@@ -152,5 +152,5 @@ class ListMover:
         """Deletes the notes and the lease. With `gone`, also the other keys of a list that will no longer exist."""
         k = self._keys
         self._held = False
-        keys = [k.lease, k.dead, k.move, k.moved, *([k.settlement, k.allowance] if gone else [])]
+        keys = [k.lease, k.dead, k.move, k.moved, k.dead_groups, *([k.settlement, k.allowance] if gone else [])]
         await self._lease.run("tidy", keys, int(gone))

@@ -428,9 +428,8 @@ async def test_thousands_of_letters_are_counted_within_bounds(
             pipe.xadd(keys.dead, {"element": b"{}", "reason": reason, "detail": HOSTILE})
         await pipe.execute()
     found = await eventually(lambda: counted(guarded))
-    assert found["said"] == "3,000 kept; reasons of the latest 1,000"
-    assert (found["by_reason"]["rejected"], found["by_reason"]["other"]) == (500, 500)
-    assert len(found["latest"]) == 20
+    assert (found["kept"], found["exact"], len(found["latest"])) == (3_000, True, 20)
+    assert (found["by_reason"]["rejected"], found["by_reason"]["other"]) == (1_500, 1_500)
 
 
 async def test_elements_of_any_length_stay_in_redis(guarded: Running, redis_client: Redis, queue_name: str) -> None:
@@ -438,7 +437,7 @@ async def test_elements_of_any_length_stay_in_redis(guarded: Running, redis_clie
         letter = {"element": b"x" * 20_000_000, "reason": "invalid", "user_id": "u" * 1_000_000}
         await redis_client.xadd(Keys(queue_name).dead, letter)  # type: ignore[arg-type]
     found = await eventually(lambda: counted(guarded))
-    assert found["said"] == "4 kept; reasons of the latest 1"
+    assert (found["kept"], found["exact"], found["by_reason"]["invalid"], len(found["latest"])) == (4, True, 4, 1)
     assert [letter["bytes"] for letter in found["latest"]] == [20_000_000]
     _, shown, _ = await ask(guarded, "/letters.json", **bearer())
     assert len(json.dumps(shown)) < 20_000

@@ -111,8 +111,8 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
     letters = [each async for each in one.letters.all()]
     assert [each.reason for each in letters] == ["invalid", "rejected"]
     assert await one.letters.one(letters[1].id)
-    latest = await one.letters.latest(full=1, most=9, most_bytes=9_999, cut=100)
-    assert latest.by_reason == {"invalid": 1, "rejected": 1}
+    assert len(await one.letters.bounded("-", "+", 9, newest=True, most_bytes=9_999, cut=100)) == 2
+    assert (await one.letters.groups(calls=9)).by_reason == {"invalid": 1, "rejected": 1}
     number = await one.letters.replay(letters[1].id, letters[1].element, side="left")
     assert number is not None
     assert (await one.still_claimed([number])).waiting == 1

@@ -25,6 +25,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "replayed": "{events}:replayed",
         "deleted": "{events}:deleted",
         "dead": "{events}:dead",
+        "dead_groups": "{events}:dead_groups",
         "allowance": "{events}:allowance",
         "aside": "{events}:aside",
         "stage": "{events}:stage",
