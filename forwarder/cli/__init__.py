@@ -9,6 +9,7 @@ ndjson        pushes lines of NDJSON
 reading       reads batches of lines until the input ends or a signal arrives
 lines         unpacks input and cuts it into lines
 status        `forwarder status`
+layout        sentences and tables as lines, for a terminal of any width
 check         `forwarder check`
 audit         `forwarder audit`
 resume        `forwarder resume`

@@ -17,13 +17,10 @@ from forwarder.cli.lazy import lazy_group
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_FAILURE, EXIT_HALTED, EXIT_USAGE
 from forwarder.errors import (
     ConfigurationError,
-    DeniedError,
     ExitOnHaltError,
     ForwarderError,
     ReaderGoneError,
-    UnreachableError,
 )
-from forwarder.logs.printable import followed
 from forwarder.logs.redaction import hidden
 
 #: In the order in which a newcomer needs them.
@@ -32,7 +29,7 @@ _COMMANDS = {
     "check": ("forwarder.cli.check:check", "Check the settings, Redis and the API."),
     "run": ("forwarder.cli.run:run", "Run the service until a signal stops it."),
     "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
-    "status": ("forwarder.cli.status:status", "Show the backlog, who owns the lists, and any halt."),
+    "status": ("forwarder.cli.status.command:status", "Show what is wrong, the backlog, and who works on it."),
     "resume": ("forwarder.cli.resume:resume", "End a halt."),
     "dead": None,
     "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
@@ -84,7 +81,7 @@ def _only(error: BaseException) -> BaseException:
 
 def _explained(error: BaseException) -> int:
     """Prints what a person can fix, and any other error as a traceback without secrets. Returns the exit code."""
-    from forwarder.cli.output import problem  # noqa: PLC0415 - loads rich, which --help does not need
+    from forwarder.cli.output import problem, with_remedy  # noqa: PLC0415 - loads rich, which --help does not need
 
     match error:
         case SystemExit(code=int(code)):
@@ -104,21 +101,12 @@ def _explained(error: BaseException) -> int:
             problem(str(error))
             return EXIT_HALTED
         case ForwarderError():
-            problem(_with_remedy(error))
+            problem(with_remedy(error))
             return EXIT_FAILURE
         case KeyboardInterrupt() | typer.Abort():
             return 130  # the code that a shell reports for SIGINT
     sys.stderr.write(hidden("".join(traceback.format_exception(error))))
     return EXIT_FAILURE
-
-
-def _with_remedy(error: ForwarderError) -> str:
-    match error:
-        case DeniedError():
-            return followed(str(error), f"{error.remedy[0].upper()}{error.remedy[1:]}")
-        case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
-            return f"{error} (FORWARDER_REDIS_URL)"
-    return str(error)
 
 
 def main() -> None:

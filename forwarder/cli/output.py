@@ -5,7 +5,8 @@ from rich.console import Console
 from rich.text import Text
 
 from forwarder.cli.streams import write_bytes
-from forwarder.logs.printable import breaks, visible_lines
+from forwarder.errors import DeniedError, ForwarderError, UnreachableError
+from forwarder.logs.printable import breaks, followed, visible_lines
 from forwarder.logs.redaction import hidden
 
 #: At most this many problems of one kind are printed.
@@ -36,6 +37,16 @@ def problem(text: str) -> None:
     """Prints what went wrong. `text` may quote Redis, a file or a program."""
     said = visible_lines(hidden(text))
     say(Text("forwarder: ", "bold red").append(said, "default"), to=err)
+
+
+def with_remedy(error: ForwarderError) -> str:
+    """What went wrong, and what to do about it."""
+    match error:
+        case DeniedError():
+            return followed(str(error), f"{error.remedy[0].upper()}{error.remedy[1:]}")
+        case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
+            return f"{error} (FORWARDER_REDIS_URL)"
+    return str(error)
 
 
 class Problems:

@@ -12,7 +12,15 @@ import typer
 from forwarder.config.wording import wrong
 
 #: A valid value of each number that has no default which shows one.
-EXAMPLES = {"--allow-refusals": "100", "--canary": "10", "--limit": "20", "--rate": "50", "--seed": "7", "N": "4"}
+EXAMPLES = {
+    "--allow-refusals": "100",
+    "--canary": "10",
+    "--every": "5",
+    "--limit": "20",
+    "--rate": "50",
+    "--seed": "7",
+    "N": "4",
+}
 
 #: What typer says of options and commands, and what we say.
 _SENTENCES = {

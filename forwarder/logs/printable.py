@@ -2,6 +2,8 @@
 
 import re
 
+_WORD = re.compile(r"(?:`[^`\n]*`|\S)+")
+
 
 def counted(number: int, noun: str) -> str:
     """A number with its noun, such as ``1 event`` and ``2,000 events``."""
@@ -26,12 +28,12 @@ def visible_lines(text: str) -> str:
 def breaks(text: str, width: int) -> list[int]:
     """Where to begin a new line so that lines have at most `width` characters, and no word is cut.
 
-    A longer word, such as an address, has a line of its own. Example: for ``to http://127.0.0.1/ now`` and 10 columns,
-    the second and the third word begin a line.
+    A command between backticks is one word, so that it can be copied. A longer word, such as an address, has a line of
+    its own. Example: for ``to http://127.0.0.1/ now`` and 10 columns, the second and the third word begin a line.
     """
     found = []
     begin = 0
-    for word in re.finditer(r"\S+", text):
+    for word in _WORD.finditer(text):
         if "\n" in text[begin : word.start()]:
             begin = text.rindex("\n", begin, word.start()) + 1
         if word.end() - begin > width and text[begin : word.start()].strip():

@@ -2,7 +2,7 @@
 
 import operator
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import reduce
 
 from forwarder.diagnosis.facts import Facts, Setup
@@ -47,7 +47,8 @@ class Status:
         halt: the halt in force.
         facts: what is known.
         findings: what is wrong, the worst first; never empty.
-        past: what the lists added up to about every 15 s of the last 15 minutes, oldest first.
+        letters: how many dead letters there are of each reason.
+        past: what the lists added up to in the last 15 minutes, oldest first; the last one is the present.
     """
 
     queue: str
@@ -56,6 +57,7 @@ class Status:
     halt: HaltRecord | None
     facts: Facts
     findings: tuple[Finding, ...]
+    letters: Mapping[str, int] = field(default_factory=dict)
     past: tuple[Totals, ...] = ()
 
     @property
@@ -78,7 +80,8 @@ async def survey(queue: Queue, setup: Setup) -> Status:
     """
     halt = await patiently(queue.halt)
     workers = await patiently(queue.workers)
-    counted = await patiently(lambda: queue.counted(0))
+    # Counted now, and kept as a part of the past: without a worker, nobody else keeps that.
+    counted = await patiently(lambda: queue.counted(0.0))
     past = await patiently(queue.past)
     lately = trend(past, counted.totals)
     reading = Reading(queue.names, counted.censuses, workers, halt, lately, await _memory(queue))
@@ -93,7 +96,7 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         halt,
         facts,
         findings(facts),
-        past,
+        past=(*past, counted.totals),
     )
 
 

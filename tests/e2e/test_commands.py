@@ -210,7 +210,7 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     code, _, err = await command("run", environment=given)
     assert (code, "credentials" in err) == (77, True)
     code, out, _ = await command("status", environment=given)
-    assert (code, "credentials" in out) == (77, True)
+    assert (code, "Halted: the API refuses the key" in out) == (77, True)
     code, out, _ = await command("status", "--json", environment=given)
     assert (code, json.loads(out)["halt"]["reason"]) == (77, "credentials")
     code, out, _ = await fresh_command("resume", environment=given)

@@ -1,0 +1,116 @@
+"""What `forwarder status` prints, as lines of text: what is wrong, the figures, the workers, the lists. Pure."""
+
+from collections.abc import Iterable, Iterator
+
+from rich.text import Text
+
+from forwarder.cli.layout import Paper, joined, wrapped
+from forwarder.cli.status import charts, rows
+from forwarder.cli.status.words import number, rate, safe
+from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.spans import about, span
+from forwarder.logs.printable import visible
+from forwarder.operations.status import Status
+
+_TONES = {"good": "bold green", "calm": "bold cyan", "warn": "bold yellow", "bad": "bold red"}
+
+
+def drawn(found: Status, paper: Paper) -> Iterator[Text]:
+    """The lines of a status. A terminal gets the small charts, too."""
+    halt, (first, *others) = found.halt, found.findings
+    said = [_headline(first, paper, halt.since if halt and first.is_halt else "")]
+    said += [_further(each, paper) for each in others]
+    return joined([[Text(visible(found.queue), "bold")], *said, *_known(found, paper)])
+
+
+def drawn_old(found: Status, paper: Paper, age: float, problem: str) -> Iterator[Text]:
+    """The lines of a status that is `age` seconds old, while Redis does not answer: why, and the figures in grey."""
+    finding = absence(problem, age)
+    old = [Text(line.plain, "dim") for line in joined(_known(found, paper))]
+    return joined([[Text(visible(found.queue), "bold")], _headline(finding, paper), old])
+
+
+def absence(problem: str, age: float | None = None) -> Finding:
+    """What there is to say while Redis gives no answer.
+
+    Args:
+        problem: why; empty if it has not answered in time so far.
+        age: how old the figures are that are shown meanwhile, in seconds; None if none are.
+    """
+    old = "" if age is None else f"The figures below are {span(age)} old. "
+    return Finding(
+        "redis",
+        "bad",
+        "Redis does not answer",
+        f"{old}This command goes on when Redis does.",
+        problem,
+    )
+
+
+def _known(found: Status, paper: Paper) -> Iterator[Iterable[Text]]:
+    facts = found.facts
+    yield _figures(found, paper)
+    if paper.width is not None:
+        yield charts.drawn(found.past, paper)
+    yield rows.of_workers(found.workers, paper, idle=not facts.backlog)
+    yield rows.of_lists(found.lists, paper)
+
+
+def _headline(finding: Finding, paper: Paper, since: str = "") -> Iterator[Text]:
+    """The worst that there is to say, in full: what it means, and what to do in which order."""
+    title = safe(finding.title, _TONES.get(finding.tone, "bold"))
+    yield from wrapped(title.append(f" since {visible(since)}" if since else "", "default"), paper)
+    for sentence in (finding.sentence, finding.detail):
+        if sentence:
+            yield from wrapped(safe(sentence), paper)
+    for place, step in enumerate(finding.steps, 1):
+        yield from wrapped(_step(step), paper, Text(f"  {place}. " if len(finding.steps) > 1 else "  "))
+    if finding.anchor is not None:
+        yield Text(f"Runbook: {finding.anchor}", "dim")
+
+
+def _further(finding: Finding, paper: Paper) -> Iterator[Text]:
+    """Something else, in short: what it is, and the first step."""
+    title = safe(f"{finding.title}. ", _TONES.get(finding.tone, "bold"))
+    yield from wrapped(title.append_text(safe(finding.detail or finding.sentence, "default")), paper)
+    for step in finding.steps[:1]:
+        yield from wrapped(_step(step), paper, Text("  "))
+
+
+def _step(step: str) -> Text:
+    """What can be copied is bold."""
+    text = safe(step)
+    text.highlight_regex(r"`[^`]*`", "bold")
+    return text
+
+
+def _figures(found: Status, paper: Paper) -> Iterator[Text]:
+    facts, trend = found.facts, found.facts.trend
+    figures = [
+        ("backlog", number(facts.backlog), _outlook(found)),
+        ("waiting", number(facts.waiting), ""),
+        ("claimed", number(facts.claimed), ""),
+        ("accepted", rate(trend.accepted), f"{found.total.accepted:,} in total"),
+        ("pushed", rate(trend.pushed), ""),
+        ("oldest event", "unknown" if facts.oldest is None else span(facts.oldest), ""),
+        ("dead letters", number(facts.letters), ", ".join(f"{n:,} {reason}" for reason, n in found.letters.items())),
+    ]
+    if not facts.backlog:
+        figures = [each for each in figures if each[0] != "oldest event"]
+    names, values = (max(len(each[at]) for each in figures) for at in (0, 1))
+    for name, value, note in figures:
+        begin = Text(f"{name:<{names}}  ").append(f"{value:>{values}}", "bold")
+        yield from wrapped(safe(note), paper, begin.append("  ")) if note else [begin]
+
+
+def _outlook(found: Status) -> str:
+    """Whether the backlog goes down, and how long that takes."""
+    trend = found.facts.trend
+    if not found.facts.backlog:
+        return ""
+    if trend.to_go is not None:
+        return f"gone in {about(trend.to_go)}"
+    if trend.pushed is None or trend.accepted is None:
+        return ""
+    growth = trend.pushed - trend.accepted - (trend.refused or 0.0)
+    return f"growing by {rate(growth)}" if growth > 0 else ""
