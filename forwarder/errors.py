@@ -79,13 +79,13 @@ class QueueError(ForwarderError):
 class UnreachableError(QueueError):
     """Redis gave no answer, or is unavailable. The command may or may not have run. `remedy` says what to do."""
 
-    remedy = "look at Redis; the service continues by itself"
+    remedy = "Check that Redis runs and can be reached (`FORWARDER_REDIS_URL`). The service then continues by itself"
 
 
 class DeniedError(UnreachableError):
     """Redis refused the command because a password or a right is missing. Only a person can change that."""
 
-    remedy = "give the Redis user the rights that it needs (deploy/redis.md); the service then continues by itself"
+    remedy = "Give the Redis user the rights that it needs (deploy/redis.md). The service then continues by itself"
 
     def __init__(self, what: str, *, remedy: str = "") -> None:
         super().__init__(what)

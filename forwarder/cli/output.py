@@ -43,7 +43,7 @@ def with_remedy(error: ForwarderError) -> str:
     """What went wrong, and what to do about it."""
     match error:
         case DeniedError():
-            return followed(str(error), f"{error.remedy[0].upper()}{error.remedy[1:]}")
+            return followed(str(error), error.remedy)
         case UnreachableError(__cause__=Exception()):  # a client of Redis failed, not the demo's own Redis
             return f"{error} (FORWARDER_REDIS_URL)"
     return str(error)

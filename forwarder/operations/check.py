@@ -9,6 +9,7 @@ from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.errors import DeniedError, ShardsDisagreeError, UnreachableError, WrongTypeError
+from forwarder.logs.printable import followed
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
@@ -54,7 +55,7 @@ async def _queue(queue: Queue) -> AsyncIterator[Finding]:
         await patiently(queue.agree)
         found = await patiently(queue.censuses)
     except DeniedError as error:
-        yield Finding("redis", "failure", f"{error}; {error.remedy}")
+        yield Finding("redis", "failure", followed(str(error), error.remedy))
     except UnreachableError as error:
         yield Finding("redis", "failure", f"{error} (FORWARDER_REDIS_URL)")
     except ShardsDisagreeError as error:

@@ -128,8 +128,9 @@ async def refuse(redis: Redis, plan: Plan, *, move: bool) -> None:
 async def _refuse_if_owned(redis: Redis, keys: Keys) -> None:
     seconds = await patiently(lambda: held_by_worker(redis, keys))
     if seconds is not None:
+        lease = f"for {counted(round(seconds), 'more second')}"
         raise ReshardError(
-            f"{keys.list} is owned for {seconds:.0f} s more by a worker that does not report that it is running. "
+            f"{keys.list} is owned {lease} by a worker that does not report that it is running. "
             "Stop it, or wait; then run the command again"
         )
 

@@ -73,7 +73,7 @@ def build(
         brake=Brake(settings.dead_letter_brake),
         pace=Pace(clock),
         address=Address(queue, doubts, clock),
-        availabilities=Availabilities(metrics, clock=clock),
+        availabilities=Availabilities(metrics),
         metrics=metrics,
         clock=clock,
         stocks=stocks,

@@ -64,9 +64,9 @@ class Source:
         """What to do when the password is refused."""
         if self._file is None:
             return (
-                "set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
+                "Set the present password in FORWARDER_REDIS_URL and restart the service, or restore the old password"
             )
-        return f"write the present password into {secret.shown_file(self._file)}; the service reads it again by itself"
+        return f"Write the present password into {secret.shown_file(self._file)}. The service reads it again by itself"
 
 
 class Login(CredentialProvider):
