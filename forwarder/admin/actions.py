@@ -1,4 +1,4 @@
-"""The actions of the page, for people with the token: end a halt, replay or delete dead letters.
+"""The actions of the page, for people with the token: end a halt, try now, replay or delete dead letters.
 
 The commands do the same.
 """
@@ -17,6 +17,7 @@ from forwarder.dead_letters.replay import Report, Terms
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import UnreachableError
 from forwarder.operations.resume import end_halt
+from forwarder.operations.retry import request_retry
 from forwarder.outcome import LetterReason
 from forwarder.queue.queue import Queue
 
@@ -40,6 +41,10 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """How to end the halt, as with `forwarder resume --allow-refusals`."""
 
     allow_refusals: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing to choose: all workers try now."""
 
 
 LetterId = Annotated[str, msgspec.Meta(pattern=r"^([0-9]{1,4}/)?[0-9]{1,20}-[0-9]{1,20}\Z")]
@@ -93,6 +98,13 @@ async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
         return Done("The service was not halted.")
     log.warning("resumed from the status page", reason=ended.reason, allow_refusals=wanted.allow_refusals)
     return Done("The halt is over. Workers continue within seconds.")
+
+
+async def retry(queue: Queue, _: RetryRequest) -> Done:
+    """Asks all workers to try now, as `forwarder retry` does. Raises UnreachableError."""
+    found = await request_retry(queue)
+    log.warning("asked to try now from the status page", workers=found.workers)
+    return Done(found.sentence)
 
 
 async def replay(queue: Queue, settings: Settings, wanted: ReplayRequest) -> Done:

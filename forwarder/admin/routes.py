@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from forwarder.admin import actions, assets, letters
-from forwarder.admin.actions import Done, LettersRequest, ReplayRequest, ResumeRequest
+from forwarder.admin.actions import Done, LettersRequest, ReplayRequest, ResumeRequest, RetryRequest
 from forwarder.admin.guard import Denial, Guard
 from forwarder.admin.page import StatusPage
 from forwarder.api.pacing.permits import Pacer
@@ -66,6 +66,7 @@ class Pages:
             web.get("/status.json", self._status),
             web.get("/letters.json", self._allowed(self._letters)),
             web.post("/resume", self._allowed(self._resume)),
+            web.post("/retry", self._allowed(self._retry)),
             web.post("/replay", self._allowed(self._replay)),
             web.post("/delete", self._allowed(self._delete)),
             web.get("/export", self._allowed(self._export), allow_head=False),
@@ -118,6 +119,12 @@ class Pages:
         if isinstance(wanted, web.Response):
             return wanted
         return await self._do(lambda: actions.resume(self._queue, wanted))
+
+    async def _retry(self, request: web.Request) -> web.Response:
+        wanted = await _body(request, RetryRequest)
+        if isinstance(wanted, web.Response):
+            return wanted
+        return await self._do(lambda: actions.retry(self._queue, wanted))
 
     async def _replay(self, request: web.Request) -> web.Response:
         wanted = await _body(request, ReplayRequest)

@@ -13,6 +13,7 @@ layout        sentences and tables as lines, for a terminal of any width
 check         `forwarder check`
 audit         `forwarder audit`
 resume        `forwarder resume`
+retry         `forwarder retry`
 dead          `forwarder dead …`
 reshard       `forwarder reshard`
 simulate      `forwarder simulate`

@@ -31,6 +31,7 @@ _COMMANDS = {
     "push": ("forwarder.cli.push:push", "Push events, one JSON object per line."),
     "status": ("forwarder.cli.status.command:status", "Show what is wrong, the backlog, and who works on it."),
     "resume": ("forwarder.cli.resume:resume", "End a halt."),
+    "retry": ("forwarder.cli.retry:retry", "Try now: end the pause of an outage and every backoff."),
     "dead": None,
     "audit": ("forwarder.cli.audit:audit", "Check that every claimed event is accounted for."),
     "reshard": ("forwarder.cli.reshard:reshard", "Change how many lists the queue has."),

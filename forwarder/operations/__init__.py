@@ -1,9 +1,10 @@
-"""What an operator asks for: status, check, resume, resharding.
+"""What an operator asks for: status, check, resume, retry, resharding.
 
 facts         from what Redis and the settings say to the facts of a diagnosis
 status        what `forwarder status` finds out
 check         what `forwarder check` finds out
 resume        ends a halt
+retry         asks all workers to try now
 reshard       changes how many lists a queue has
 redistribute  moves everything to other lists, in steps that a crash cannot lose or double
 """

@@ -12,7 +12,7 @@ totals        what all lists added up to at one moment of the last 15 minutes
 letters       the dead letters of one list
 groups        how many dead letters of one list have each reason, status and event name
 address       which API address has answered 202
-halts         a queue's halt
+halts         a queue's halt, and the requests of people to all workers
 content       how much is in any list, even in one that nobody drains
 markers       the number that a marker of pushed events holds
 file_marks    how much of a file was pushed onto each list

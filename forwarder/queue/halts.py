@@ -1,8 +1,11 @@
-"""A queue's halt, and the refusals that an operator lets through the dead-letter brake."""
+"""What people and workers want of all workers of a queue: a halt, refusals to let through, and to try now."""
+
+from typing import NamedTuple
 
 import msgspec
 from redis.asyncio import Redis
 
+from forwarder.errors import RolledBackError
 from forwarder.queue import address
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.wire import scripts
@@ -10,6 +13,8 @@ from forwarder.queue.wire.connection import text, translated
 
 #: Seconds after which an allowance lapses: a week. What is left of it would let the next broken deploy through.
 _ALLOWED = 7 * 24 * 3_600
+#: Milliseconds after which a request to try now is forgotten. Workers read it every second.
+_REQUESTED = 60_000
 #: More digits than this are not an allowance of ours.
 _DIGITS = 15
 
@@ -23,10 +28,33 @@ class HaltRecord(msgspec.Struct, frozen=True):
     fingerprint: str
 
 
+class Orders(NamedTuple):
+    """What all workers are to do: the halt in force, and the latest request to try now, a random text."""
+
+    halt: HaltRecord | None
+    retry: bytes | None
+
+
 async def read(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
     """The halt in force."""
     present = await text(redis, keys.halt)
     return _halt_record(present) if present else None
+
+
+async def orders(redis: Redis, keys: QueueKeys) -> Orders:
+    """The halt in force and the latest request to try now, in one round trip."""
+    try:
+        halt, retry = await scripts.run(redis, "orders", [keys.halt, keys.retry], [])
+    except RolledBackError:
+        for key in (keys.halt, keys.retry):
+            await text(redis, key)  # this names the key that holds something else
+        raise
+    return Orders(_halt_record(halt) if halt else None, retry)
+
+
+async def request_retry(redis: Redis, keys: QueueKeys, request: str) -> None:
+    """Asks all workers to try now. `request`: a random text, the same if the command is repeated."""
+    await scripts.run(redis, "request_retry", [keys.retry], [request, _REQUESTED])
 
 
 async def write(redis: Redis, keys: QueueKeys, halt: HaltRecord) -> HaltRecord:

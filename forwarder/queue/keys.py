@@ -33,6 +33,7 @@ _OF_THE_QUEUE = (
     "decoded",
     "halt",
     "recognized",
+    "retry",
     "address",
     "shards",
     "workers",
@@ -54,6 +55,7 @@ class QueueKeys:
     decoded: str = field(init=False)
     halt: str = field(init=False)
     recognized: str = field(init=False)
+    retry: str = field(init=False)
     address: str = field(init=False)
     shards: str = field(init=False)
     workers: str = field(init=False)

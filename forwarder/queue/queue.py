@@ -11,7 +11,7 @@ from forwarder.queue.content import Content, contents
 from forwarder.queue.counts import Counted, Counts
 from forwarder.queue.file_marks import FileMarks
 from forwarder.queue.fleet import Fleet, colleagues
-from forwarder.queue.halts import HaltRecord
+from forwarder.queue.halts import HaltRecord, Orders
 from forwarder.queue.keys import Keys, QueueKeys, Side
 from forwarder.queue.lease import Lease, held
 from forwarder.queue.letters import ListLetters
@@ -111,6 +111,14 @@ class Queue:
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""
         return await halts.read(self._redis, self._keys)
+
+    async def orders(self) -> Orders:
+        """What all workers are to do: the halt in force, and the latest request to try now."""
+        return await halts.orders(self._redis, self._keys)
+
+    async def request_retry(self, request: str) -> None:
+        """Asks all workers to try now. `request`: a random text, the same if the command is repeated."""
+        await halts.request_retry(self._redis, self._keys, request)
 
     async def write_halt(self, halt: HaltRecord) -> HaltRecord:
         """Halts the workers that the halt is meant for, and returns the halt in force.

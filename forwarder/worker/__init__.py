@@ -6,6 +6,7 @@ ownership     one ownership of a list: wires the steps, renews the lease, winds 
 jury          reports what this worker has decided, and passes on the fleet's verdict
 presence      what people see of this worker, written with each heartbeat
 halts         which halt is meant for this process; the only code of the worker that reads it
+requests      the requests of people to try now
 address       whether the API's address is known to have answered 202
 condition     what the worker is doing, and whether it is ready
 process       what a process builds once

@@ -8,7 +8,7 @@ from forwarder.api.credentials import Credentials
 from forwarder.event.dates import timestamp
 from forwarder.outcome import Halt
 from forwarder.pipeline.availability import Availability
-from forwarder.queue.halts import HaltRecord
+from forwarder.queue.halts import HaltRecord, Orders
 from forwarder.queue.queue import Queue
 
 log = structlog.get_logger()
@@ -39,6 +39,11 @@ class Halts:
         """The halt in force, if it is meant for this process. Raises UnreachableError."""
         halt = await self._queue.halt()
         return halt if halt is not None and self._is_meant(halt) else None
+
+    async def orders(self) -> Orders:
+        """The halt in force, if it is meant for this process, and the latest request to try now."""
+        orders = await self._queue.orders()
+        return orders if orders.halt is None or self._is_meant(orders.halt) else orders._replace(halt=None)
 
     async def present_once_available(self) -> HaltRecord | None:
         """The same, once Redis is available."""

@@ -10,9 +10,10 @@ from functools import partial
 
 import structlog
 
+from forwarder.config import Settings
 from forwarder.errors import QueueError
 from forwarder.pipeline.attempts import Attempts
-from forwarder.pipeline.buffer.space import Limits
+from forwarder.pipeline.buffer.space import MOST_BACKING_OFF, Limits
 from forwarder.pipeline.delivery import Delivery
 from forwarder.pipeline.dispatch import Dispatch
 from forwarder.pipeline.gate import Gate, Lost, Stopped
@@ -28,8 +29,24 @@ from forwarder.worker.process import Process
 
 #: Seconds that releasing the lease may take.
 _RELEASE_TIMEOUT = 2.0
+#: Each list may have this many users who back off, however many lists there are, so that a few of them never stop the
+#: claims of their list. Example: of 8 lists each may have 1,250, of 1,024 lists each 100.
+_LEAST_BACKING_OFF = 100
 
 log = structlog.get_logger()
+
+
+def limits(settings: Settings, lists: int) -> Limits:
+    """What one list may hold if the process divides its memory among this many lists."""
+    return Limits(
+        events=max(1, settings.max_buffered_events // lists),
+        bytes=max(1, int(settings.max_buffered_bytes) // lists),
+        events_per_post=settings.max_events_per_post,
+        body_bytes=int(settings.max_body_bytes),
+        linger=settings.linger,
+        backing_off=max(_LEAST_BACKING_OFF, MOST_BACKING_OFF // lists),
+        fill_first=not settings.rate_limit,
+    )
 
 
 class Ownership:

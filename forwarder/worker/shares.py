@@ -16,10 +16,8 @@ from functools import partial
 
 import structlog
 
-from forwarder.config import Settings
 from forwarder.errors import QueueError, UnreachableError
 from forwarder.pipeline.availability import Availability
-from forwarder.pipeline.buffer.space import MOST_BACKING_OFF, Limits
 from forwarder.pipeline.gate import Ending, Halted, Lost, Stopped
 from forwarder.pipeline.settlement import Settler
 from forwarder.queue.claims import Claims
@@ -31,16 +29,14 @@ from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
 from forwarder.worker.halts import Halts, record
 from forwarder.worker.jury import Jury
-from forwarder.worker.ownership import Ownership
+from forwarder.worker.ownership import Ownership, limits
 from forwarder.worker.presence import Presence
 from forwarder.worker.process import Process
+from forwarder.worker.requests import Requests
 
 #: Seconds between two heartbeats. Each looks for a halt. In a fleet of more than a hundred workers not each of them
 #: reports to the fleet and looks for free lists.
 _HEARTBEAT = 1.0
-#: Each list may have this many users who back off, however many lists there are, so that a few of them never stop the
-#: claims of their list. Example: of 8 lists each may have 1,250, of 1,024 lists each 100.
-_LEAST_BACKING_OFF = 100
 #: Seconds that a look at all leases may take. If a master of a cluster hangs, it would take five. Then all lists are
 #: tried, so that those on other masters are taken meanwhile.
 _LOOK = 1.0
@@ -53,19 +49,6 @@ log = structlog.get_logger()
 def fair(lists: int, place: Place) -> int:
     """How many lists the worker at this place may own. Together the workers may own every list, and no more."""
     return lists // place.workers + (place.rank < lists % place.workers)
-
-
-def limits(settings: Settings, lists: int) -> Limits:
-    """What one list may hold if the process divides its memory among this many lists."""
-    return Limits(
-        events=max(1, settings.max_buffered_events // lists),
-        bytes=max(1, int(settings.max_buffered_bytes) // lists),
-        events_per_post=settings.max_events_per_post,
-        body_bytes=int(settings.max_body_bytes),
-        linger=settings.linger,
-        backing_off=max(_LEAST_BACKING_OFF, MOST_BACKING_OFF // lists),
-        fill_first=not settings.rate_limit,
-    )
 
 
 class Shares:
@@ -86,6 +69,7 @@ class Shares:
         self._jury = Jury(process.brake, presence.fleet)
         self._condition = condition
         self._halts = halts
+        self._requests = Requests(process.courier.pacer, process.clock)
         self._stopping = stopping
         self._lists = len(process.queue.lists)
         self._target = 0
@@ -150,9 +134,11 @@ class Shares:
         while not self._over.done():
             self._news.clear()
             try:
-                if await self._halts.present() is not None:
+                orders = await self._halts.orders()
+                if orders.halt is not None:
                     self._end(Halted(None))
                     return
+                self._requests.heard(orders.retry)
                 await process.address.attend()
                 if process.clock() >= report_at:
                     report_at = process.clock() + await self._report(tasks)

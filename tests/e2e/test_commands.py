@@ -173,6 +173,9 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
         await redis.rpush(queue_name, event("u", 1))
         await settled(redis, queue_name)
     assert (await fetch(admin + "/readyz"))[0] == 200
+    assert await command("retry", environment=environment(given)) == (0, "1 worker tries now.\n", "")
+    code, out, _ = await command("retry", "--json", environment=environment(given))
+    assert (code, json.loads(out)) == (0, {"workers": 1, "halt": None})
 
 
 @pytest.mark.parametrize("name", ["list", "claimed", "lease", "sequence", "dead"])
@@ -213,8 +216,14 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     assert (code, "Halted: the API refuses the key" in out) == (77, True)
     code, out, _ = await command("status", "--json", environment=given)
     assert (code, json.loads(out)["halt"]["reason"]) == (77, "credentials")
+    code, out, _ = await command("retry", environment=given)
+    assert (code, "halted (credentials)" in out, "`forwarder resume`" in out) == (77, True, True)
+    code, out, _ = await command("retry", "--json", environment=given)
+    assert (code, json.loads(out)) == (77, {"workers": 0, "halt": "credentials"})
     code, out, _ = await fresh_command("resume", environment=given)
     assert (code, "credentials" in out) == (0, True)
+    code, out, _ = await command("retry", environment=given)
+    assert (code, "`forwarder run`" in out) == (1, True)
     code, out, _ = await command("resume", environment=given)
     assert (code, "The service was not halted." in out) == (0, True)
 

@@ -97,6 +97,19 @@ async def test_a_dead_owner_is_succeeded(redis: Redis) -> None:
     await heir.lease.release()
 
 
+@fault(
+    "Redis", "full (`noeviction`) when a person runs `forwarder retry`", "every worker reads the request", keeps=(6,)
+)
+async def test_a_request_to_try_now_reaches_the_workers(redis: Redis) -> None:
+    """An outage of the API may have filled it."""
+    await fill(redis)
+    queue = Queue(redis, KEYS.queue, 1)
+    await queue.request_retry("now")
+    assert (await queue.orders()).retry == b"now"
+    await queue.request_retry("again")
+    assert (await queue.orders()).retry == b"again"
+
+
 @fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and can be ended", keeps=(5,))
 async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await fill(redis)

@@ -158,6 +158,8 @@ async def test_a_halt_is_ended_with_the_token(
     assert (code, done["done"]) == (200, "The halt is over. Workers continue within seconds.")
     await settled(redis_client, queue_name)
     assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "The service was not halted."}
+    assert (await ask(guarded, "/retry", {}))[0] == 401
+    assert (await ask(guarded, "/retry", {}, **bearer()))[1] == {"done": "1 worker tries now."}
 
 
 async def halted(service: Running) -> dict[str, Any] | None:
@@ -275,7 +277,7 @@ async def test_a_request_that_is_not_the_pages_own_does_nothing(
         ("/replay", {}), ("/replay", {"id": "-"}), ("/replay", {"id": "+"}), ("/replay", {"id": "1-1\n"}),
         ("/replay", {"id": "1-1", "reason": "rejected"}), ("/replay", {"reason": "nonsense"}),
         ("/replay", {"reason": "rejected", "limit": 0}), ("/replay", {"reason": "rejected", "limit": 1_000_001}),
-        ("/replay", b"[" * 4_000), ("/replay", b"\xff\xfe"),
+        ("/retry", {"extra": 1}), ("/replay", b"[" * 4_000), ("/replay", b"\xff\xfe"),
     ],
 )  # fmt: skip
 async def test_nonsense_is_refused_with_a_reason(guarded: Running, path: str, body: object) -> None:

@@ -145,6 +145,9 @@ async def everything(redis: Redis, allowed: Allowed) -> None:
 async def test_a_worker_and_an_operator_need_no_more_than_the_rule(allowed: Allowed) -> None:
     async with connect(allowed.url("forwarder")) as redis:
         await everything(redis, allowed)
+        queue = Queue(redis, allowed.keys.queue, 1)
+        await queue.request_retry("now")
+        assert (await queue.orders()).retry == b"now"
     async with Producer(allowed.url("forwarder"), queue=allowed.keys.queue, shards=3) as producer:  # `forwarder push`
         await producer.push_many([event("a", 0)])
     allowed.close()

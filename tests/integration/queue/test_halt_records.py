@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 from forwarder.errors import WrongTypeError
 from forwarder.operations.resume import end_halt
 from forwarder.queue.decisions import Decisions
-from forwarder.queue.halts import HaltRecord
+from forwarder.queue.halts import HaltRecord, Orders
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.tally import Report
@@ -38,6 +38,18 @@ async def test_a_halt_for_another_cause_replaces_it(queue: Queue, other: dict[st
     second = msgspec.structs.replace(HALT, **other)
     assert await queue.write_halt(second) == second
     assert await queue.halt() == second
+
+
+async def test_a_worker_reads_a_halt_and_a_request_to_try_now_together(
+    redis: Redis, keys: QueueKeys, queue: Queue
+) -> None:
+    assert await queue.orders() == Orders(None, None)
+    await queue.request_retry("first")
+    assert await queue.orders() == Orders(None, b"first")
+    await queue.write_halt(HALT)
+    await queue.request_retry("second")
+    assert await queue.orders() == Orders(HALT, b"second")
+    assert 50_000 < await redis.pttl(keys.retry) <= 60_000, "it is forgotten"
 
 
 async def test_a_halt_stays_until_somebody_ends_it(redis: Redis, keys: QueueKeys, queue: Queue) -> None:
@@ -162,7 +174,14 @@ async def test_resume_ends_a_halt_that_was_written_by_hand(redis_client: Redis, 
 
 
 async def test_a_halt_of_another_type_is_named(redis: Redis, keys: QueueKeys, queue: Queue) -> None:
-    for key, read in ((keys.halt, queue.halt), (keys.recognized, queue.recognized), (keys.shards, queue.shards)):
+    for key, read in (
+        (keys.retry, queue.orders),
+        (keys.halt, queue.orders),
+        (keys.halt, queue.halt),
+        (keys.recognized, queue.recognized),
+        (keys.shards, queue.shards),
+    ):
+        await redis.delete(key)
         await redis.rpush(key, "x")
         with pytest.raises(WrongTypeError, match=key):
             await read()

@@ -475,6 +475,22 @@ CATALOGUE = (
     ),
     Mutation(
         6,
+        "backoffs outlast the outage that caused them",
+        "forwarder/api/pacing/permits.py",
+        "            self.backoffs.end_since(self.silences.since)\n",
+        "            pass\n",
+        ("tests/unit/api/pacing/test_backoffs.py",),
+    ),
+    Mutation(
+        6,
+        "a person who asks for it every second makes a storm of an outage",
+        "forwarder/api/pacing/permits.py",
+        "            self._concurrency.collapse()\n        self._outage.probe(now)\n",
+        "            pass\n        self._outage.probe(now)\n",
+        ("tests/unit/api/pacing/test_backoffs.py",),
+    ),
+    Mutation(
+        6,
         "an outage does not slow the POSTs",
         "forwarder/api/pacing/concurrency.py",
         "        self.limit = 1.0\n",
@@ -732,7 +748,7 @@ CATALOGUE = (
     Mutation(
         7,
         "each list may have as many users who back off as a whole process",
-        "forwarder/worker/shares.py",
+        "forwarder/worker/ownership.py",
         "MOST_BACKING_OFF // lists",
         "MOST_BACKING_OFF",
         ("tests/unit/worker/test_shares.py",),
@@ -980,7 +996,7 @@ CATALOGUE = (
     Mutation(
         7,
         "the buffer holds all that waits",
-        "forwarder/worker/shares.py",
+        "forwarder/worker/ownership.py",
         "        events=max(1, settings.max_buffered_events // lists),",
         "        events=1_000_000,",
         ("tests/fault/test_memory.py",),

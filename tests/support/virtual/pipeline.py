@@ -29,9 +29,8 @@ from forwarder.queue.lease import Lease, Position
 from forwarder.queue.queue import Queue
 from forwarder.worker.condition import Stopping
 from forwarder.worker.jury import Jury
-from forwarder.worker.ownership import Ownership
+from forwarder.worker.ownership import Ownership, limits
 from forwarder.worker.process import build
-from forwarder.worker.shares import limits
 from tests.support.promises import History, Post
 from tests.support.service import KEY
 from tests.support.virtual.fleet_model import DecisionsModel, SequenceModel

@@ -57,6 +57,7 @@ IMPORTS = {
     "check --help": {*_QUEUE, "aiohttp", "forwarder.api.client"},
     "audit --help": _QUEUE,
     "resume --help": _QUEUE,
+    "retry --help": _QUEUE,
     "dead list --help": _LETTERS,
     "dead show --help": _LETTERS,
     "dead export --help": _LETTERS,
@@ -98,7 +99,7 @@ def test_every_command_is_looked_at() -> None:
 def test_help_lists_the_commands_in_the_order_of_use() -> None:
     group = typer.main.get_command(cli.app)
     assert isinstance(group, TyperGroup)
-    order = ["demo", "check", "run", "push", "status", "resume", "dead", "audit", "reshard", "simulate"]
+    order = ["demo", "check", "run", "push", "status", "resume", "retry", "dead", "audit", "reshard", "simulate"]
     assert list(group.commands) == order
     dead = group.commands["dead"]
     assert isinstance(dead, TyperGroup)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from forwarder.worker.shares import limits
+from forwarder.worker.ownership import limits
 from tests.support.virtual.list_model import ListModel
 from tests.support.virtual.pipeline import ACCEPTED, UNAVAILABLE, Attempt, Reply, World, virtually
 

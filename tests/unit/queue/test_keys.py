@@ -39,6 +39,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "halt": "{events}:halt",
         "address": "{events}:address",
         "recognized": "{events}:recognized",
+        "retry": "{events}:retry",
         "shards": "{events}:shards",
         "workers": "{events}:workers",
     }

@@ -6,7 +6,8 @@ from forwarder import config
 from forwarder.pipeline.buffer.space import Limits, Space
 from forwarder.queue.fleet import Place
 from forwarder.queue.sharding import list_name, shard_of
-from forwarder.worker.shares import fair, limits
+from forwarder.worker.ownership import limits
+from forwarder.worker.shares import fair
 from tests.support.service import KEY
 
 
