@@ -74,7 +74,8 @@ def test_rates_are_never_negative_and_explain_how_the_backlog_changed(
     assert 0 <= found.letters <= refused
 
 
-@given(st.integers(0, 58), st.sampled_from(["accepted", "dead_lettered", "replayed", "sequence", "waiting"]))
+@pytest.mark.parametrize("at", [50, 55, 56, 57, 58])
+@pytest.mark.parametrize("counter", ["accepted", "dead_lettered", "replayed", "sequence", "waiting"])
 def test_no_rate_is_made_from_what_was_before_a_counter_went_back(at: int, counter: str) -> None:
     """FLUSHALL, a failover to an old replica; or somebody deletes waiting events."""
     entries = [replace(each, dead_lettered=9 * 10**6, replayed=8 * 10**6) for each in past(EVERY, 500, 1_000)]
@@ -82,7 +83,7 @@ def test_no_rate_is_made_from_what_was_before_a_counter_went_back(at: int, count
     *before, now = entries
     found, known = trend(before, now), 15 * (59 - at)
     assert found.seconds == min(known, 60)
-    assert found.accepted == (1_000 if known else None)
+    assert found.accepted == 1_000
     assert found.letters == 0
 
 

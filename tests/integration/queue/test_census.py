@@ -5,7 +5,8 @@ from redis.asyncio import Redis
 
 from forwarder.queue.census import Census
 from forwarder.queue.keys import Keys
-from forwarder.queue.queue import QueueList
+from forwarder.queue.queue import Queue, QueueList
+from tests.support.commandstats import calls
 
 
 @pytest.fixture
@@ -36,6 +37,13 @@ async def test_the_census_counts_each_thing_by_its_name(redis: Redis, keys: Keys
     assert 50_000 < now.lease_milliseconds <= 60_000
     assert now == Census(1, 2, "token", now.lease_milliseconds, 20, 21, 22, 23, 24, 25, 1)
     assert list(now.imbalances.values()) == [20 - 22 - 23 - 2, 1 - 23 + 24 + 25]
+
+
+async def test_each_server_is_asked_once_how_full_it_is(redis: Redis, queue_name: str) -> None:
+    before = await calls(redis, "info")
+    memory = await Queue(redis, queue_name, 8).memory()
+    assert await calls(redis, "info") - before == 2, "one of them is of this test"
+    assert 0 < memory.part < 1
 
 
 async def test_the_server_says_what_it_is(one: QueueList) -> None:

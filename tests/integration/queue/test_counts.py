@@ -12,8 +12,9 @@ from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
 from forwarder.queue.totals import Totals
 from forwarder.queue.wire.connection import connect
+from forwarder.queue.wire.exchange import one_on_each
 from tests.support.commandstats import calls
-from tests.support.servers.cluster import cluster
+from tests.support.servers.cluster import MASTERS, cluster
 
 LISTS = 4
 #: Only the counting of a list uses it.
@@ -233,3 +234,6 @@ async def test_in_a_cluster_the_lists_are_counted_wherever_they_are(cluster_url:
         await fill(redis, queue_name)
         assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
         assert await waiting(queue(redis, queue_name), 60) == [1, 2, 3, 4]
+        many = queue(redis, queue_name, 32)
+        assert len(await one_on_each(redis, many.names)) == MASTERS
+        assert 0 < (await many.memory()).part < 1

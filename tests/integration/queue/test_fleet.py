@@ -275,6 +275,7 @@ async def test_what_a_halted_worker_said_late_does_not_cost_it_its_place(redis_c
     await second.attend()
     first._calls = 0
     await first.describe(about("first"))
+    assert await second.attend() == Place(1, 2)
     first._calls = 9
     assert await first.attend() == Place(0, 2)
 

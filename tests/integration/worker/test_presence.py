@@ -1,16 +1,21 @@
 """What people see of a worker in the fleet, in each of its states."""
 
 import asyncio
+import signal
 from collections.abc import Callable
 
 import pytest
 
 from forwarder import __version__
+from forwarder.config import Settings
+from forwarder.operations.facts import setup_of
 from forwarder.operations.resume import end_halt
+from forwarder.operations.status import survey
 from forwarder.queue.about import About
+from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults
-from tests.support.service import KEY, event, eventually, running
+from tests.support.service import KEY, WorkerProcess, event, eventually, running
 from tests.support.world import World
 
 
@@ -74,3 +79,57 @@ async def test_a_worker_says_how_old_its_oldest_event_is_and_that_the_api_is_sil
         assert about.state == "delivering"
         world.api.faults = Faults()
         await asyncio.wait_for(world.settled(), 10)
+
+
+@pytest.mark.long
+async def test_a_killed_owner_is_missed_and_one_that_stops_is_not(
+    world: World, worker: Callable[[Settings], WorkerProcess]
+) -> None:
+    given, queue = world.settings(lease_ttl=6.0), Queue(world.redis, world.queue, 1)
+
+    async def orphans() -> dict[str, float]:
+        return (await survey(queue, setup_of(given))).facts.orphans
+
+    async def owned(*, by: int, workers: int) -> bool:
+        assert not await orphans()
+        seen, [census] = await queue.workers(), await queue.censuses()
+        return len(seen) == workers and seen.get(census.owner, About("")).name.endswith(f":{by}")
+
+    first = worker(given)
+    await eventually(lambda: owned(by=first.process.pid, workers=1))
+    second = worker(given)
+    await eventually(lambda: owned(by=first.process.pid, workers=2))
+    world.api.faults = Faults(latency=1.5)
+    await world.push(event("u", 1))
+    await eventually(lambda: world.api.ledger.accepted_events)
+    first.process.send_signal(signal.SIGTERM)
+    await eventually(lambda: owned(by=second.process.pid, workers=1), pause=0.05)
+    second.kill()
+    [(name, seconds)] = (await eventually(orphans, what="its owner is missed")).items()
+    assert name == world.queue
+    assert 0 < seconds <= 3.6
+    third = worker(given)
+    await eventually(lambda: queue.free([0]), within=seconds + 1)
+    await eventually(lambda: owned(by=third.process.pid, workers=1))
+
+
+@pytest.mark.long
+async def test_a_halted_worker_that_freezes_is_forgotten_and_comes_back(
+    world: World, worker: Callable[[Settings], WorkerProcess]
+) -> None:
+    seen = Seen(world)
+    await seen.queue.write_halt(HaltRecord("misdirected", "a portal", "", ""))
+    halted = worker(world.settings())
+    await seen.until(lambda each: each.reason == "misdirected", placed=False)
+    halted.process.send_signal(signal.SIGSTOP)
+
+    async def forgotten() -> bool:
+        return not await seen.queue.workers()
+
+    await eventually(forgotten, within=5)
+    halted.process.send_signal(signal.SIGCONT)
+    await seen.until(lambda each: each.state == "halted", placed=False)
+    await end_halt(seen.queue)
+    await seen.until(lambda each: each.state == "delivering")
+    assert await halted.stopped() == 0
+    assert await forgotten(), "it has deregistered"

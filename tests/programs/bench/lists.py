@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.monitor.history import PERIOD
 from forwarder.monitor.watch import SAMPLED
+from forwarder.queue.about import About, Silence
 from forwarder.queue.fleet import Fleet
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease
@@ -25,6 +26,19 @@ from forwarder.queue.wire.connection import connect
 from tests.support.commandstats import cpu
 
 FLEETS = ((8, 64), (100, 1_000), (1_000, 1_000))
+#: What a worker says of itself during an outage: the most that there is to say.
+_ABOUT = About(
+    "ip-10-0-12-34.ec2.internal:1234",
+    "0.1.0",
+    86_400.1,
+    "delivering",
+    "",
+    8,
+    0.0,
+    3_600.1,
+    Silence(123.4, "timeout", 12.3, outage=True),
+    (60, 100),
+)
 #: Seconds of work for each figure.
 _SECONDS = 0.7
 _HEAD = (
@@ -71,14 +85,14 @@ async def costs(redis: Redis, workers: int, lists: int) -> Costs:
     queue = Queue(redis, "events", lists)
     fleet = [Fleet(redis, "events", lists, name=f"host-{n}:1", remembered=60) for n in range(workers)]
     for worker in fleet:
-        await worker.attend(120.0, 0.1, 0.1, 0)
+        await worker.attend(120.0, 0.1, 0.1, 0, about=_ABOUT)
     for shard in range(lists):
         await queue.lease(shard, ttl=600, owner=fleet[shard % workers].id, clock=time.monotonic).acquire()
         await redis.set(Keys("events", shard, of=lists).accepted, 10_000_000)
     await queue.counted(0)
     another = Lease(redis, Keys("events", 0, of=lists), ttl=1)
     return Costs(
-        heartbeat=await measured(redis, lambda: fleet[0].attend(120.0, 0.1, 0.1, 0)),
+        heartbeat=await measured(redis, lambda: fleet[0].attend(120.0, 0.1, 0.1, 0, about=_ABOUT)),
         count=await measured(redis, lambda: queue.counted(0)),
         read=await measured(redis, lambda: queue.counted(60)),
         halt=await measured(redis, queue.halt),

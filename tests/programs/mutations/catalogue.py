@@ -24,6 +24,7 @@ _RESHARD = "tests/integration/operations/test_reshard.py"
 _RESHARD_KILLED = "tests/fault/test_reshard_killed.py"
 _RESHARDED_MEANWHILE = "tests/fault/test_resharded_meanwhile.py"
 _STATUS_PAGE = "tests/integration/admin/test_status_page.py"
+_FLEET = "tests/integration/queue/test_fleet.py"
 _COUNTS = "tests/integration/queue/test_counts.py"
 _TREND = "tests/unit/diagnosis/test_trend.py"
 _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
@@ -1298,6 +1299,30 @@ CATALOGUE = (
         "if second and second <=",
         "if false and second <=",
         (_COUNTS,),
+    ),
+    Mutation(
+        2,
+        "a halted worker that could not leave keeps its grant for as long as it is halted",
+        "forwarder/queue/lua/describe.lua",
+        "if came > 0 then last = now + 1000000 end",
+        "last = now + milliseconds * 1000",
+        (_FLEET,),
+    ),
+    Mutation(
+        7,
+        "halted workers that are restarted fill the fleet's hash",
+        "forwarder/queue/lua/describe.lua",
+        "if not came then\n",
+        "if false then\n",
+        (_FLEET,),
+    ),
+    Mutation(
+        7,
+        "an owner that finishes what is in flight is taken for dead",
+        "forwarder/queue/census.py",
+        "late and self.owner not in running",
+        "self.owner not in running",
+        ("tests/unit/queue/test_census.py",),
     ),
     Mutation(
         7,
