@@ -1,11 +1,14 @@
 """Prints for people and scripts: problems to standard error, everything else to standard output."""
 
+import sys
+
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
 from forwarder.cli.streams import write_bytes
 from forwarder.errors import DeniedError, ForwarderError, UnreachableError
+from forwarder.logs.journal import leads_there, with_priority
 from forwarder.logs.printable import breaks, followed, visible_lines
 from forwarder.logs.redaction import hidden
 
@@ -36,7 +39,10 @@ def say(text: str | Text, to: Console = out) -> None:
 def problem(text: str) -> None:
     """Prints what went wrong. `text` may quote Redis, a file or a program."""
     said = visible_lines(hidden(text))
-    say(Text("forwarder: ", "bold red").append(said, "default"), to=err)
+    if leads_there(sys.stderr):
+        say(with_priority(f"forwarder: {said}", "error"), to=err)
+    else:
+        say(Text("forwarder: ", "bold red").append(said, "default"), to=err)
 
 
 def with_remedy(error: ForwarderError) -> str:

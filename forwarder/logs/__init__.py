@@ -4,6 +4,7 @@ setup         configures structlog and the standard library's logging
 redaction     replaces secrets
 writer        writes lines in a thread of its own, and counts those that cannot be written
 printable     text that people read in a terminal: safe to print, and with numbers that agree with their nouns
+journal       the priority of each line in the journal of systemd
 repeats       drops repeated lines and counts them
 """
 

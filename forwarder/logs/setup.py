@@ -9,6 +9,7 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from forwarder.logs import Format
+from forwarder.logs.journal import leads_there, with_priority
 from forwarder.logs.printable import visible_lines
 from forwarder.logs.redaction import hidden
 from forwarder.logs.repeats import Repeats
@@ -37,6 +38,17 @@ def _escape(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     return event
 
 
+class _Prioritized:
+    """Renders an entry as `render` does, with its priority before each line."""
+
+    def __init__(self, render: Processor) -> None:
+        self._render = render
+
+    def __call__(self, logger: WrappedLogger, name: str, event: EventDict) -> str:
+        level = str(event.get("level"))  # which rendering may remove
+        return with_priority(str(self._render(logger, name, event)), level)
+
+
 def configure(log_format: Format, level: str, stream: TextIO | Writer) -> None:
     """Sets up structlog, and the standard library's logging (of aiohttp and asyncio) from warnings on."""
     global _repeats, _writer  # noqa: PLW0603 - structlog's own configuration is global, and these belong to it
@@ -57,6 +69,8 @@ def configure(log_format: Format, level: str, stream: TextIO | Writer) -> None:
             structlog.dev.ConsoleRenderer(colors=stream.isatty() and not os.environ.get("NO_COLOR")),
         ]
     )
+    if leads_there(stream):
+        last[-1] = _Prioritized(last[-1])
     structlog.configure(
         processors=[_repeats, *shared, *last],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),

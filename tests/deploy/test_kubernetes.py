@@ -4,6 +4,7 @@ Of the kinds that other projects bring (PodMonitor, ScaledObject, TriggerAuthent
 package, so their fields are compared with the documented ones that we mean to use.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from forwarder.errors import ConfigurationError
 from tests.programs.image import ROOT, USER
 
 BASE = ROOT / "deploy" / "kubernetes" / "base"
+UNITS = ROOT / "deploy" / "systemd"
 OVERLAY = ROOT / "deploy" / "kubernetes" / "overlays" / "production"
 #: The oldest that has all we use, and the newest that the package knows.
 VERSIONS = ("1.30", kubernetes_validate.latest_version())
@@ -122,6 +124,19 @@ def test_the_pod_is_shut_in() -> None:
     assert POD["spec"]["automountServiceAccountToken"] is False
     (namespace,) = (manifest for manifest in ALL if manifest["kind"] == "Namespace")
     assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+def test_the_job_that_deletes_what_erased_users_left_is_shut_in_as_the_pods_are() -> None:
+    template = the("CronJob")["jobTemplate"]["spec"]["template"]
+    (container,) = template["spec"]["containers"]
+    for name in ("securityContext", "volumes", "automountServiceAccountToken", "enableServiceLinks"):
+        assert template["spec"][name] == POD["spec"][name]
+    for name in ("image", "envFrom", "securityContext", "volumeMounts"):
+        assert container[name] == CONTAINER[name]
+    assert the("NetworkPolicy")["podSelector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    assert not the("Deployment")["selector"]["matchLabels"].items() <= template["metadata"]["labels"].items()
+    (command,) = re.findall(r"^ExecStart=\S+ (.*)$", (UNITS / "forwarder-erase.service").read_text(), re.MULTILINE)
+    assert container["args"] == command.split()
 
 
 def test_a_pod_is_restarted_for_silence_and_not_for_a_halt() -> None:

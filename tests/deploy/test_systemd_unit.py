@@ -16,10 +16,14 @@ from redis.asyncio import Redis
 
 from forwarder import config
 from forwarder.cli.options import EXIT_CONFIGURATION, EXIT_HALTED
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import ListLetters
 from forwarder.simulator import Simulator
-from tests.support.service import WorkerProcess, environment, event, settings, settled
+from tests.support.service import WorkerProcess, command, environment, event, settings, settled
 
-UNIT = Path(__file__).resolve().parents[2] / "deploy" / "systemd" / "forwarder.service"
+UNITS = Path(__file__).resolve().parents[2] / "deploy" / "systemd"
+UNIT = UNITS / "forwarder.service"
+ERASE = UNITS / "forwarder-erase.service"
 #: `systemd-analyze security` rates from 0.0 (shut in) to 10.0 (open); it calls up to 2.0 "OK". Its option wants tenths.
 MOST_EXPOSURE = 15
 
@@ -28,9 +32,9 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-def values(name: str) -> list[str]:
+def values(name: str, unit: Path = UNIT) -> list[str]:
     """What the unit sets `name` to, line by line."""
-    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)
+    return re.findall(rf"^{name}=(.*)$", unit.read_text(), re.MULTILINE)
 
 
 def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -39,9 +43,10 @@ def analyze(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 @needs_systemd
 def test_systemd_understands_every_line(tmp_path: Path) -> None:
+    for each in UNITS.iterdir():
+        (tmp_path / each.name).write_text(each.read_text().replace("/opt/forwarder/bin/forwarder", "/bin/true"))
     unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace("/opt/forwarder/bin/forwarder", "/bin/true"))
-    result = analyze("verify", str(unit))
+    result = analyze("verify", *(str(each) for each in tmp_path.iterdir()))
     # Of other units on this machine it also complains.
     assert [line for line in (result.stdout + result.stderr).splitlines() if "forwarder" in line] == []
     unit.write_text(unit.read_text().replace("WatchdogSec", "WatchDogSec"))
@@ -49,8 +54,9 @@ def test_systemd_understands_every_line(tmp_path: Path) -> None:
 
 
 @needs_systemd
-def test_the_service_is_shut_in() -> None:
-    result = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSURE}", str(UNIT))
+@pytest.mark.parametrize("unit", [UNIT, ERASE], ids=lambda unit: unit.stem)
+def test_the_service_is_shut_in(unit: Path) -> None:
+    result = analyze("security", "--offline=true", f"--threshold={MOST_EXPOSURE}", str(unit))
     assert result.returncode == 0, result.stdout + result.stderr
     assert "Overall exposure level" in result.stdout
 
@@ -74,6 +80,18 @@ def test_its_settings_exist_and_its_secrets_are_credentials() -> None:
     assert set(ours) <= {name for name, _, _ in config.documented()}
     credentials = {line.split(":")[0] for line in values("LoadCredential")}
     assert {value.removeprefix("%d/") for value in ours.values()} == credentials
+
+
+async def test_every_day_the_letters_of_erased_users_go_and_no_others(
+    redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    for reason in ("erased", "rejected", "erased"):
+        await redis_client.xadd(Keys(queue_name).dead, {"element": event("u", 1), "reason": reason})
+    (started,) = values("ExecStart", ERASE)
+    given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
+    code, out, err = await command(*started.split()[1:], environment=given)
+    assert (code, "deleted 2 dead letters" in out + err) == (0, True)
+    assert [each.reason async for each in ListLetters(redis_client, Keys(queue_name)).all()] == ["rejected"]
 
 
 def system_calls(*names: str) -> set[str]:

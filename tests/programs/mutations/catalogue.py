@@ -980,6 +980,22 @@ CATALOGUE = (
     ),
     Mutation(
         3,
+        "what standard error is instead of the journal gets priorities too",
+        "forwarder/logs/journal.py",
+        "return (device, inode) == (str(found.st_dev), str(found.st_ino))",
+        "return bool(device)",
+        ("tests/unit/logs/test_journal.py",),
+    ),
+    Mutation(
+        3,
+        "only the first line of a traceback has a priority in the journal",
+        "forwarder/logs/journal.py",
+        """return mark + text.replace("\\n", f"\\n{mark}")""",
+        "return mark + text",
+        ("tests/unit/logs/test_journal.py",),
+    ),
+    Mutation(
+        3,
         "every failing POST is a line of the log",
         "forwarder/logs/repeats.py",
         "            raise DropEvent\n",
