@@ -1,15 +1,20 @@
 """What `forwarder check` finds out: whether the service can work with these settings, this Redis and this API."""
 
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
 from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
+from forwarder.diagnosis import finding as diagnosis
+from forwarder.diagnosis.facts import Setup
 from forwarder.errors import DeniedError, ShardsDisagreeError, UnreachableError, WrongTypeError
 from forwarder.logs.printable import followed
+from forwarder.operations.facts import setup_of
+from forwarder.operations.status import Status, survey
+from forwarder.queue.census import Memory
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
 
@@ -18,6 +23,10 @@ _NOBODY = "forwarder-check"
 
 #: Common names of this machine: requests to them cross no network.
 _HERE = {"localhost", "127.0.0.1", "::1"}
+
+_NO_EVICTION = (
+    "Forbid that: `redis-cli CONFIG SET maxmemory-policy noeviction`, and the same in the configuration of Redis"
+)
 
 Grade = Literal["ok", "warning", "failure"]
 
@@ -32,7 +41,7 @@ class Finding:
 
 
 async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIterator[Finding]:
-    """Checks Redis and the API, and yields one finding at a time. Changes nothing.
+    """Checks Redis and the API, and yields one finding at a time. Touches no event.
 
     Args:
         settings: already validated.
@@ -41,7 +50,7 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
     """
     for finding in _settings(settings):
         yield finding
-    async for finding in _queue(queue):
+    async for finding in _queue(queue, setup_of(settings)):
         yield finding
     if api is None:
         yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
@@ -49,11 +58,11 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
         yield await _api(api, settings.api_url, known=await _is_known(queue, api))
 
 
-async def _queue(queue: Queue) -> AsyncIterator[Finding]:
+async def _queue(queue: Queue, setup: Setup) -> AsyncIterator[Finding]:
     try:
         info = await patiently(queue.server)
         await patiently(queue.agree)
-        found = await patiently(queue.censuses)
+        found = await survey(queue, setup)
     except DeniedError as error:
         yield Finding("redis", "failure", followed(str(error), error.remedy))
     except UnreachableError as error:
@@ -63,15 +72,12 @@ async def _queue(queue: Queue) -> AsyncIterator[Finding]:
     except WrongTypeError as error:
         yield Finding("queue", "failure", str(error))
     else:
-        for finding in _redis(info):
+        for finding in (*_redis(info), *_lists(found)):
             yield finding
-        for name, census in zip(queue.names, found, strict=True):
-            yield Finding("queue", "ok", f"{name}: {census.waiting} waiting, {census.claimed} claimed")
         async for finding in _strays(queue):
             yield finding
-        halt = await patiently(queue.halt)
-        if halt is not None:
-            yield Finding("halt", "failure", f"{halt.reason} since {halt.since}: {halt.detail}")
+        for finding in _diagnosed(found):
+            yield finding
 
 
 def _settings(settings: Settings) -> list[Finding]:
@@ -103,8 +109,40 @@ def _redis(info: Mapping[str, str]) -> list[Finding]:
         else Finding("persistence", "warning", "no append-only file: a restart of Redis loses recent events"),
         Finding("memory policy", "ok", f"{policy}")
         if policy == "noeviction" or not limit
-        else Finding("memory policy", "warning", f"{policy}: a full Redis may evict the queue; use noeviction"),
+        else Finding("memory policy", "warning", f"{policy}: a full Redis deletes events. {_NO_EVICTION}"),
     ]
+
+
+def _lists(found: Status) -> Iterator[Finding]:
+    if found.memory is not None:
+        yield _memory(found.memory, found.findings)
+    for each in found.lists:
+        yield Finding("queue", "ok", f"{each.name}: {each.census.waiting} waiting, {each.census.claimed} claimed")
+
+
+def _memory(memory: Memory, diagnosed: Iterable[diagnosis.Finding]) -> Finding:
+    """How full Redis is; the fullest server, if there are several."""
+    numbers = f"{memory.part:.0%} used: {memory.used / 2**20:,.1f} MiB of {memory.most / 2**20:,.1f} MiB"
+    for wrong in diagnosed:
+        if wrong.reason == "redis_full":
+            grade: Grade = "failure" if wrong.tone == "bad" else "warning"
+            return Finding("memory", grade, f"{wrong.title}: {numbers}. {wrong.sentence} {wrong.remedy}")
+    return Finding("memory", "ok", numbers)
+
+
+def _diagnosed(found: Status) -> Iterator[Finding]:
+    """What is wrong with the queue, in the words of the page. Only a halt keeps a worker that starts from its work."""
+    for each in found.findings:
+        # What it says of this command is for those who read it elsewhere.
+        wrong = replace(each, steps=tuple(step for step in each.steps if "`forwarder check`" not in step))
+        if wrong.is_halt and found.halt is not None:
+            yield Finding("halt", "failure", f"{wrong.title} since {found.halt.since}: {wrong.detail}. {wrong.remedy}")
+        elif wrong.anchor and wrong.reason != "redis_full" and (found.total.backlog or wrong.reason != "no_worker"):
+            yield Finding(wrong.reason.replace("_", " "), "warning", _in_full(wrong))
+
+
+def _in_full(wrong: diagnosis.Finding) -> str:
+    return " ".join(part for part in (f"{wrong.title}.", wrong.sentence, wrong.detail, wrong.remedy) if part)
 
 
 def _in_the_clear(url: str) -> list[Finding]:

@@ -49,6 +49,7 @@ class Status:
         findings: what is wrong, the worst first; never empty.
         letters: how many dead letters there are of each reason.
         past: what the lists added up to in the last 15 minutes, oldest first; the last one is the present.
+        memory: of the fullest Redis server; None where an ACL forbids to ask.
     """
 
     queue: str
@@ -59,6 +60,7 @@ class Status:
     findings: tuple[Finding, ...]
     letters: Mapping[str, int] = field(default_factory=dict)
     past: tuple[Totals, ...] = ()
+    memory: Memory | None = None
 
     @property
     def total(self) -> Census:
@@ -84,7 +86,8 @@ async def survey(queue: Queue, setup: Setup) -> Status:
     counted = await patiently(lambda: queue.counted(0.0))
     past = await patiently(queue.past)
     lately = trend(past, counted.totals)
-    reading = Reading(queue.names, counted.censuses, workers, halt, lately, await _memory(queue))
+    memory = await _memory(queue)
+    reading = Reading(queue.names, counted.censuses, workers, halt, lately, memory)
     facts = facts_of(reading, setup)
     return Status(
         queue.name,
@@ -97,6 +100,7 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         facts,
         findings(facts),
         past=(*past, counted.totals),
+        memory=memory,
     )
 
 

@@ -980,6 +980,14 @@ CATALOGUE = (
     ),
     Mutation(
         3,
+        "check approves a Redis that is full",
+        "forwarder/operations/check.py",
+        'grade: Grade = "failure" if wrong.tone == "bad" else "warning"',
+        'grade: Grade = "warning"',
+        ("tests/integration/operations/test_check.py",),
+    ),
+    Mutation(
+        3,
         "what standard error is instead of the journal gets priorities too",
         "forwarder/logs/journal.py",
         "return (device, inode) == (str(found.st_dev), str(found.st_ino))",
