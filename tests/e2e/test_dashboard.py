@@ -12,9 +12,10 @@ import pytest
 from forwarder.queue.keys import Keys
 from forwarder.simulator import Faults, RandomAnswer, Refusal
 from tests.support.incidents.scene import PATIENCE, Scene, scene
-from tests.support.servers.prometheus import DEPLOYED, Prometheus, prometheus
+from tests.support.servers.prometheus import DEPLOYED, Prometheus, prometheus, quickened
 from tests.support.service import eventually
 
+RULES = quickened((DEPLOYED / "rules.yml").read_text())
 DASHBOARD = json.loads((DEPLOYED.parent / "grafana" / "dashboard.json").read_text())
 
 #: Some of everything: retries, lost answers, refusals, and always something in flight.
@@ -22,10 +23,14 @@ TROUBLE = Faults(
     latency=0.05, statuses=(RandomAnswer(status=503, rate=0.05),), reset_after_rate=0.02, refuse=(Refusal(name="bad"),)
 )
 
+#: It has a value only while the backlog shrinks.
+TO_GO = "Time to go"
+
 
 def queries(job: str) -> list[str]:
-    """Every expression of every panel, its variables filled in as Grafana would."""
-    found = [target["expr"] for panel in DASHBOARD["panels"] for target in panel.get("targets", ())]
+    """The expressions of the panels that always show something, their variables filled in as Grafana would."""
+    panels = [panel for panel in DASHBOARD["panels"] if panel["title"] != TO_GO]
+    found = [target["expr"] for panel in panels for target in panel.get("targets", ())]
     filled = [each.replace("$job", job).replace("$__rate_interval", "10s") for each in found]
     assert not any("$" in each for each in filled), filled
     return filled
@@ -67,6 +72,14 @@ async def trouble(here: Scene) -> None:
     await here.redis.delete(Keys(here.queue).lease)
 
 
+async def to_go(watching: Prometheus, job: str) -> float:
+    """The time to go, once the backlog shrinks."""
+    (panel,) = [panel for panel in DASHBOARD["panels"] if panel["title"] == TO_GO]
+    query = panel["targets"][0]["expr"].replace("$job", job).replace("[5m]", "[3s]")
+    (found,) = await eventually(lambda: watching.query(query), within=PATIENCE, what="the backlog shrinks")
+    return float(found["value"][1])
+
+
 async def rises(watching: Prometheus, counter: str, job: str) -> None:
     async def risen() -> bool:
         return any(float(found["value"][1]) > 0 for found in await watching.query(f'{counter}{{job="{job}"}}'))
@@ -77,13 +90,17 @@ async def rises(watching: Prometheus, counter: str, job: str) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 async def test_every_query_returns_data_in_a_run_with_faults(redis_url: str, tmp_path: Path) -> None:
-    async with prometheus(tmp_path) as watching, scene("dashboard", watching, redis_url, tmp_path) as here:
+    async with prometheus(tmp_path, rules=RULES) as watching, scene("dashboard", watching, redis_url, tmp_path) as here:
         here.api.faults = TROUBLE
         async with here.service(linger=0.1), here.load(40), here.load(1, name="bad"):
             await trouble(here)
             for counter in ("posts_ambiguous", "bisections", "lease_lost", "events_adopted", "events_dead_lettered"):
                 await rises(watching, f"forwarder_{counter}_total", here.job)
             await all_return_data(watching, here.job)
+            here.api.faults = Faults(latency=1)
+            await here.push(5_000)
+            here.api.faults = Faults()
+            assert await to_go(watching, here.job) > 0
             assert here.job in await choices(watching, "job")
             assert {"202", "400", "503"} <= await labels(watching, "forwarder_posts_total", "status")
             assert {"503", "reset"} <= await labels(watching, "forwarder_retries_total", "cause")

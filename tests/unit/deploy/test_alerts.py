@@ -178,8 +178,28 @@ def test_the_dashboard_asks_the_data_source_that_is_chosen() -> None:
         if panel["type"] != "row":
             assert panel["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
             assert panel["targets"], panel["title"]
-            assert all('{job="$job"}' in target["expr"] for target in panel["targets"])
-    assert {each["name"] for each in DASHBOARD["templating"]["list"]} == {"datasource", "job"}
+            assert all('{job="$job"' in target["expr"] for target in panel["targets"])
+    for annotation in DASHBOARD["annotations"]["list"]:
+        assert annotation["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        assert '{job="$job"}' in annotation["expr"]
+        assert named(annotation["expr"]) <= metrics()
+    assert {each["name"] for each in DASHBOARD["templating"]["list"]} == {"datasource", "job", "page"}
+
+
+def test_the_first_row_of_the_dashboard_says_how_much_waits_and_how_long_that_takes() -> None:
+    first = sorted(DASHBOARD["panels"], key=lambda panel: (panel["gridPos"]["y"], panel["gridPos"]["x"]))
+    assert [panel["title"] for panel in first[1:4]] == ["Backlog", "Time to go", "Accepted per second"]
+
+
+def test_the_dashboard_leads_to_the_page_and_to_sections_of_the_runbook() -> None:
+    assert [link["url"] for link in DASHBOARD["links"]] == ["${page}/", "${page}/runbook"]
+    links = [link for panel in DASHBOARD["panels"] for link in panel.get("links", ())]
+    assert len(links) > 10
+    for link in links:
+        page, _, anchor = link["url"].partition("#")
+        assert page == "${page}/runbook"
+        assert anchor in bodies()
+        assert link["title"] == f"Runbook: {anchor.replace('-', ' ').capitalize()}"
 
 
 def test_quickened_rules_are_the_shipped_ones_with_seconds_for_minutes() -> None:
