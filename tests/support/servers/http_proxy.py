@@ -66,15 +66,17 @@ class HttpProxy:
                 return
             await reader.read()
         host, port = _target(head)
+        # Servers are sent the origin form. That a head is cut in two does not happen here.
+        absolute, origin = f"POST http://{host}:{port}".encode(), b"POST "
         api_reader, api_writer = await asyncio.open_connection(host, port)
         if head.startswith(b"CONNECT "):
             writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         else:
-            api_writer.write(head)
+            api_writer.write(head.replace(absolute, origin))
         both = {writer, api_writer}
         self._open |= both
         try:
-            await asyncio.gather(_relay(reader, api_writer), _relay(api_reader, writer))
+            await asyncio.gather(_relay(reader, api_writer, absolute, origin), _relay(api_reader, writer))
         finally:
             self._open -= both
             api_writer.transport.abort()
@@ -91,9 +93,9 @@ def _target(head: bytes) -> tuple[str, int]:
     return found[1].decode(), int(found[2])
 
 
-async def _relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+async def _relay(source: asyncio.StreamReader, sink: asyncio.StreamWriter, old: bytes = b"", new: bytes = b"") -> None:
     while data := await source.read(65_536):
-        sink.write(data)
+        sink.write(data.replace(old, new) if old else data)
         await sink.drain()
     raise EOFError
 
