@@ -51,6 +51,7 @@ class Service:
         self._systemd = systemd or Systemd({})
         self._settings = settings
         self._credentials = Credentials.from_settings(settings)
+        self._api = Api.from_settings(settings, self._credentials)
         self._started = started
         self._stopping = Stopping(asyncio.Event(), asyncio.Event())
 
@@ -60,6 +61,7 @@ class Service:
         return {
             "version": __version__,
             "api": f"{api_url.shown(self._settings.api_url)}/{self._settings.api_version}",
+            **({} if self._api.proxy is None else {"proxy": self._api.proxy}),
             "redis": redis_url.shown(self._settings.redis_url.get_secret_value()),
             "queue": self._settings.queue,
             "lists": self._settings.shards,
@@ -88,7 +90,7 @@ class Service:
         async with AsyncExitStack() as stack:
             redis = connect(settings.redis_url.get_secret_value(), file=settings.redis_url_file)
             stack.push_async_callback(redis.aclose)
-            api = await stack.enter_async_context(Api.from_settings(settings, self._credentials))
+            api = await stack.enter_async_context(self._api)
             queue = Queue(redis, settings.queue, settings.shards)
             process = build(settings, queue, self._credentials, api)
             condition = Condition(process, self._stopping)

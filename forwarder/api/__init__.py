@@ -2,6 +2,7 @@
 
 courier         one POST, one verdict: sends, gives the permit back, judges, counts and logs
 client          sends one POST once
+egress          the way to the API: through which proxy, and which certificates are trusted
 connections     how long a connection is used, and whether a POST has got one
 failure         why a POST got no answer: judges exceptions
 request         the URL, the headers and the body of a POST

@@ -22,9 +22,9 @@ _SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 
 #: Why no status came back: the connection was refused, or reset; this machine has no route; nothing came in time; the
-#: name is not known; TLS failed; this machine has no descriptor, memory, port or thread for a connection; what came is
-#: not an HTTP answer.
-Cause = Literal["refused", "reset", "unreachable", "timeout", "dns", "tls", "no_socket", "unreadable", "other"]
+#: name is not known; TLS failed; the proxy gave no connection; this machine has no descriptor, memory, port or thread
+#: for a connection; what came is not an HTTP answer.
+Cause = Literal["refused", "reset", "unreachable", "timeout", "dns", "tls", "proxy", "no_socket", "unreadable", "other"]
 
 
 class Meaning(StrEnum):

@@ -9,10 +9,11 @@ from typing import Self
 import aiohttp
 from yarl import URL
 
-from forwarder.api.answer import Answer, Declined, Registered, is_object, meaning, retry_after
+from forwarder.api.answer import Answer, Declined, Registered, Unanswered, is_object, meaning, retry_after
 from forwarder.api.connections import MOST_HEADERS, MOST_LINE, Connections, begin, connected
 from forwarder.api.credentials import Credentials
-from forwarder.api.failure import unanswered
+from forwarder.api.egress import DIRECT, Egress
+from forwarder.api.failure import refused_by_proxy, unanswered
 from forwarder.api.request import HEADERS, encode_batch, path_segment, users_url
 from forwarder.api.shared_timeout import SharedTimeout
 from forwarder.config import Settings
@@ -32,6 +33,7 @@ class Api:
         version: of the API.
         credentials: sent with every POST.
         timeout: most seconds of a POST.
+        egress: the way to the API.
         clock: seconds, monotonic.
     """
 
@@ -42,13 +44,19 @@ class Api:
         version: str,
         credentials: Credentials,
         timeout: float,
+        egress: Egress = DIRECT,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._clock = clock
+        self._egress = egress
         self._users = URL(users_url(base, version), encoded=True)
         self._credentials = credentials
         self._timeout = timeout
         self._deadline = SharedTimeout(timeout)
+        # With https the proxy gets them in its own request, CONNECT; with http there is only one request.
+        encrypted = self._users.scheme == "https"
+        self._login = {} if encrypted else egress.login
+        self._tunnel_login = egress.login if encrypted else {}
         self._session: aiohttp.ClientSession | None = None
 
     @classmethod
@@ -58,7 +66,13 @@ class Api:
             version=settings.api_version,
             credentials=credentials,
             timeout=settings.request_timeout,
+            egress=Egress.from_settings(settings),
         )
+
+    @property
+    def proxy(self) -> str | None:
+        """The address of the proxy, without user and password; None if POSTs go to the API directly."""
+        return self._egress.proxy
 
     @property
     def fingerprint(self) -> str:
@@ -67,7 +81,7 @@ class Api:
 
     async def __aenter__(self) -> Self:
         self._session = aiohttp.ClientSession(
-            connector=Connections(clock=self._clock),
+            connector=Connections(tls=self._egress.tls, clock=self._clock),
             # Half of the time is for connecting. A POST that fails so early is not ambiguous: nothing was sent.
             timeout=aiohttp.ClientTimeout(total=None, connect=self._timeout / 2),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -75,7 +89,8 @@ class Api:
             max_line_size=MOST_LINE,
             max_field_size=MOST_LINE,
             max_headers=MOST_HEADERS,
-            # Compressed answers are not unpacked, so none is asked for.
+            # A proxy that is asked for a connection gets these too, so no key is among them. Compressed answers are not
+            # unpacked, so none is asked for.
             headers={**HEADERS, "Accept-Encoding": "identity"},
         )
         return self
@@ -92,25 +107,45 @@ class Api:
             response = await self._deadline.within(self._request(user, bodies))
         except asyncio.CancelledError as error:
             raise_if_cancelled()
-            return unanswered(error, sent=connected())
+            return self._unanswered(error)
         except Exception as error:  # noqa: BLE001 - a POST that fails in an unknown way must be retried, too
-            return unanswered(error, sent=connected())
+            return self._unanswered(error)
         what = meaning(response.status)
         if what is None:
             if not response.content.is_eof():  # nearly always the whole body came with the headers
                 await _body(response)
             return Registered(response.status)
         believable = is_object(await _body(response))
+        if self._is_of_proxy(response.status, believable=believable):
+            return Unanswered("proxy", ambiguous=False, reason=refused_by_proxy(response.status))
         return Declined(response.status, what, retry_after(response.headers), fingerprint, believable)
+
+    def _unanswered(self, error: BaseException) -> Unanswered:
+        return unanswered(error, sent=connected(), proxied=self.proxy is not None)
+
+    def _is_of_proxy(self, status: int, *, believable: bool) -> bool:
+        """Whether the proxy refuses to forward a POST. With https it says so before there is a connection.
+
+        A 407 is never the API's. Some proxies answer 401 to a wrong password (tinyproxy) and 403 to what they do not
+        let through; the API's own 401 and 403 have a JSON object.
+        """
+        if self.proxy is None:
+            return False
+        return status == 407 or (status in {401, 403} and not believable and self._users.scheme == "http")
 
     def _request(self, user: str, bodies: Iterable[bytes]) -> Awaitable[aiohttp.ClientResponse]:
         """Its result is there once the headers of the answer have arrived."""
         assert self._session is not None, "use as an async context manager"  # noqa: S101
-        # The URL is parsed once and the headers belong to the session: parsing and merging them for each POST would
-        # take three times as long.
+        # The URL is parsed once: parsing it for each POST would take three times as long.
         url = self._users.with_path(f"{self._users.raw_path}{path_segment(user)}/events", encoded=True)
-        self._session.headers["Authorization"] = self._credentials.authorization
-        return self._session.post(url, data=encode_batch(bodies), allow_redirects=False)
+        return self._session.post(
+            url,
+            data=encode_batch(bodies),
+            headers={"Authorization": self._credentials.authorization, **self._login},
+            allow_redirects=False,
+            proxy=self.proxy,
+            proxy_headers=self._tunnel_login,
+        )
 
 
 async def _body(response: aiohttp.ClientResponse) -> bytes:

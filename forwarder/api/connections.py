@@ -2,11 +2,12 @@
 
 import asyncio
 import random
+import ssl
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -49,6 +50,7 @@ class Connections(aiohttp.TCPConnector):
     """Makes connections, keeps them for other POSTs, and retires them.
 
     Args:
+        tls: what decides which certificates are trusted; True for the system's.
         clock: seconds, monotonic.
         chance: a random number between two others.
     """
@@ -56,10 +58,11 @@ class Connections(aiohttp.TCPConnector):
     def __init__(
         self,
         *,
+        tls: ssl.SSLContext | Literal[True] = True,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[float, float], float] = random.uniform,
     ) -> None:
-        super().__init__(limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=_NAMES)
+        super().__init__(ssl=tls, limit=0, keepalive_timeout=_KEEP_ALIVE, ttl_dns_cache=_NAMES)
         self._clock = clock
         self._chance = chance
         self._factory = partial(self._handler)

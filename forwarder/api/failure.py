@@ -61,22 +61,37 @@ _NOT_TLS = frozenset(
 _Judged = tuple[Cause, str]
 
 
-def unanswered(error: BaseException, *, sent: bool) -> Unanswered:
+#: What a proxy has no part in. Certificates are the API's, or those that a proxy inspects TLS with.
+_NOT_THE_PROXY = frozenset[Cause]({"tls", "no_socket", "other"})
+
+
+def unanswered(error: BaseException, *, sent: bool, proxied: bool = False) -> Unanswered:
     """What an exception of a POST means.
 
     Args:
         error: any.
         sent: whether the POST had a connection, so that it may have arrived.
+        proxied: whether it goes through a proxy. What fails before there is a connection is then the proxy's: this
+            machine speaks to nobody else, and even the name of the API is resolved there.
     """
     cause, reason = _http(error) or _beneath(error, sent=sent) or ("other", _place(error))
+    if proxied and not sent and cause not in {"proxy", *_NOT_THE_PROXY}:
+        cause, reason = "proxy", f"no connection through the proxy: {reason}"
     return Unanswered(cause, ambiguous=sent, reason=reason)
+
+
+def refused_by_proxy(status: int) -> str:
+    """Why a proxy that answers with this status gives no connection."""
+    if status in {401, 407}:
+        return f"the proxy answered {status}: it wants a user and a password, or others"
+    return f"the proxy answered {status}"
 
 
 def _http(error: BaseException) -> _Judged | None:
     """What only aiohttp knows."""
     match error:
         case aiohttp.ClientHttpProxyError(status=status):
-            return "refused", f"the proxy answered {status}"
+            return "proxy", refused_by_proxy(status)
         case aiohttp.ClientConnectorDNSError(host=host, os_error=socket.gaierror(strerror=said)):
             return "dns", f"{host}: {said}"
         case aiohttp.ClientResponseError(message=message):

@@ -2,6 +2,7 @@
 
 settings      every setting: its type, its default, its limits and its description
 api_url       which addresses of the API can be sent exactly as they are written
+proxy_url     which addresses of a proxy are supported, and their parts
 wording       what is wrong with a value, in words, and what a valid one looks like
 environment   settings from the environment
 """

@@ -36,7 +36,7 @@ def check(url: str) -> None:
         raise ValueError("must not contain a user or a password: the API key has a setting of its own")
     if rest:
         raise ValueError("must not contain a query (?) or a fragment (#): the version and the user are added to it")
-    _check_authority(authority)
+    check_authority(authority)
     if not _PATH.fullmatch(path):
         raise ValueError("has a path with a character that must be percent-encoded, such as %22 for a quotation mark")
     if _DOT_SEGMENT.search(path):
@@ -50,7 +50,12 @@ def shown(url: str) -> str:
     return f"{scheme}://{authority}" + ("/…" if path else "")
 
 
-def _check_authority(authority: str) -> None:
+def check_authority(authority: str) -> None:
+    """Makes sure that this is a host, with or without a port.
+
+    Raises:
+        ValueError: it is not. The message says what is wrong with it.
+    """
     parts = _AUTHORITY.fullmatch(authority)
     host, port = parts.groups() if parts is not None else ("", None)
     if port is not None and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) <= _HIGHEST_PORT):

@@ -16,7 +16,7 @@ from forwarder.errors import ConfigurationError
 NOT_SETTINGS = {"FORWARDER_REDIS_SERVER"}
 #: An empty variable counts as unset: `${NAME:-}` in a file of settings makes those. But an empty address is an error,
 #: because the default may be somewhere else than was meant.
-_NEVER_EMPTY = frozenset({"api_url", "redis_url"})
+_NEVER_EMPTY = frozenset({"api_url", "api_proxy", "redis_url"})
 
 
 def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Settings:
@@ -41,6 +41,7 @@ def load(environ: Mapping[str, str] | None = None, **overrides: object) -> Setti
         elif value or field in _NEVER_EMPTY:
             values[field] = value
     values.update(overrides)
+    problems.extend(_read_file(values, "api_proxy"))
     problems.extend(_read_file(values, "redis_url"))
     problems.extend(_read_file(values, "admin_token"))
     try:

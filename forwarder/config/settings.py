@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ByteSize, ConfigDict, Field, SecretStr
 
 from forwarder import secret
-from forwarder.config import api_url
+from forwarder.config import api_url, proxy_url
 from forwarder.logs import Format
 from forwarder.queue.sharding import MOST_SHARDS, check_queue
 from forwarder.queue.wire import url as redis_url
@@ -32,6 +32,12 @@ _Secret = BeforeValidator(_secret)
 
 def _api_url(url: str) -> str:
     api_url.check(url)
+    return url
+
+
+def _api_proxy(url: SecretStr | None) -> SecretStr | None:
+    if url is not None:
+        proxy_url.parse(url.get_secret_value())
     return url
 
 
@@ -80,6 +86,23 @@ class Settings(BaseModel):
         description="Base URL of the API, without the version. A path is sent exactly as it is written.",
     )
     api_version: Literal["v4", "v5", "v6"] = Field("v6", description="API version: v4, v5 or v6.")
+    api_proxy: Annotated[SecretStr | None, _Secret, AfterValidator(_api_proxy)] = Field(
+        None,
+        description="HTTP proxy that every POST goes through: http://host:port or http://user:password@host:port. "
+        "The machine's HTTP_PROXY and HTTPS_PROXY are ignored.",
+        examples=["http://proxy.example.com:3128"],
+    )
+    api_proxy_file: Annotated[Path | None, _EmptyIsUnset] = Field(
+        None,
+        description="File that contains the proxy's URL. It is read when the service starts.",
+        examples=["/run/secrets/api-proxy"],
+    )
+    api_ca_file: Annotated[Path | None, _EmptyIsUnset] = Field(
+        None,
+        description="PEM file of certificates that are trusted for the API, besides the system's. "
+        "It is read when the service starts.",
+        examples=["/etc/ssl/inspecting-ca.pem"],
+    )
     redis_url: Annotated[SecretStr, _Secret, AfterValidator(_redis_url)] = Field(
         SecretStr("redis://127.0.0.1:6379/0"),
         description="Redis URL: redis://, rediss://, unix://, redis+sentinel:// or redis+cluster://.",
@@ -212,11 +235,14 @@ class Settings(BaseModel):
 
 
 def secrets(settings: Settings) -> Iterator[str]:
-    """Every text that must never be shown: the key, the token, the Redis URL and the passwords in it."""
+    """Every text that must never be shown: the key, the token, two URLs and the passwords in them."""
     if settings.api_key is not None:
         yield settings.api_key.get_secret_value()
     if settings.admin_token is not None:
         yield settings.admin_token.get_secret_value()
+    if settings.api_proxy is not None and (passwords := proxy_url.passwords(settings.api_proxy.get_secret_value())):
+        yield settings.api_proxy.get_secret_value()
+        yield from passwords
     url = settings.redis_url.get_secret_value()
     yield url
     yield from redis_url.passwords(url)

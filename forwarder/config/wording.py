@@ -10,7 +10,7 @@ from forwarder.config.settings import LEAST_TOKEN, PREFIX, Settings
 #: Messages show a wrong value only if it is shorter than a token: a longer one may be a secret in the wrong variable.
 _SHOWN = LEAST_TOKEN - 1
 #: Messages never show these values: each is a secret, or a URL that may contain one.
-_HIDDEN = frozenset({"api_key", "api_url", "redis_url", "admin_token"})
+_HIDDEN = frozenset({"api_key", "api_url", "api_proxy", "redis_url", "admin_token"})
 #: What is wrong with a value, by the type of pydantic's error; in braces, the facts that pydantic adds.
 _PROBLEMS = {
     "bool_parsing": "is neither true nor false",

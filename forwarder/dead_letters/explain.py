@@ -40,6 +40,7 @@ _CAUSES = {
     "refused": "the last connection was refused",
     "dns": "the host name of the API could not be resolved",
     "tls": "no secure connection to the API could be made",
+    "proxy": "the proxy gave no connection to the API",
     "unreachable": "this machine had no way to the API",
     "no_socket": "this machine had no descriptor, memory or port for a connection",
     "unreadable": "what came back was not an HTTP answer",

@@ -52,6 +52,14 @@ async def test_a_missing_key_is_named_with_exit_78() -> None:
     assert (code, "FORWARDER_API_KEY" in err) == (78, True)
 
 
+@pytest.mark.parametrize("name", ["run", "check"])
+async def test_a_file_of_certificates_that_is_not_there_is_named_with_exit_78(name: str) -> None:
+    given = {"FORWARDER_API_KEY": "a-key", "FORWARDER_API_CA_FILE": "/no/such/ca.pem"}
+    code, out, err = await command(name, environment=given)
+    said = "cannot read /no/such/ca.pem: No such file or directory; example: /etc/ssl/inspecting-ca.pem"
+    assert (code, out, err) == (78, "", f"forwarder: FORWARDER_API_CA_FILE: {said}\n")
+
+
 async def test_a_secret_in_a_wrong_setting_does_not_show() -> None:
     code, out, err = await command(
         "run", environment={"FORWARDER_REDIS_URL": "http://:s3cr3t@h", "FORWARDER_API_KEY": KEY}

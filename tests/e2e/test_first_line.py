@@ -47,6 +47,7 @@ async def test_the_first_line_says_who_runs_with_what_and_no_secret(
     given: dict[str, Any] = {
         "api_url": f"{api.url}/secret-path",
         "api_key_file": str(file),
+        "api_proxy": f"http://me:{SECRET}@127.0.0.1:9",
         "shards": 2,
         "shutdown_timeout": 1.0,  # which is too short, so there is a warning: it comes second
     }
@@ -59,6 +60,7 @@ async def test_the_first_line_says_who_runs_with_what_and_no_secret(
         "level": "info",
         "version": __version__,
         "api": f"{api.url}/…/v6",
+        "proxy": "http://127.0.0.1:9",
         "redis": redis_url,
         "queue": queue_name,
         "lists": 2,

@@ -19,6 +19,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.letters import ListLetters
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults, Refusal, Simulator
+from tests.support.servers.http_proxy import answering, http_proxy
 from tests.support.service import (
     WorkerProcess,
     census,
@@ -37,7 +38,13 @@ Start = Callable[..., WorkerProcess]
 KEY = 'the-kéy\'s-"exact"-\\value-<0451>'
 PASSWORD = "pass/w%rd:'\"@\\<0451>+é"
 TOKEN = "the-tok'en\"of\\this<test>"
-SECRETS = {"the API key": KEY, "Redis' password": PASSWORD, "the admin token": TOKEN}
+PROXY_PASSWORD = "the/pr%xy:'s\"@\\<0451>+é"
+SECRETS = {
+    "the API key": KEY,
+    "Redis' password": PASSWORD,
+    "the admin token": TOKEN,
+    "the proxy's password": PROXY_PASSWORD,
+}
 
 
 def forms(secret: str) -> set[bytes]:
@@ -45,7 +52,7 @@ def forms(secret: str) -> set[bytes]:
     ascii_json, plain_json = json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]
     texts = {secret, ascii_json, plain_json, json.dumps(ascii_json)[1:-1], repr(secret)[1:-1]}
     texts |= {quote(secret), quote(secret, safe=""), quote_plus(secret), ascii(secret)[1:-1]}
-    encoded = {base64.b64encode(before + secret.encode()).rstrip(b"=") for before in (b"", b":", b"default:")}
+    encoded = {base64.b64encode(before + secret.encode()).rstrip(b"=") for before in (b"", b":", b"default:", b"me:")}
     return {text.encode() for text in texts} | encoded
 
 
@@ -144,14 +151,30 @@ async def test_no_secret_shows_through_a_life_of_trouble(
     server = own_redis(port=None, arguments=["--requirepass", PASSWORD], directory=tmp_path, appendonly=True)
     places = Places()
     refused = Faults(refuse=(Refusal(name="refused"),))
-    async with Redis.from_url(guarded_url(server)) as redis, Simulator(KEY, faults=refused) as api:
+    async with (
+        Redis.from_url(guarded_url(server)) as redis,
+        Simulator(KEY, faults=refused) as api,
+        http_proxy() as proxy,
+    ):
         given = settings(
-            guarded_url(server), queue_name, api, api_key=KEY, admin_token=TOKEN, log_level="debug", request_timeout=0.5
+            *(guarded_url(server), queue_name, api),
+            api_key=KEY,
+            admin_token=TOKEN,
+            log_level="debug",
+            request_timeout=0.5,
+            api_proxy=proxy.url(f"me:{quote(PROXY_PASSWORD, safe='')}"),
         )
         process = worker(given, fresh=True)
         await redis.rpush(queue_name, event("u", 1), event("v", 2, name="refused"), b"nonsense", event("w", 3))
         await eventually(lambda: census_is(redis, queue_name, accepted=2, dead_lettered=2))
         await places.add_pages("at work", process)
+
+        proxy.says = answering(407)
+        proxy.cut()
+        await redis.rpush(queue_name, event("u", 3))
+        await eventually(said(process, event="POST not accepted", status="proxy"))
+        await places.add_command("check", given=environment(given))
+        proxy.says = None
 
         api.faults = Faults(hang_rate=1.0)
         await redis.rpush(queue_name, event("u", 4))
@@ -163,7 +186,7 @@ async def test_no_secret_shows_through_a_life_of_trouble(
         await eventually(said(process, event="Redis is unavailable; retrying. Nothing is lost."))
         await places.add_pages("with a wrong password", process)
         server.kill()
-        await eventually(lambda: any("refused the connection" in str(line.get("error")) for line in process.lines()))
+        await eventually(lambda: refuses_connections(process))
         await places.add_pages("without Redis", process)
         await places.add_command("status", given=environment(given))
         server.start()
@@ -194,6 +217,10 @@ async def test_no_secret_shows_through_a_life_of_trouble(
         assert await process.stopped() == 0
         places.add("the log", process.log.read_bytes())
     assert places.showing() == []
+
+
+async def refuses_connections(process: WorkerProcess) -> bool:
+    return "refused the connection" in (await fetch(await process.admin() + "/status.json"))[1]
 
 
 async def ready(process: WorkerProcess) -> bool:
@@ -291,6 +318,9 @@ WRONG = {
     "the token as its file": {"ADMIN_TOKEN_FILE": TOKEN},
     "the key in the API's address": {"API_URL": f"https://:{quote(KEY)}@h"},
     "another kind of URL": {"REDIS_URL": f"http://:{quote(PASSWORD)}@h"},
+    "a proxy by https": {"API_PROXY": f"https://me:{quote(PROXY_PASSWORD, safe='')}@h:1"},
+    "a proxy's password that is not encoded": {"API_PROXY": f"http://me:{PROXY_PASSWORD}@h:1"},
+    "a proxy's URL as its file": {"API_PROXY_FILE": f"http://me:{quote(PROXY_PASSWORD, safe='')}@h:1"},
     "no port": {"REDIS_URL": f"redis://:{quote(PASSWORD, safe='')}@h:port/0"},
     "an option that does not exist": {"REDIS_URL": f"redis://h/0?password={quote(PASSWORD)}&nonsense=1"},
     "an option's value that does not exist": {"REDIS_URL": f"redis://h/0?password={quote(PASSWORD)}&protocol=9"},

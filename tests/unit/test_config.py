@@ -90,6 +90,17 @@ WRONG = {
         ),
     ),
     "API_VERSION": ("v7", "'v7' is not one of 'v4', 'v5' or 'v6'; example: v6"),
+    "API_PROXY": (
+        f"https://user:{SECRET}@host:3128",
+        (
+            "must not be https://: a proxy is spoken to in HTTP, and what an https API is sent is encrypted inside; "
+            "example: http://proxy.example.com:3128"
+        ),
+    ),
+    "API_PROXY_FILE": (
+        "/no/such/file",
+        "cannot read /no/such/file: No such file or directory; example: /run/secrets/api-proxy",
+    ),
     "REDIS_URL": (
         f"redis://:{SECRET}@host:port/0",
         (
@@ -144,11 +155,13 @@ WRONG = {
     "LOG_FORMAT": ("xml", "'xml' is not one of 'json' or 'console'; example: json"),
     "LOG_LEVEL": ("loud", "'loud' is not one of 'debug', 'info', 'warning' or 'error'; example: info"),
 }
+#: Files that are read where they are used.
+FILES_READ_LATER = {"api_key_file", "api_ca_file"}
 #: What somebody may write by mistake, for any setting.
 GARBAGE = ("ten", "-1", "0", "1.5", "nan", "inf", "1e400", "a b", "{}", "v4 ", "\u0660", "yes please", "0x10")
 
 
-@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - {"api_key_file", "admin_host"}))
+@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - FILES_READ_LATER - {"admin_host"}))
 def test_whatever_is_wrong_is_said_with_the_setting_the_value_and_an_example(name: str) -> None:
     refused = 0
     for value in GARBAGE:
@@ -157,7 +170,7 @@ def test_whatever_is_wrong_is_said_with_the_setting_the_value_and_an_example(nam
         except ConfigurationError as error:
             refused += 1
             (line,) = error.problems
-            hidden = name in {"api_key", "api_url", "redis_url", "admin_token"}
+            hidden = name in {"api_key", "api_url", "api_proxy", "redis_url", "admin_token"}
             assert re.fullmatch(rf"FORWARDER_{name.upper()}: .+; example: .+", line), line
             assert not re.search("input|should|parse|valid (integer|number|string)|Value error|pydantic", line), line
             shown = f": {float(value):g} " if "FORWARDER_" in line.partition(": ")[2] else f": {value!r} "
@@ -166,10 +179,10 @@ def test_whatever_is_wrong_is_said_with_the_setting_the_value_and_an_example(nam
 
 
 #: Any text is a key, the name of a file or of a host: what is wrong with it shows when it is used.
-ANY_TEXT = {"API_KEY_FILE", "ADMIN_HOST"}
+ANY_TEXT = {"API_KEY_FILE", "API_CA_FILE", "ADMIN_HOST"}
 
 
-@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - {"api_url", "redis_url"}))
+@pytest.mark.parametrize("name", sorted(config.Settings.model_fields.keys() - {"api_url", "api_proxy", "redis_url"}))
 def test_an_empty_variable_is_one_that_is_not_set(name: str) -> None:
     """As `${NAME:-}` makes them. An empty ADMIN_HOST would listen on every interface."""
     assert config.load({f"FORWARDER_{name.upper()}": ""}) == config.load({})
@@ -185,7 +198,9 @@ def test_a_wrong_value_is_named_with_what_is_wrong_and_an_example(name: str) -> 
     assert problems(**{name: value}) == (f"FORWARDER_{name}: {line}",)
 
 
-@pytest.mark.parametrize("name", sorted(WRONG.keys() - {"REDIS_URL_FILE", "ADMIN_TOKEN_FILE", "ADMIN_TOKEN"}))
+@pytest.mark.parametrize(
+    "name", sorted(WRONG.keys() - {"API_PROXY_FILE", "REDIS_URL_FILE", "ADMIN_TOKEN_FILE", "ADMIN_TOKEN"})
+)
 def test_the_example_is_a_valid_value(name: str) -> None:
     example = WRONG[name][1].rpartition("; example: ")[2]
     config.load({f"FORWARDER_{name}": example})
@@ -235,7 +250,12 @@ def test_the_line_end_of_a_redis_url_in_a_file_is_ignored(tmp_path: Path) -> Non
     assert settings.redis_url.get_secret_value() == f"redis://:{SECRET}@host/0"
 
 
-SECRETS = {"API_KEY": "a-key", "REDIS_URL": "redis://:pass@host/0", "ADMIN_TOKEN": "a-token-of-this-test"}
+SECRETS = {
+    "API_KEY": "a-key",
+    "API_PROXY": "http://me:pass@host:3128",
+    "REDIS_URL": "redis://:pass@host/0",
+    "ADMIN_TOKEN": "a-token-of-this-test",
+}
 
 
 def given(found: config.Settings, name: str) -> str:

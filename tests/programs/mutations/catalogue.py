@@ -30,6 +30,7 @@ _TREND = "tests/unit/diagnosis/test_trend.py"
 _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
 _SEEKING = "tests/integration/worker/test_seeking.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
+_PROXY = "tests/integration/api/test_proxy.py"
 
 
 @dataclass(frozen=True)
@@ -367,6 +368,30 @@ CATALOGUE = (
         "{path_segment(user)}/events",
         "{user}/events",
         (_DELIVERY,),
+    ),
+    Mutation(
+        5,
+        "a 407 is taken for the API's although there is a proxy",
+        "forwarder/api/client.py",
+        "return status == 407 or (",
+        "return False and (",
+        (_PROXY,),
+    ),
+    Mutation(
+        5,
+        "a proxy that gives no connection is not named",
+        "forwarder/api/failure.py",
+        "if proxied and not sent and",
+        "if False and",
+        (_PROXY,),
+    ),
+    Mutation(
+        5,
+        "the API gets the password of the proxy",
+        "forwarder/api/client.py",
+        "self._login = {} if encrypted else egress.login",
+        "self._login = egress.login",
+        (_PROXY,),
     ),
     Mutation(
         5,

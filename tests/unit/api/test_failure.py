@@ -185,7 +185,7 @@ ERRORS: dict[str, tuple[BaseException, bool, Found]] = {
     "the proxy refuses": (
         aiohttp.ClientHttpProxyError(INFO, (), status=407, message=QUOTED),
         False,
-        ("refused", "the proxy answered 407"),
+        ("proxy", "the proxy answered 407: it wants a user and a password, or others"),
     ),
     "no HTTP": (
         unreadable(f"Bad status line:\n  Expected HTTP/, RTSP/ or ICE/:\n\n  b'SSH-2.0-{QUOTED}'\n    ^"),
