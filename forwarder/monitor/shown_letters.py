@@ -1,5 +1,6 @@
 """The dead letters as the page shows them: without the token neither user data nor the names of events and members."""
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 
@@ -30,9 +31,14 @@ def hidden(found: Latest, kept: int, problem: str | None) -> dict[str, object]:
 
 def revealed(found: Latest, kept: int, problem: str | None) -> dict[str, object]:
     """What people with the token may see: the groups by name too, and users' data."""
+    alike = Counter((each.reason, each.status) for each in found.by_name)
     return {
         **_counted(found, kept, problem),
-        "groups": [_group(found, group) | {"name": group.name} for group in found.by_name[:_GROUPS]],
+        "groups": [
+            _group(found, each)
+            | {"name": each.name, "filter": selects(each, alone=found.exact and alike[each.reason, each.status] == 1)}
+            for each in found.by_name[:_GROUPS]
+        ],
         "letters": examples(found.letters),
     }
 
@@ -47,10 +53,24 @@ def rows(letters: Sequence[DeadLetter], label: Label) -> list[dict[str, object]]
     return [_row(letter, said) for letter, said in _explained(letters, label)]
 
 
+def selects(group: Group, *, alone: bool) -> dict[str, str] | None:
+    """What selects the letters of a group and no others, for an action; None if nothing does.
+
+    Without a name, a reason and a status select the letters of all names. So that must be the only group of these.
+    """
+    if not group.options or not (alone or group.exact_name is not None):
+        return None
+    which = {"reason": group.reason, "status": group.status}
+    return which if group.exact_name is None else which | {"name": group.exact_name}
+
+
 def _counted(found: Latest, kept: int, problem: str | None) -> dict[str, object]:
-    counted = sum(by_reason(found.lists).values())
+    counted, groups = sum(by_reason(found.lists).values()), len(found.by_name)
+    more = f"; the {_GROUPS} largest of {groups:,} groups are shown" if groups > _GROUPS else ""
     return {
-        "said": (f"{kept:,} kept" if kept else "none") + ("" if found.exact else f"; {counted:,} counted so far"),
+        "said": (f"{kept:,} kept" if kept else "none")
+        + ("" if found.exact else f"; {counted:,} counted so far")
+        + more,
         "kept": kept,
         "exact": found.exact,
         "by_reason": by_reason(found.lists),

@@ -26,7 +26,7 @@ _EXPLAINED = {
     "exhausted": "It was retried often and for long, while others were accepted.",
     "erased": "The API answered that the user was erased.",
 }
-_HINTS = {"rejected": "Other names of these users are accepted, so look at what this name has in common."}
+_HINTS = {"rejected": "Events of these users with other names were accepted."}
 _STATUS = {"rejected": "400", "too_large": "413", "exhausted": "503", "erased": "451", "invalid": ""}
 
 
@@ -40,19 +40,21 @@ def groups(count: int, *, named: bool = False) -> list[State]:
     found: list[State] = []
     for n in range(count):
         reason = reasons[n % len(reasons)]
+        which = {"reason": reason, "status": _STATUS[reason]}
         found.append(
             {
                 "id": f"g-{n}",
-                "reason": reason,
-                "status": _STATUS[reason],
+                **which,
                 "names": 1 + n % 3,
                 "count": max(1, 3_004 // (n + 1)),
                 "first": _iso(9_000 + n),
                 "last": _iso(12 + 50 * n),
                 "explanation": _EXPLAINED[reason],
                 "hint": _HINTS.get(reason, ""),
+                "replay": reason != "invalid",
+                "command": f"forwarder dead list --reason {reason} --newest --limit 20",
             }
-            | ({"name": f"purchase-{n}"} if named else {})
+            | ({"name": f"purchase-{n}", "filter": which | {"name": f"purchase-{n}"}} if named else {})
         )
     return found
 
@@ -147,6 +149,7 @@ def state(facts: Facts, *, letters: int = 0, flat: bool = False, actions: bool =
         "lists": [_list(0)],
         "workers": [_worker(_ME, own.state, at["accepted"], this=True), _worker(_OTHER, "standing by", 0.0)],
         "letters": {
+            "said": f"{letters:,} kept" if letters else "none",
             "kept": letters,
             "exact": True,
             "by_reason": dict.fromkeys(_EXPLAINED, 0) | {each["reason"]: each["count"] for each in some},

@@ -2,28 +2,28 @@
 import { $, ago, button, children, command, copy, count, el, known, marked, plural, say, text, when } from "./kit.js";
 import { ask, asked, attempt, fetched, token } from "./actions.js";
 
-const MOST = 10;
+const MOST = 10, LIMIT = 1000;
 // With the token: the groups by name, and examples of the open one.
 let named = null, examples = [], open = null;
 let given = null;
 
-const filter = ({ reason, status, name }) => ({ reason, ...(status && { status }), ...(known(name) && { name }) });
-const title = (group) => Object.values(filter(group)).join(", ");
-const query = (group) => new URLSearchParams(filter(group));
+const title = ({ reason, status, name }) => [reason, status, name].filter(Boolean).join(", ");
+const query = (which) => `?${new URLSearchParams(which)}`;
 
-async function download(group) {
-  const url = URL.createObjectURL(await (await asked(`export?${query(group)}`)).blob());
+async function download(which) {
+  const url = URL.createObjectURL(await (await asked(`export${query(which)}`)).blob());
   el("a", { href: url, download: "dead-letters.ndjson" }).click();
   URL.revokeObjectURL(url);
 }
-// Unchanged, an invalid element would come back, so it is not replayed.
-function acts(which, many, one, reason) {
-  const what = which.id ?? title(which), parts = { which: what, many };
+// Invalid elements come back if they are replayed, and cannot be pushed again from a file.
+function acts(which, count, invalid) {
+  const what = which.id ?? title(which), all = plural(count, "dead letter");
+  const many = count > LIMIT ? `the oldest ${plural(LIMIT, "dead letter")} of ${all}` : all;
   const offer = (label, act) => button(label, `${label} ${what}`, act, { "aria-label": `${label} ${what}` });
   return [
-    ...(reason === "invalid" ? [] : [offer("Replay…", () => ask(one ? "replay-one" : "replay", parts, which))]),
-    ...(one ? [] : [offer("Export", () => attempt(() => download(which)))]),
-    offer("Delete…", () => ask("delete", parts, which)),
+    ...(invalid ? [] : [offer("Replay…", () => ask(which.id ? "replay-one" : "replay", { which: what, many: all }, which))]),
+    ...(invalid || which.id ? [] : [offer("Export", () => attempt(() => download(which)))]),
+    offer("Delete…", () => ask("delete", { which: what, many }, { ...which, limit: Math.min(count, LIMIT) })),
   ];
 }
 function letter(each) {
@@ -34,42 +34,39 @@ function letter(each) {
     user: each.user_id || "unknown",
     detail: each.detail,
     element: each.element,
-    acts: acts({ id: each.id }, "1 dead letter", true, each.reason),
+    acts: acts({ id: each.id }, 1, each.reason === "invalid"),
   });
 }
 function group(each) {
-  const { id, reason, status, name, names } = each;
-  const list = command(`forwarder dead list --reason ${reason}${status && ` --status ${status}`} --newest`);
+  const { id, status, names, filter } = each;
   const look = button(open === id ? "Hide examples" : "Examples", `examples ${id}`, () => {
     open = open === id ? null : id;
     attempt(load);
   }, { "aria-label": `Examples of ${title(each)}`, "aria-expanded": open === id });
   return copy("group", {
     count: count(each.count),
-    reason,
+    reason: each.reason,
     status: status && `answer ${status}`,
-    name,
-    names: names && plural(names, "event name"),
+    name: each.name,
+    names: !known(each.name) && names && plural(names, "event name"),
     times: `last ${ago(each.last)}, first ${ago(each.first)}`,
-    why: marked(each.explanation),
-    hint: marked(each.hint ?? ""),
-    acts: token ? [look, ...acts(filter(each), plural(each.count, "dead letter"), false, reason)] : [list],
-    examples: open === id ? examples.map(letter) : null,
+    why: marked(each.explanation ?? ""),
+    hint: each.hint,
+    acts: filter ? [look, ...acts(filter, each.count, !each.replay)] : each.command && [command(each.command)],
+    examples: open === id && examples.map(letter),
   });
 }
 
 // Asks for what only people with the token see.
 export async function load() {
-  if (!token) open = null;
+  named = token && (await fetched("letters.json")).groups;
   const group = named?.find((each) => each.id === open);
-  const found = token ? await fetched(`letters.json${group ? `?${query(group)}` : ""}`) : {};
-  named = found.groups;
-  examples = (open && found.letters) || [];
+  examples = group ? (await fetched(`letters.json${query(group.filter)}`)).letters : [];
 }
 
 export function letters(found) {
   given = found;
-  text($("kept"), `${count(found?.kept)} kept${found?.exact === false ? "; the counts below are of the latest" : ""}`);
+  text($("kept"), found?.said ?? "not known");
   say($("dead-problem"), found?.problem);
   const words = $("filter").value.split(/[\s,]+/), groups = named ?? found?.groups ?? [];
   const matching = groups.filter((each) => words.every((word) => title(each).includes(word))), shown = matching.slice(0, MOST);

@@ -13,7 +13,7 @@ from forwarder.queue.keys import Keys
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Faults, Refusal, Simulator
 from tests.support.servers.browser import chromium
-from tests.support.service import KEY, Running, event, port_of, running, settings, settled
+from tests.support.service import KEY, Running, event, eventually, port_of, running, settings, settled
 from tests.support.watched import opened, unlocked
 
 pytestmark = [
@@ -103,7 +103,46 @@ async def test_what_producers_and_others_wrote_is_text_and_nothing_else(
     page = watched.page
     await expect(page.locator("#title")).to_have_text("Halted")
     await unlocked(page, TOKEN)
+    await page.get_by_role("button", name="Examples of rejected, 400").click()
+    await expect(page.locator("#groups pre").first).to_contain_text(HOSTILE.replace('"', '\\"'))
     await expect(page.locator("#detail")).to_contain_text(HOSTILE)
     assert await page.locator("#dead img, #dead script, #state div img").count() == 0
     assert (await page.title()).startswith("Halted · ")
+    assert not watched.complaints
+
+
+async def test_a_user_of_the_keyboard_unlocks_sees_replays_and_locks(
+    browser: Browser, service: Running, redis_client: Redis, queue_name: str, api: Simulator
+) -> None:
+    await refused(redis_client, queue_name, "the-user", "the-user")
+    watched = await opened(browser, service.url)
+    page, group = watched.page, watched.page.locator("#groups > li")
+    await expect(group).to_have_count(1)
+    await expect(page.locator("body")).not_to_contain_text("the-user")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("button", name="Unlock actions")).to_be_focused()
+    await page.keyboard.press("Enter")
+    await page.keyboard.type(TOKEN)
+    await page.keyboard.press("Enter")
+    examples = page.get_by_role("button", name="Examples of rejected, 400, refused")
+    await examples.focus()
+    await page.keyboard.press("Space")
+    await expect(group.locator("code", has_text="the-user")).to_have_count(2)
+    await expect(examples).to_be_focused()
+    api.faults = Faults()
+    await group.get_by_role("button", name="Replay…").first.focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#replay")).to_be_visible()
+    await page.keyboard.press("Escape")
+    assert api.ledger.accepted_events == 0
+    await page.keyboard.press("Enter")
+    await page.get_by_label("At most").fill("2")
+    await page.keyboard.press("Enter")
+    await expect(page.locator("#done")).to_have_text("2 dead letters replayed.")
+    await expect(group).to_have_count(0)
+    await eventually(lambda: api.ledger.accepted_events == 2)
+    await page.reload()
+    await page.get_by_role("button", name="Lock actions").click()
+    await page.reload()
+    await expect(page.get_by_role("button", name="Unlock actions")).to_be_visible()
     assert not watched.complaints

@@ -3,7 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from forwarder.dead_letters.groups import by_name
+import pytest
+
+from forwarder.dead_letters.groups import Group, by_name
 from forwarder.monitor import shown_letters
 from forwarder.monitor.latest_letters import Example, Latest
 from forwarder.queue.groups import Groups, LetterGroup, Names
@@ -104,3 +106,28 @@ def test_a_name_that_was_cut_or_that_a_shell_reads_is_no_part_of_a_command_as_it
     cut, odd, strange = by_name([Groups(tuple(group(name, 9 - n, 1) for n, name in enumerate(names)))])
     assert cut.options == strange.options == "--reason rejected --status 400"
     assert odd.options == """--reason rejected --status 400 --name 'it'"'"'s $HOME'"""
+
+
+def one(name: str | None, reason: str = "rejected", status: str = "400") -> Group:
+    return Group(reason, status, name, 1, 3, 0, "1-0", "3-0")
+
+
+@pytest.mark.parametrize(
+    ("found", "alone", "which"),
+    [
+        (one("visit"), False, {"reason": "rejected", "status": "400", "name": "visit"}),
+        (one(None), True, {"reason": "rejected", "status": "400"}),
+        (one(None), False, None),
+        (one("a very long na…"), False, None),
+        (one("a very long na…"), True, {"reason": "rejected", "status": "400"}),
+        (one("visit", reason="tuesday"), True, None),
+        (one("visit", status="other"), True, None),
+        (one("visit", status=""), False, {"reason": "rejected", "status": "", "name": "visit"}),
+    ],
+)
+def test_an_action_selects_the_letters_of_its_group_and_no_others(
+    found: Group,
+    alone: bool,  # noqa: FBT001
+    which: dict[str, str] | None,
+) -> None:
+    assert shown_letters.selects(found, alone=alone) == which
