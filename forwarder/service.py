@@ -103,6 +103,7 @@ class Service:
                 Admin(settings, queue, monitor, condition, process.metrics, process.courier)
             )
             await stack.enter_async_context(_beside(monitor.run(), "the monitor", condition))
+            await stack.enter_async_context(_beside(admin.report(), "the report of what is wrong", condition))
             await stack.enter_async_context(_beside(process.courier.watch(), "the watch for outages", condition))
             stack.callback(logs.write_repeated, at_once=True)
             counting = _count_log_lines(process.metrics)

@@ -1,9 +1,11 @@
 """Collects what the status page shows: what this process knows, what Redis knows, and the last 15 minutes."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
 from forwarder import __version__
+from forwarder.admin.notices import Notices
 from forwarder.api.pacing.permits import Pacer
 from forwarder.config import Settings
 from forwarder.diagnosis.facts import Facts
@@ -15,13 +17,15 @@ from forwarder.monitor import shown_letters
 from forwarder.monitor.history import Sample
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.summary import Values
-from forwarder.monitor.watch import Seen
+from forwarder.monitor.watch import SAMPLED, Seen
 from forwarder.operations.facts import Reading, facts_of
 from forwarder.outcome import HaltReason
 from forwarder.queue.census import Census
 from forwarder.queue.queue import lists_of_a_queue
 from forwarder.worker.condition import Condition
 
+#: Seconds between two looks for what should be in the log.
+_REPORTED = 2.5
 #: This many of the most frequent causes are named.
 _CAUSES = 4
 
@@ -82,6 +86,14 @@ class StatusPage:
             "letters": _letters(seen),
             "history": self._monitor.history.columns(sample.at),
         }
+
+    async def report(self) -> None:
+        """Logs, for ever, when something is found that a person should know, and when it is over."""
+        notices = Notices(self._monitor.clock)
+        while True:
+            await asyncio.sleep(_REPORTED)
+            seen = await self._monitor.watch.refresh(max_age=SAMPLED)
+            notices.tell(findings(self._facts(seen, self._monitor.sample(seen, self._metrics.values()))))
 
     def _facts(self, seen: Seen | None, sample: Sample) -> Facts:
         own, setup = self._condition.own, self._condition.setup

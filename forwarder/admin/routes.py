@@ -57,7 +57,7 @@ class Pages:
         self._reading, self._exporting = asyncio.Lock(), asyncio.Lock()
         self._shown, self._shown_at = b"", float("-inf")
         self._files = assets.load()
-        self._page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
+        self.page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -100,7 +100,7 @@ class Pages:
         """Collects the data at most twice a second, however many pages are open: this process has events to send."""
         async with self._showing:
             if self._clock() - self._shown_at >= _SHOWN_SECONDS:
-                self._shown = msgspec.json.encode(await self._page.show())
+                self._shown = msgspec.json.encode(await self.page.show())
                 self._shown_at = self._clock()
         return web.Response(body=self._shown, content_type="application/json")
 

@@ -112,6 +112,10 @@ class Admin:
             self._crowd.close()
         await self._runner.cleanup()
 
+    async def report(self) -> None:
+        """Logs, for ever, what the status page shows as wrong, once when it begins and once when it is over."""
+        await self._pages.page.report()
+
     @web.middleware
     async def _admit(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Handles a request if its Host is one of ours, on any path. Its connection stays meanwhile."""

@@ -23,7 +23,7 @@ _UNPROVED = {
     "that answers {status} to everything (a proxy, a load balancer, a TLS port that gets plain HTTP), or this is the "
     "API and these events are malformed: then run `forwarder resume`",
     Meaning.NO_SUCH_ADDRESS: "either FORWARDER_API_URL or FORWARDER_API_VERSION is wrong, or this is the API and it "
-    "does not know these users: then run `forwarder resume`",
+    "does not know these users",
     Meaning.ERASED: "either something at FORWARDER_API_URL blocks this machine, or this is the API and these users "
     "were erased: then run `forwarder resume`",
 }

@@ -4,7 +4,7 @@ The status page, `forwarder status`, /readyz and the log show what is found here
 
 facts         what is known of a queue and its service at one moment
 trend         how fast the backlog changes, and when it will be gone
-spans         numbers as people say them: a time, a count of events
+spans         what people read: a time, a count of events, a sentence
 finding       one thing that a person should know
 halts         the words for a halt: a title, and what to do, the right action first
 outages       the words for an API that accepts nothing

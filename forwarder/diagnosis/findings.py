@@ -126,9 +126,10 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             "A worker is gone",
             "It still holds a lease. When the lease ends, another worker takes over and adopts what was claimed.",
             f"The owner of {names} is gone. Its lease ends in {span(last)}.",
-            ("Wait. If no other worker is running, start one: `forwarder run`",)
+            ("Wait: a running worker takes over by itself.",)
             if facts.workers
             else ("Start a worker: `forwarder run`",),
+            stops=len(facts.orphans) == facts.lists and facts.own is None,
         )
 
 

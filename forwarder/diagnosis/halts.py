@@ -6,6 +6,7 @@ again at once.
 
 from forwarder.diagnosis.facts import Halted, Setup
 from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.spans import sentence
 from forwarder.outcome import HaltReason
 
 _KEPT = "Nothing is sent, and everything is kept in Redis."
@@ -23,8 +24,8 @@ def halted(halt: Halted, setup: Setup) -> Finding:
         case HaltReason.DEAD_LETTER_BRAKE:
             title, steps = "Halted: most events were refused", _BRAKE
         case _:
-            return Finding("halted", "bad", "Halted", _KEPT, halt.detail, _UNKNOWN, stops=True)
-    return Finding(halt.reason, "bad", title, _KEPT, halt.detail, steps, stops=True)
+            return Finding("halted", "bad", "Halted", _KEPT, sentence(halt.detail), _UNKNOWN, stops=True)
+    return Finding(halt.reason, "bad", title, _KEPT, sentence(halt.detail), steps, stops=True)
 
 
 def _credentials(key_file: str) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Numbers as people say them: a time, a count of events."""
+"""What people read: a time, a count of events, a sentence."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -21,6 +21,11 @@ def about(seconds: float) -> str:
         if seconds >= size * (1.5 if size > 1 else 1):
             return f"about {round(seconds / size):,} {unit}"
     return "about 1 s"
+
+
+def sentence(text: str) -> str:
+    """A text with a capital at its beginning and a full stop at its end; an empty one stays empty."""
+    return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "?")) else ".")
 
 
 def events(count: int) -> str:

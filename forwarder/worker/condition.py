@@ -11,6 +11,7 @@ import structlog
 from forwarder.diagnosis.facts import Own
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.findings import of_process
+from forwarder.diagnosis.spans import sentence
 from forwarder.operations.facts import halted, setup_of
 from forwarder.outcome import HaltReason
 from forwarder.pipeline.settlement import Settler
@@ -72,11 +73,7 @@ class Readiness:
         """All of it in one line, which `systemctl status` shows."""
         if not self.reason:
             return self.state
-        return " ".join(filter(None, (f"{self.title}.", _sentence(self.detail), self.remedy)))
-
-
-def _sentence(text: str) -> str:
-    return text if not text or text.endswith(".") else f"{text}."
+        return " ".join(filter(None, (f"{self.title}.", sentence(self.detail), self.remedy)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1405,4 +1405,20 @@ CATALOGUE = (
         "            if seen:\n",
         (_MANY_LISTS,),
     ),
+    Mutation(
+        7,
+        "what comes and goes fills the log",
+        "forwarder/admin/notices.py",
+        'now - self._seen.get(kind, float("-inf")) > _AGAIN',
+        "True",
+        ("tests/unit/admin/test_notices.py",),
+    ),
+    Mutation(
+        7,
+        "the log repeats that Redis is unavailable with every try",
+        "forwarder/pipeline/availability.py",
+        "before is None or before.remedy != self.problem.remedy",
+        "True",
+        ("tests/unit/pipeline/test_availability.py",),
+    ),
 )

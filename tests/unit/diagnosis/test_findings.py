@@ -87,6 +87,19 @@ def test_a_halt_says_first_what_ends_it_and_last_resume() -> None:
     assert "FORWARDER_QUEUE" in foreign.steps[0]
 
 
+def test_the_words_of_a_halt_are_sentences() -> None:
+    for detail in ("the API answered 401: the key is refused", "is FORWARDER_API_URL right?", ""):
+        found = findings(replace(WELL, halt=replace(HALT, detail=detail)))[0].detail
+        assert (found[:1].islower(), found[-1:] in (".", "?", "")) == (False, True), found
+
+
+def test_nothing_is_delivered_while_the_only_owner_is_gone() -> None:
+    assert reasons(WRONG["orphan"]) == ["orphan"]
+    assert reasons(replace(WRONG["orphan"], lists=2)) == ["orphan", "delivering"]
+    assert "by itself" in findings(WRONG["orphan"])[0].steps[0]
+    assert "forwarder run" in findings(replace(WRONG["orphan"], workers=()))[0].steps[0]
+
+
 def test_a_halt_that_the_process_knows_before_redis_does_is_shown_once() -> None:
     assert reasons(replace(WELL, own=Own("halted", halt=HALT))) == ["credentials"]
     assert reasons(replace(WELL, own=Own("halted", halt=HALT), halt=HALT)) == ["credentials"]

@@ -122,7 +122,7 @@ async def test_a_worker_is_ready_while_it_delivers_or_stands_by_and_says_otherwi
     worker.stopping.orderly.set()
     assert condition.readiness.line == "stopping"
     condition.be(State.HALTED, HALT)
-    assert condition.readiness.line.startswith("Halted: the API refuses the key. the API answered 401. Put the right")
+    assert condition.readiness.line.startswith("Halted: the API refuses the key. The API answered 401. Put the right")
 
 
 async def test_a_defect_of_ours_ends_readiness_and_names_itself() -> None:
