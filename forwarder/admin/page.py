@@ -77,7 +77,7 @@ class StatusPage:
             "silence": own.silence,
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
-            "now": self._now(seen, sample) | {"outlook": outlook(facts)},
+            "now": self._now(seen, sample, facts.trend) | {"outlook": outlook(facts)},
             "notes": _notes(seen, sample, values, self._monitor.history.answers(sample)) | self._limit_notes(sample),
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
@@ -106,8 +106,8 @@ class StatusPage:
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)
 
-    def _now(self, seen: Seen | None, sample: Sample) -> dict[str, object]:
-        census, trend = (seen.census, seen.trend) if seen else (None, Trend())
+    def _now(self, seen: Seen | None, sample: Sample, trend: Trend) -> dict[str, object]:
+        census = seen and seen.census
         return {
             "backlog": census and census.backlog,
             "waiting": census and census.waiting,

@@ -101,12 +101,18 @@ class Watch:
             patience: seconds to wait for Redis.
         """
         max_age = self._fresh_counts if max_age is None else max_age
+        before, until = self._refreshing, self._clock() + patience
+        await self._refreshed_once(max_age, in_full=in_full, patience=patience)
+        if in_full and before is not None and before.done():  # that was a sample, which reads less
+            await self._refreshed_once(max_age, in_full=True, patience=until - self._clock())
+        return self.seen
+
+    async def _refreshed_once(self, max_age: float, *, in_full: bool, patience: float) -> None:
         if self._refreshing is None and not self._fresh(max_age, in_full=in_full):
             self._refreshing = asyncio.create_task(self._ask(max_age, in_full=in_full))
             self._refreshing.add_done_callback(self._refreshed)
         if self._refreshing is not None:
             await asyncio.wait({self._refreshing}, timeout=patience)
-        return self.seen
 
     def forget(self) -> None:
         """Makes the next :meth:`refresh` count the lists again, because an action has changed something."""

@@ -1,7 +1,7 @@
 """From what Redis and the settings say to the facts of a diagnosis."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forwarder.config import Settings, api_url
 from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
@@ -64,11 +64,25 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         letters=sum(each.letters for each in reading.censuses),
         imbalance=sum(each.imbalance for each in reading.censuses),
         oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),
-        trend=reading.trend,
+        trend=_trend(reading),
         memory=None if reading.memory is None else reading.memory.part,
         setup=setup,
         own=own,
     )
+
+
+def _trend(reading: Reading) -> Trend:
+    """The trend. While nobody delivers, its rates are those of before, and no end is in sight."""
+    if any(map(_delivers, reading.workers.values())):
+        return reading.trend
+    return replace(reading.trend, to_go=0.0 if reading.trend.to_go == 0 else None, turnover=None)
+
+
+def _delivers(worker: About) -> bool:
+    """Whether the API takes events from it. A worker of the version before does not say."""
+    if not worker.state:
+        return True
+    return worker.state == "delivering" and worker.lists > 0 and not (worker.silence and worker.silence.outage)
 
 
 def _orphans(reading: Reading, lease_ttl: float) -> Iterator[tuple[str, float]]:

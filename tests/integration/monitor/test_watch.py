@@ -1,6 +1,8 @@
 """What belongs to everybody is shown by every worker, whatever it is doing."""
 
+import asyncio
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -8,9 +10,12 @@ from redis import Redis as Administrator
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.metrics import Metrics
+from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.summary import Summary
+from forwarder.monitor.watch import Watch
 from forwarder.queue.keys import Keys, QueueKeys
-from forwarder.queue.queue import QueueList
+from forwarder.queue.queue import Queue, QueueList
 from forwarder.queue.wire.connection import connect
 from forwarder.simulator import Simulator
 from tests.support.service import Running, WorkerProcess, environment, event, eventually, running, settings, settled
@@ -99,6 +104,15 @@ async def test_redis_tells_how_full_it_is(each_server: EmbeddedRedis, queue_name
         administrator.config_set("maxmemory", before)
     assert 0 < memory.used < memory.most
     assert memory.most == most or (most == 0 and memory.most > 512 * 2**20)
+
+
+async def test_who_wants_all_gets_all_also_while_a_sample_is_taken(redis_client: Redis, queue_name: str) -> None:
+    queue = Queue(redis_client, queue_name, 1)
+    await queue.fleet(name="host:1", remembered=30.0).attend()
+    watch = Watch(queue, Gauges(Metrics(), 1, time.monotonic), time.monotonic)
+    _, seen = await asyncio.gather(watch.refresh(), watch.refresh(in_full=True))
+    assert seen is not None
+    assert [each.name for each in seen.workers.values()] == ["host:1"]
 
 
 async def test_where_info_is_forbidden_the_service_runs_and_the_memory_is_unknown(

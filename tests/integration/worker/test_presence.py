@@ -69,6 +69,7 @@ async def test_a_worker_is_seen_while_it_delivers_is_halted_has_resumed_and_stop
     assert not await seen.queue.workers()
 
 
+@pytest.mark.long
 async def test_a_worker_says_how_old_its_oldest_event_is_and_that_the_api_is_silent(world: World) -> None:
     world.api.faults = Faults(hang_rate=1)
     await world.push(event("u", 1))
