@@ -1,7 +1,8 @@
 """What `forwarder status` finds out: the counts of a queue, who owns its lists, and its halt."""
 
 import operator
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import reduce
 
@@ -11,12 +12,17 @@ from forwarder.diagnosis.findings import findings
 from forwarder.diagnosis.trend import trend
 from forwarder.errors import UnreachableError
 from forwarder.operations.facts import Reading, facts_of
+from forwarder.outcome import LetterReason
 from forwarder.queue.about import About
 from forwarder.queue.census import Census, Memory
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 from forwarder.queue.totals import Totals
 from forwarder.retry import patiently
+
+#: Calls of a script that count dead letters by reason, 100 at a time: up to 5,000 letters are counted at the first look
+#: and more at each later one. It takes about a tenth of a second.
+_CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +53,7 @@ class Status:
         halt: the halt in force.
         facts: what is known.
         findings: what is wrong, the worst first; never empty.
-        letters: how many dead letters there are of each reason.
+        letters: how many dead letters there are of each reason, as far as they are counted.
         past: what the lists added up to in the last 15 minutes, oldest first; the last one is the present.
         memory: of the fullest Redis server; None where an ACL forbids to ask.
     """
@@ -99,9 +105,27 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         halt,
         facts,
         findings(facts),
+        letters=await _letters(queue, counted.censuses),
         past=(*past, counted.totals),
         memory=memory,
     )
+
+
+async def _letters(queue: Queue, censuses: Sequence[Census]) -> dict[str, int]:
+    """How many dead letters have each reason, the most frequent first, as far as they are counted.
+
+    Empty where an ACL forbids to read them.
+    """
+    lists = [each.letters for each, census in zip(queue.lists, censuses, strict=True) if census.letters]
+    found: Counter[str] = Counter()
+    try:
+        for each in lists[:_CALLS]:
+            found += (await each.groups(calls=max(1, _CALLS // len(lists)))).by_reason
+    except UnreachableError:
+        return {}
+    known = Counter({reason.value: found[reason] for reason in LetterReason})
+    known["other"] = found.total() - known.total()  # whatever else somebody has written there
+    return {reason: count for reason, count in known.most_common() if count}
 
 
 async def _memory(queue: Queue) -> Memory | None:

@@ -5,19 +5,22 @@ import json
 import os
 import re
 import signal
+import time
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.halts import HaltRecord
+from forwarder.queue.keys import QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.queue.totals import Totals
 from tests.support.processes import Fork
 from tests.support.service import event, eventually
 from tests.support.terminal import Terminal
 from tests.support.world import World
 
-WATCH = ["status", "--watch", "--every", "0.5"]
+WATCH = ["status", "--watch", "--every", "0.1"]
 
 
 def of_a_terminal(url: str, queue: str, **others: str) -> dict[str, str]:
@@ -87,12 +90,15 @@ async def test_a_pipe_gets_one_block_after_the_other_and_json_line_by_line(world
 
 
 async def test_a_dumb_terminal_gets_blocks_too_and_an_old_one_gets_ascii(world: World) -> None:
+    past = [Totals(time.time() - 15 * ago, 9, 0, 0, 0, 0, 0, 0).text for ago in range(10, 0, -1)]
+    await world.redis.rpush(QueueKeys(world.queue).past, *past)
     given = of_a_terminal(world.url, world.queue, TERM="dumb", PYTHONIOENCODING="ascii")
     with Terminal(WATCH, given, width=80, height=60) as terminal:
         await eventually(lambda: "\n".join(terminal.lines()).count("No worker is running") == 2)
         terminal.process.send_signal(signal.SIGTERM)
         assert await terminal.process.ended() == 0
     assert "\x1b" not in terminal.written
+    assert "######" in terminal.written
     assert terminal.written.isascii()
 
 

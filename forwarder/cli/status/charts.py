@@ -1,6 +1,5 @@
 """Small charts of one line each: how the backlog and the rate changed in the last 15 minutes. Pure."""
 
-import math
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
@@ -51,7 +50,7 @@ def drawn(past: Sequence[Totals], paper: Paper) -> list[Text]:
     if not past:
         return []
     now = past[-1].at
-    minutes = math.ceil(min(_SECONDS, max(now - each.at for each in past)) / 60)
+    minutes = round(min(_SECONDS, max(now - each.at for each in past)) / 60)
     columns = min(int(minutes * 60 / _COLUMN), (paper.width or 80) - _BESIDE)
     if columns < _LEAST:
         return []

@@ -23,20 +23,27 @@ from forwarder.operations.status import Status, survey
 from forwarder.retry import patiently
 from forwarder.runtime import loop
 
+#: Seconds between two looks: often enough to see what changes, and a worker says no more in that time.
+_EVERY = 2.0
+
 
 def status(
     *,
     as_json: Json = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show it again and again, until Ctrl-C.")] = False,
-    every: Annotated[float, typer.Option(min=0.5, max=3600, help="Seconds between two looks of --watch.")] = 2.0,
+    every: Annotated[
+        float | None, typer.Option(min=0.1, max=3600, help="Seconds between two looks of --watch. Default: 2.")
+    ] = None,
 ) -> None:
     """Show what is wrong, the backlog, and who works on it.
 
     The exit code is 77 while the service is halted. With --watch, a terminal shows it in place; a pipe gets one block
     after the other, or one line each with --json.
     """
+    if every is not None and not watch:
+        raise typer.BadParameter("--every needs --watch")
     settings = config.load()
-    found = loop.run(_watch(settings, every, as_json=as_json) if watch else _once(settings, as_json=as_json))
+    found = loop.run(_watch(settings, every or _EVERY, as_json=as_json) if watch else _once(settings, as_json=as_json))
     raise typer.Exit(EXIT_HALTED if found.halt else 0)
 
 

@@ -1,6 +1,7 @@
 """What `forwarder status` prints, as lines of text: what is wrong, the figures, the workers, the lists. Pure."""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from rich.text import Text
 
@@ -17,8 +18,8 @@ _TONES = {"good": "bold green", "calm": "bold cyan", "warn": "bold yellow", "bad
 
 def drawn(found: Status, paper: Paper) -> Iterator[Text]:
     """The lines of a status. A terminal gets the small charts, too."""
-    halt, (first, *others) = found.halt, found.findings
-    said = [_headline(first, paper, halt.since if halt and first.is_halt else "")]
+    first, *others = found.findings
+    said = [_headline(first, paper, _since(found) if first.is_halt else "")]
     said += [_further(each, paper) for each in others]
     return joined([[Text(visible(found.queue), "bold")], *said, *_known(found, paper)])
 
@@ -59,7 +60,7 @@ def _known(found: Status, paper: Paper) -> Iterator[Iterable[Text]]:
 def _headline(finding: Finding, paper: Paper, since: str = "") -> Iterator[Text]:
     """The worst that there is to say, in full: what it means, and what to do in which order."""
     title = safe(finding.title, _TONES.get(finding.tone, "bold"))
-    yield from wrapped(title.append(f" since {visible(since)}" if since else "", "default"), paper)
+    yield from wrapped(title.append(since, "default"), paper)
     for sentence in (finding.sentence, finding.detail):
         if sentence:
             yield from wrapped(safe(sentence), paper)
@@ -67,6 +68,17 @@ def _headline(finding: Finding, paper: Paper, since: str = "") -> Iterator[Text]
         yield from wrapped(_step(step), paper, Text(f"  {place}. " if len(finding.steps) > 1 else "  "))
     if finding.anchor is not None:
         yield Text(f"Runbook: {finding.anchor}", "dim")
+
+
+def _since(found: Status) -> str:
+    """Since when the service is halted, and how long ago that is by Redis' clock."""
+    if found.halt is None:
+        return ""
+    try:
+        ago = found.past[-1].at - datetime.fromisoformat(found.halt.since).timestamp()
+    except (ValueError, IndexError):  # somebody else has written the halt
+        return f" since {visible(found.halt.since)}"
+    return f" since {visible(found.halt.since)}, {span(ago)} ago"
 
 
 def _further(finding: Finding, paper: Paper) -> Iterator[Text]:
@@ -93,7 +105,7 @@ def _figures(found: Status, paper: Paper) -> Iterator[Text]:
         ("accepted", rate(trend.accepted), f"{found.total.accepted:,} in total"),
         ("pushed", rate(trend.pushed), ""),
         ("oldest event", "unknown" if facts.oldest is None else span(facts.oldest), ""),
-        ("dead letters", number(facts.letters), ", ".join(f"{n:,} {reason}" for reason, n in found.letters.items())),
+        ("dead letters", number(facts.letters), _reasons(found)),
     ]
     if not facts.backlog:
         figures = [each for each in figures if each[0] != "oldest event"]
@@ -101,6 +113,13 @@ def _figures(found: Status, paper: Paper) -> Iterator[Text]:
     for name, value, note in figures:
         begin = Text(f"{name:<{names}}  ").append(f"{value:>{values}}", "bold")
         yield from wrapped(safe(note), paper, begin.append("  ")) if note else [begin]
+
+
+def _reasons(found: Status) -> str:
+    """How many dead letters have each reason."""
+    uncounted = (found.facts.letters or 0) - sum(found.letters.values())
+    reasons = [f"{count:,} {reason}" for reason, count in found.letters.items()]
+    return ", ".join([*reasons, *([f"{uncounted:,} not counted yet"] if reasons and uncounted > 0 else [])])
 
 
 def _outlook(found: Status) -> str:

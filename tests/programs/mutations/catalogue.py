@@ -1421,4 +1421,28 @@ CATALOGUE = (
         "True",
         ("tests/unit/pipeline/test_availability.py",),
     ),
+    Mutation(
+        1,
+        "a watched status ends when Redis goes away",
+        "forwarder/cli/status/watch.py",
+        "            except UnreachableError as error:\n",
+        "            except ZeroDivisionError as error:\n",
+        ("tests/unit/cli/test_status_watch.py",),
+    ),
+    Mutation(
+        1,
+        "what somebody has written into Redis moves the cursor of an operator's terminal",
+        "forwarder/cli/status/words.py",
+        "    return Text(visible(text), style)",
+        "    return Text(text, style)",
+        ("tests/unit/cli/test_status.py",),
+    ),
+    Mutation(
+        1,
+        "the wrong action is shown first",
+        "forwarder/cli/status/drawing.py",
+        "enumerate(finding.steps, 1)",
+        "enumerate(reversed(finding.steps), 1)",
+        ("tests/unit/cli/test_status.py",),
+    ),
 )

@@ -18,6 +18,7 @@ from forwarder.queue.census import Census
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.totals import Totals
 
+MIDNIGHT = 1_704_067_200.0
 WIDTHS = (40, 60, 80, 200)
 HOST = "forwarder-7f9c5d6c4d-x2x7k:1"
 WORKERS = (
@@ -66,7 +67,7 @@ QUEUE = Status(
     facts(),
     (WORKING,),
     {"rejected": 2_990, "invalid": 14},
-    tuple(Totals(1000.0 + 15 * at, 90_000 - 1_000 * at, 0, 1_203 * 15 * at, 0, 0, 0, 0) for at in range(60)),
+    tuple(Totals(MIDNIGHT + 15 * at, 90_000 - 1_000 * at, 0, 1_203 * 15 * at, 0, 0, 0, 0) for at in range(60)),
 )
 HALTED = replace(QUEUE, halt=HaltRecord("credentials", "The API answered 401.", "2024-01-01T00:00:00Z", "f"))
 HALTED = replace(HALTED, findings=(REFUSED_KEY, NEARLY_FULL))
@@ -107,7 +108,7 @@ def test_the_state_stands_first_then_the_figures_then_the_workers_and_the_lists(
 def test_of_a_halt_every_step_is_shown_the_right_one_first_and_of_what_else_is_wrong_one() -> None:
     shown = plain(HALTED)
     assert shown[2:12] == [
-        "Halted: the API refuses the key since 2024-01-01T00:00:00Z",
+        "Halted: the API refuses the key since 2024-01-01T00:00:00Z, 14 min 45 s ago",
         "Nothing is sent, and everything is kept in Redis.",
         "The API answered 401.",
         "  1. Put the right key into `/run/secrets/key` (`FORWARDER_API_KEY_FILE`). The",
@@ -152,6 +153,24 @@ def test_no_line_is_too_long_or_ends_in_spaces_and_every_worker_is_shown(found: 
         assert all(part in shown for part in (worker.name, worker.state, worker.version))
     for finding in found.findings[:1]:
         assert all(step in shown for step in finding.steps)
+
+
+def test_a_halt_that_somebody_else_has_written_is_shown_too() -> None:
+    found = replace(HALTED, halt=HaltRecord("credentials", "", "yesterday", ""))
+    assert plain(found)[2] == "Halted: the API refuses the key since yesterday"
+
+
+@pytest.mark.parametrize(
+    ("letters", "said"),
+    [
+        ({"rejected": 2_990, "invalid": 14}, "3,004  2,990 rejected, 14 invalid"),
+        ({"rejected": 2_000}, "3,004  2,000 rejected, 1,004 not counted yet"),
+        ({}, "3,004"),
+    ],
+)
+def test_dead_letters_are_shown_by_reason_as_far_as_they_are_counted(letters: dict[str, int], said: str) -> None:
+    (line,) = [line for line in plain(replace(QUEUE, letters=letters)) if line.startswith("dead letters")]
+    assert line.removeprefix("dead letters").strip() == said
 
 
 def test_a_pipe_gets_each_sentence_in_a_line_and_no_charts() -> None:
@@ -347,7 +366,7 @@ def test_a_chart_begins_at_zero_shows_gaps_and_each_value_above_zero() -> None:
 
 
 def test_a_rate_is_unknown_where_redis_went_back_in_time() -> None:
-    past = (*QUEUE.past[:30], *(Totals(1000.0 + 15 * at, 7, 0, at, 0, 0, 0, 0) for at in range(30, 60)))
+    past = (*QUEUE.past[:30], *(Totals(MIDNIGHT + 15 * at, 7, 0, at, 0, 0, 0, 0) for at in range(30, 60)))
     chart = charts.drawn(past, Paper(200))[2].plain
     assert chart.startswith("accepted/s   ██████████████████████▂▂▂")
     assert charts.drawn(past, Paper(37)) == []

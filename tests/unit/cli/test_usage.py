@@ -83,6 +83,8 @@ def test_the_example_of_a_number_is_valid() -> None:
         ("--nope", "--nope is not an option; see `forwarder --help`"),
         ("status --jsno", "--jsno is not an option; did you mean --json; see `forwarder status --help`"),
         ("status --json=yes", "--json takes no value"),
+        ("status --every 5", "--every needs --watch"),
+        ("status --watch --every often", "--every: 'often' is not a number; example: 5"),
         ("status a b", "unexpected: a b; see `forwarder status --help`"),
         ("simulate --port", "--port needs a value"),
         ("simulate --port 65536", "--port: '65536' is above the maximum of 65535; example: 8080"),
