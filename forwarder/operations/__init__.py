@@ -3,6 +3,7 @@
 facts         from what Redis and the settings say to the facts of a diagnosis
 status        what `forwarder status` finds out
 check         what `forwarder check` finds out
+send_as       what `forwarder check --send-as` finds out
 resume        ends a halt
 retry         asks all workers to try now
 reshard       changes how many lists a queue has

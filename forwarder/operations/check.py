@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from forwarder.api.answer import Declined, Meaning, Registered, Unanswered
+from forwarder.api.answer import Cause, Declined, Meaning, Registered, Unanswered
 from forwarder.api.client import Api
 from forwarder.config import Settings
 from forwarder.diagnosis import finding as diagnosis
@@ -55,7 +55,18 @@ async def examine(settings: Settings, queue: Queue, api: Api | None) -> AsyncIte
     if api is None:
         yield Finding("api", "failure", "no API key: set FORWARDER_API_KEY or FORWARDER_API_KEY_FILE")
     else:
-        yield await _api(api, settings.api_url, known=await _is_known(queue, api))
+        way = settings.api_url if api.proxy is None else f"{settings.api_url} through the proxy {api.proxy}"
+        yield await _api(api, way, known=await _is_known(queue, api))
+
+
+def setting_behind(cause: Cause) -> str:
+    """What to look at first when there is no answer."""
+    match cause:
+        case "proxy":
+            return "FORWARDER_API_PROXY"
+        case "tls":
+            return "FORWARDER_API_URL, and FORWARDER_API_CA_FILE if this network inspects TLS"
+    return "FORWARDER_API_URL"
 
 
 async def _queue(queue: Queue, setup: Setup) -> AsyncIterator[Finding]:
@@ -187,4 +198,5 @@ async def _api(api: Api, url: str, *, known: bool) -> Finding:
                 f"{url} answers {status} to a request without events, not 400: check FORWARDER_API_URL",
             )
         case Unanswered(cause=cause, reason=reason):
-            return Finding("api", "failure", f"{url} does not answer ({cause}): {reason}; check FORWARDER_API_URL")
+            failed = f"{url} does not answer ({cause}): {reason}; check {setting_behind(cause)}"
+            return Finding("api", "failure", failed)

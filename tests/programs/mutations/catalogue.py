@@ -387,6 +387,14 @@ CATALOGUE = (
     ),
     Mutation(
         5,
+        "`check --send-as` succeeds whatever the API answers",
+        "forwarder/operations/send_as.py",
+        "accepted=isinstance(answer, Registered),",
+        "accepted=True,",
+        ("tests/integration/operations/test_send_as.py",),
+    ),
+    Mutation(
+        5,
         "the API gets the password of the proxy",
         "forwarder/api/client.py",
         "self._login = {} if encrypted else egress.login",
