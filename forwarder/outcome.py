@@ -38,12 +38,14 @@ class Refused:
     Attributes:
         status: of the answer, or why there was none; empty if the event was never sent.
         attempts: POSTs of the last batch that the event was in; 0 if it was never sent.
+        others_accepted: whether it is known that events of the same user with other names were accepted.
     """
 
     reason: LetterReason
     status: str = ""
     detail: str = ""
     attempts: int = 0
+    others_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

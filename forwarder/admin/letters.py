@@ -62,12 +62,12 @@ def revealed(seen: Seen | None) -> dict[str, object]:
 
 
 async def examples(queue: Queue, settings: Settings, wanted: Examples, seen: Seen | None) -> dict[str, object]:
-    """The newest letters that match. `more`: whether there may be more. Raises UnreachableError."""
+    """The same with the newest letters that match. `more`: whether there may be more. Raises UnreachableError."""
     which = Filter(reason=wanted.reason, status=wanted.status, name=wanted.name, limit=SHOWN)
     letters = Letters(queue, side=settings.consume_from, cut=READ_BYTES)
     last = "+" if seen is None or not seen.letters.exact else _last(seen.letters, which)
     found, more = await letters.newest(which, among=_AMONG, last=last)
-    return {"letters": shown_letters.examples(found), "more": more}
+    return {**revealed(seen), "letters": shown_letters.examples(found), "more": more}
 
 
 def _last(known: Latest, which: Filter) -> str:

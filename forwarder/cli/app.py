@@ -38,6 +38,10 @@ _COMMANDS = {
     "simulate": ("forwarder.cli.simulate:simulate", "Stand in for the Carnival API."),
 }
 _DEAD_COMMANDS = {
+    "summary": (
+        "forwarder.cli.dead.summary:dead_summary",
+        "Group dead letters by cause, with an example and the next command.",
+    ),
     "list": ("forwarder.cli.dead.commands:dead_list", "List dead letters, oldest first."),
     "show": ("forwarder.cli.dead.commands:dead_show", "Show one dead letter, and what is likely wrong with it."),
     "replay": ("forwarder.cli.dead.replay:dead_replay", "Push dead letters again, oldest first."),

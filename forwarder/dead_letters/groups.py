@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from forwarder.dead_letters.letter import order
+from forwarder.dead_letters.selection import Filter
 from forwarder.outcome import LetterReason
 from forwarder.queue.groups import Groups, LetterGroup, Names
 
@@ -55,16 +56,24 @@ class Group:
     @property
     def exact_name(self) -> str | None:
         """The name for a filter; None if a filter by name would not find exactly this group's letters."""
-        return None if self.name is None or self.name.endswith(_CUT) or "\ufffd" in self.name else self.name
+        name = self.name
+        if name is None or name.endswith(_CUT) or "\ufffd" in name or not name.isprintable():
+            return None
+        return name
 
     @property
-    def options(self) -> str:
-        """The options of the commands that select its letters; empty if none do."""
+    def options(self) -> tuple[str, ...]:
+        """The options of the commands that select its letters, each with its value; empty if none do."""
         if self.reason not in set(LetterReason) or self.status == _OTHER:
-            return ""
-        status = f" --status {self.status}" if self.status else ""
-        name = f" --name {shlex.quote(self.exact_name)}" if self.exact_name is not None else ""
-        return f"--reason {self.reason}{status}{name}"
+            return ()
+        status = (f"--status {self.status}",) if self.status else ()
+        name = (f"--name {shlex.quote(self.exact_name)}",) if self.exact_name is not None else ()
+        return (f"--reason {self.reason}", *status, *name)
+
+    @property
+    def listing(self) -> tuple[str, ...]:
+        """The command that lists its newest letters, in parts that belong on one line; empty if none does."""
+        return ("forwarder dead list", *self.options, "--newest", "--limit 20") if self.options else ()
 
     @property
     def hint(self) -> str:
@@ -115,6 +124,16 @@ def by_reason(lists: Iterable[Groups]) -> dict[str, int]:
     found = sum((each.by_reason for each in lists), Counter[str]())
     known = {reason.value: found[reason] for reason in LetterReason}
     return known | {_OTHER: found.total() - sum(known.values())}
+
+
+def matching(groups: Iterable[Group], which: Filter) -> int | None:
+    """How many letters match a filter by reason, status and name; None if the groups do not say it."""
+    found = [group for group in groups if which.reason in {None, group.reason} and which.status in {None, group.status}]
+    if which.name is None:
+        return sum(group.count for group in found)
+    if any(group.names and group.exact_name is None for group in found):
+        return None
+    return sum(group.count for group in found if group.exact_name == which.name)
 
 
 def word(text: str) -> str:

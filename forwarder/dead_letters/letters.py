@@ -5,12 +5,13 @@ If a queue has several lists, the ID of a letter starts with its shard: ``3/1726
 
 import heapq
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 
 from forwarder.dead_letters.letter import id_in_list, order, with_shard
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.queue.census import Undecided
+from forwarder.queue.groups import Groups
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.keys import Side
 from forwarder.queue.letters import DeadLetter, ListLetters
@@ -87,21 +88,31 @@ class Letters:
         first, last = await self._span(which)
         ids = tuple(sorted(set(letter_ids), key=order)) if letter_ids else None
         reasons: Counter[str] = Counter()
+        spared: Counter[str] = Counter()
         newest = "0-0"
-        async for letter in self.each(Selection(which, ids, first, last, {})):
-            reasons[letter.reason] += 1
-            newest = id_in_list(letter.id)
+        async for letter, is_selected in self._found(Selection(which, ids, first, last, {})):
+            if is_selected:
+                reasons[letter.reason] += 1
+                newest = id_in_list(letter.id)
+            else:
+                spared[letter.reason] += 1
         missing = len(ids) - sum(reasons.values()) if ids else 0
-        return Selection(which, ids, first, newest, reasons, missing)
+        return Selection(which, ids, first, newest, reasons, missing, spared)
 
     async def each(self, selection: Selection) -> AsyncIterator[DeadLetter]:
         """The letters of a selection that still exist, oldest first, so that those of each user are in order."""
+        async for letter, is_selected in self._found(selection):
+            if is_selected:
+                yield letter
+
+    async def _found(self, selection: Selection) -> AsyncIterator[tuple[DeadLetter, bool]]:
+        """The letters of a selection, and those that it spares: then False."""
         if selection.ids is not None:
-            found = self._with_ids(selection.ids)
+            async for letter in self._with_ids(selection.ids):
+                yield letter, True
         else:
-            found = self._between(selection.which, selection.first, selection.last)
-        async for letter in found:
-            yield letter
+            async for letter in self._between(selection.which, selection.first, selection.last):
+                yield letter, not selection.which.spares(letter)
         await self.agree()
 
     async def _span(self, which: Filter) -> tuple[str, str]:
@@ -121,7 +132,7 @@ class Letters:
         async for letter in self._pages(first, last, newest=newest):
             if which.matches(letter):
                 yield letter
-                found += 1
+                found += not which.spares(letter)
                 if found == which.limit:
                     return
 
@@ -193,6 +204,23 @@ class Letters:
             if which.matches(letter):
                 found.append(letter)
         return found, False
+
+    async def kept(self) -> int:
+        """How many letters there are."""
+        return sum(each.letters for each in await patiently(self._queue.censuses))
+
+    async def groups(self, progress: Callable[[int], None] = lambda _: None) -> list[Groups]:
+        """The groups of each list, by shard, once every letter is counted.
+
+        Args:
+            progress: called with how many letters were counted, after each part of them.
+        """
+        found: list[Groups] = []
+        for letters in self._lists:
+            while isinstance(counted := await patiently(letters.count), int):
+                progress(counted)
+            found.append(counted)
+        return found
 
     def since(self, moment: int) -> AsyncIterator[DeadLetter]:
         """The letters that were made at this time, in milliseconds since 1970, or later."""

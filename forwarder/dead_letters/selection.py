@@ -1,7 +1,7 @@
 """Selects dead letters, by ID or by a filter."""
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, dataclass, field
 
 from forwarder.event import name_of
 from forwarder.outcome import LetterReason
@@ -20,9 +20,19 @@ class Filter:
     newer: float | None = None
     limit: int | None = None
 
-    def for_replay(self) -> "Filter":
-        """The same without the events of erased users, whose data should go, unless they are asked for by reason."""
-        return self if self.reason is not None else _NotErased(*astuple(self))
+    def for_replay(self, *, edited: bool = False) -> "Filter":
+        """The same without what should not be pushed again, unless it is asked for by reason.
+
+        That is the events of erased users, whose data should go, and invalid elements, which come back as dead
+        letters; but an edit may turn those into events.
+        """
+        if self.reason is not None:
+            return self
+        return _ForReplay(**asdict(self), stay=frozenset({LetterReason.ERASED} if edited else _STAY))
+
+    def spares(self, letter: DeadLetter) -> bool:  # noqa: ARG002 - of a replay
+        """Whether a letter that matches is not selected, because it should not be pushed again."""
+        return False
 
     def matches(self, letter: DeadLetter) -> bool:
         """Whether a letter matches everything that is set, except for the age."""
@@ -40,10 +50,16 @@ class Filter:
         return first, last
 
 
+#: The reasons that a replay leaves out, unless one is asked for.
+_STAY = frozenset({LetterReason.ERASED, LetterReason.INVALID})
+
+
 @dataclass(frozen=True, slots=True)
-class _NotErased(Filter):
-    def matches(self, letter: DeadLetter) -> bool:
-        return letter.reason != LetterReason.ERASED and Filter.matches(self, letter)
+class _ForReplay(Filter):
+    stay: frozenset[str] = _STAY
+
+    def spares(self, letter: DeadLetter) -> bool:
+        return letter.reason in self.stay
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +72,7 @@ class Selection:
         first, last: only IDs from `first` to `last` are selected.
         reasons: how many letters there were for each reason.
         missing: how many of the given IDs match no letter.
+        spared: how many letters of each reason match, but should not be pushed again.
     """
 
     which: Filter
@@ -64,6 +81,7 @@ class Selection:
     last: str
     reasons: Mapping[str, int]
     missing: int = 0
+    spared: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def count(self) -> int:

@@ -93,7 +93,7 @@ def _group(found: Latest, group: Group) -> dict[str, object]:
         "explanation": example and example.explanation,
         "hint": group.hint,
         "replay": group.reason != LetterReason.INVALID,
-        "command": f"forwarder dead list {group.options} --newest --limit 20" if group.options else None,
+        "command": " ".join(group.listing) or None,
     }
 
 

@@ -20,6 +20,7 @@ from forwarder.pipeline.loans import Loans
 from forwarder.pipeline.pace import Pace
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Claims, NewLetter, Settlement
+from forwarder.queue.groups import OTHERS_ACCEPTED
 from forwarder.retry import wait_at_most
 
 #: One settlement has at most this many letters, because Redis writes them all at once, and does nothing else meanwhile.
@@ -92,7 +93,8 @@ class Settler:
                 self._accept(events)
                 self._added(events)
             case Refused():
-                why = (outcome.reason, outcome.status, outcome.detail)
+                detail = outcome.detail + (OTHERS_ACCEPTED if outcome.others_accepted else "")
+                why = (outcome.reason, outcome.status, detail)
                 letters = [NewLetter(e.number, e.stamp, *why, e.user, outcome.attempts, len(e.body)) for e in events]
                 self._refuse(self._brake.answers, _Refusal(events, letters))
             case Deferred():
@@ -132,7 +134,9 @@ class Settler:
         if not refusal.letters:
             return
         first = refusal.letters[0]
-        must_wait = window.refused(first.user, first.detail, whole=len(refusal.letters) > 1)
+        must_wait = window.refused(
+            first.user, first.detail.removesuffix(OTHERS_ACCEPTED), whole=len(refusal.letters) > 1
+        )
         if must_wait or halted:
             self._waiting[window].append(refusal)
         else:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pty
+import re
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -201,6 +202,7 @@ async def test_a_replay_tells_a_script_what_it_did(redis_url: str, redis_client:
         "left": 0,
         "missing": 1,
         "dry_run": False,
+        "left_out": {},
         "canary": None,
     }
     code, out, _ = await command("dead", "delete", "--all", "--yes", "--json", environment=where)
@@ -279,3 +281,93 @@ async def test_an_export_that_cannot_be_written_says_so(redis_url: str, redis_cl
         1,
         [b"forwarder: cannot write to standard output: No space left on device"],
     )
+
+
+async def with_groups(redis: Redis, queue: str) -> None:
+    """Four refused events of two names, with a long one, and two invalid elements, which are the newest letters."""
+    names = ("purchase", "purchase", "newsletter signup confirmed by double opt-in", "purchase")
+    elements = [event(f"customer-{n:06}", n, name=name, amount=None) for n, name in enumerate(names)]
+    await bury(redis, queue, elements, [f"customer-{n:06}" for n in range(4)])
+    await bury(redis, queue, [b'{"userId":"u","name":"x"}'] * 2, [""] * 2, reason="invalid")
+
+
+async def test_the_summary_has_a_cause_and_the_next_command_for_each_group_on_every_terminal(
+    redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    await with_groups(redis_client, queue_name)
+    where = given(redis_url, queue_name)
+    code, out, _ = await command("dead", "summary", "--json", environment=where)
+    found = json.loads(out)
+    assert (code, found["kept"], found["by_reason"]["rejected"], found["by_reason"]["invalid"]) == (0, 6, 4, 2)
+    assert [(each["name"], each["count"]) for each in found["groups"]] == [("purchase", 3), (None, 2), (NEWSLETTER, 1)]
+    _, out, _ = await command("status", "--json", environment=where)
+    assert json.loads(out)["letters_by_reason"] == {"rejected": 4, "invalid": 2}
+    listing = found["groups"][2]["command"]
+    _, out, _ = await command("dead", "summary", environment=where)
+    assert {listing, "1  rejected 400  newsletter signup confirmed by double opt-in"} <= set(
+        map(str.strip, out.splitlines())
+    )
+    for columns in (60, 80):
+        code, shown = await at_a_terminal("dead", "summary", environment={**where, "COLUMNS": f"{columns}"})
+        lines = plain(shown)
+        assert (code, max(map(len, lines)) <= columns) == (0, True), lines
+        assert not [line for line in lines if line.endswith("…")]
+        assert listing in " ".join(line.strip() for line in lines).replace(" \\ ", " "), (
+            "to be copied with its backslashes"
+        )
+
+
+NEWSLETTER = "newsletter signup confirmed by double opt-in"
+
+
+def plain(shown: str) -> list[str]:
+    """The lines that stay on a terminal, without colours and without the bar that was there for a moment."""
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown).replace("\r", "\n")
+    return [line for line in text.splitlines() if line.strip() and not line.startswith("counting")]
+
+
+async def test_a_list_has_aligned_columns_and_says_of_how_many_letters_it_is(
+    redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    await with_groups(redis_client, queue_name)
+    where = given(redis_url, queue_name)
+    newest = [each.id for each in await letters_of(redis_client, queue_name)][::-1]
+    for columns in (60, 80, 200):
+        arguments = ("dead", "list", "--newest", "--limit", "4")
+        code, shown = await at_a_terminal(*arguments, environment={**where, "COLUMNS": f"{columns}"})
+        head, *rows, last = plain(shown)
+        assert (code, head.split()[:5], last) == (0, ["ID", "AGE", "REASON", "USER", "NAME"], "4 of 6 dead letters")
+        assert [row.split()[0] for row in rows] == newest[:4]
+        assert max(map(len, (head, *rows))) <= columns
+        assert {row[head.index("REASON") :].split()[0] for row in rows} == {"invalid", "rejected"}
+        assert {row[head.index("NAME") :][:8].strip() for row in rows} == {"x", "purchase", "newslett"}
+    code, out, _ = await command("dead", "list", "--limit", "1", "--name", "purchase", environment=where)
+    assert (code, out.splitlines()[-1]) == (0, "1 of 3 dead letters")
+    assert "the API answered 400" in out
+    code, out, _ = await command("dead", "list", "--limit", "1", "--user", "customer-000001", environment=where)
+    assert out.splitlines()[-1] == "1 dead letter, and perhaps more that match"
+
+
+async def test_invalid_letters_are_replayed_unchanged_only_if_somebody_insists(
+    redis_url: str, redis_client: Redis, queue_name: str
+) -> None:
+    await with_groups(redis_client, queue_name)
+    where = given(redis_url, queue_name)
+    comes_back = "They are invalid: unchanged they come back. Edit them with --set or --program."
+    invalid = ("dead", "replay", "--reason", "invalid")
+    code, _, err = await command(*invalid, environment=where)
+    assert (code, comes_back in err, "add --yes or --dry-run" in err) == (64, True, True)
+    code, shown = await at_a_terminal(*invalid, environment=where, answer="n")
+    assert (code, comes_back in " ".join(plain(shown))) == (1, True)
+    code, out, _ = await command("dead", "replay", "--all", "--yes", "--json", environment=where)
+    assert (code, json.loads(out)["replayed"], json.loads(out)["left_out"]) == (0, 4, {"invalid": 2})
+    code, out, _ = await command("dead", "replay", "--all", "--yes", environment=where)
+    assert (code, "left out: 2 invalid; to replay them anyway, add --reason invalid" in out) == (0, True)
+    code, _, err = await command(*invalid, "--set", "user_id=u", "--limit", "1", environment=where)
+    assert (code, comes_back in err, "Replay 1 dead letter" in err) == (64, False, True)
+    code, out, _ = await command(
+        "dead", "replay", "--all", "--set", "user_id=u", "--limit", "1", "--yes", environment=where
+    )
+    assert (code, "replayed 1 dead letter" in out) == (0, True), "edited, they need not be asked for"
+    code, out, _ = await command(*invalid, "--yes", environment=where)
+    assert (code, "replayed 1 dead letter" in out) == (0, True)

@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -13,6 +14,7 @@ from redis.exceptions import OutOfMemoryError
 from forwarder import Producer, RedisFullError, SyncProducer
 from forwarder.demo.redis_server import EmbeddedRedis, installed_servers, version_of
 from forwarder.errors import UnreachableError
+from forwarder.queue import groups
 from forwarder.queue.about import About
 from forwarder.queue.claims import NewLetter, Settlement
 from forwarder.queue.decisions import Decisions
@@ -198,11 +200,33 @@ async def test_a_replay_that_finds_no_room_loses_no_letter(redis: Redis) -> None
     keeps=(1,),
 )
 async def test_a_letter_can_be_deleted_when_there_is_no_room(redis: Redis) -> None:
-    await redis.xadd(KEYS.dead, {"element": b"1"})
-    [letter] = [letter async for letter in ListLetters(redis, KEYS).all()]
+    for name in ("visit", "visit", "purchase"):
+        await redis.xadd(KEYS.dead, {"element": event("u", 1, name=name), "reason": "rejected", "status": "400"})
+    letters = ListLetters(redis, KEYS)
     await fill(redis)
-    assert await ListLetters(redis, KEYS).delete(letter.id)
-    assert (await redis.xlen(KEYS.dead), await redis.get(KEYS.deleted)) == (0, b"1")
+    assert [(each.name, each.count) for each in (await letters.groups(calls=1)).groups] == [
+        ("visit", 2),
+        ("purchase", 1),
+    ]
+    async for letter in letters.all():
+        assert await letters.delete(letter.id)
+        break
+    assert (await redis.xlen(KEYS.dead), await redis.get(KEYS.deleted)) == (2, b"1")
+    assert {each.name: each.count for each in (await groups.read(redis, KEYS)).groups} == {"visit": 1, "purchase": 1}
+
+
+async def test_while_redis_refuses_all_writes_groups_are_shown_as_they_were(redis: Redis) -> None:
+    """As it does when its disk is full (`MISCONF`)."""
+    letters = ListLetters(redis, KEYS)
+    letter: dict[Any, Any] = {"element": event("u", 1), "reason": "rejected"}
+    await redis.xadd(KEYS.dead, letter)
+    for known in (True, False):
+        await letters.groups(calls=1) if known else await redis.xadd(KEYS.dead, letter)
+        await redis.config_set("min-replicas-to-write", 1)
+        found = await letters.groups(calls=1)
+        assert (found.exact, found.by_reason) == (known, {"rejected": 1})
+        await redis.config_set("min-replicas-to-write", 0)
+    assert (await letters.groups(calls=1)).by_reason == {"rejected": 2}
 
 
 async def test_waiting_is_refused_and_so_it_is_looked_again_a_second_later(redis: Redis) -> None:

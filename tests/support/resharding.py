@@ -125,6 +125,9 @@ class Crowd:
         assert sum(census.accepted for census in total) == self.accepted
         assert sum(census.waiting + census.sequence - census.replayed for census in total) == self._number
         await self._check_keys(shards)
+        for keys, census in zip(lists_of_a_queue(self.queue, shards), total, strict=True):
+            groups = await ListLetters(self.redis, keys).groups(calls=100)  # which the next resharding must not keep
+            assert (groups.exact, groups.by_reason.total()) == (True, census.letters)
 
     def _check_event(self, element: bytes, keys: Keys) -> None:
         members = json.loads(element)

@@ -4,6 +4,7 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from forwarder import config
 from forwarder.cli.dead.filters import (
@@ -17,7 +18,8 @@ from forwarder.cli.dead.filters import (
     must_be_possible,
     with_filter,
 )
-from forwarder.cli.dead.output import print_letter, print_list, print_missing, question
+from forwarder.cli.dead.output import print_letter, print_missing, question
+from forwarder.cli.dead.table import end_of_list, print_table
 from forwarder.cli.options import EXIT_FAILURE, DryRun, Json
 from forwarder.cli.output import as_line, problem, say
 from forwarder.cli.progress import bar
@@ -25,7 +27,8 @@ from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.anomalies import named
 from forwarder.dead_letters.curl import curl
 from forwarder.dead_letters.explain import explain
-from forwarder.dead_letters.letter import count_of, line
+from forwarder.dead_letters.groups import by_name, matching
+from forwarder.dead_letters.letter import count_of, line, summary
 from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import InvalidElementError
@@ -36,6 +39,7 @@ from forwarder.runtime import loop
 def dead_list(
     *,
     which: Filter,
+    newest: Annotated[bool, typer.Option("--newest", help="The newest first.")] = False,
     as_json: Json = False,
 ) -> None:
     """List dead letters, oldest first.
@@ -47,9 +51,29 @@ def dead_list(
 
     async def work() -> None:
         async with letters_of(settings) as letters:
-            await print_list(letters.select(which), as_json=as_json)
+            found = letters.select(which, newest=newest)
+            if as_json:
+                async for letter in found:
+                    as_line(summary(letter))
+                return
+            shown = await print_table(found)
+            say(Text(end_of_list(shown, await _matching(letters, which, shown)), "dim"))
 
     loop.run(work())
+
+
+async def _matching(letters: Letters, which: Filter, shown: int) -> int | None:
+    """How many letters match, also those that were not shown; None if that is not known."""
+    if shown != which.limit:
+        return shown
+    if (which.user, which.older, which.newer) != (None, None, None):
+        return None
+    if which == Filter(limit=which.limit):
+        return max(shown, await letters.kept())
+    with bar("counting", await letters.kept()) as progress:
+        lists = await letters.groups(progress.advance)
+    found = matching(by_name(lists), which) if all(each.exact for each in lists) else None
+    return None if found is None else max(shown, found)
 
 
 def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_json: Json = False) -> None:

@@ -1,47 +1,16 @@
 """What the commands about dead letters print."""
 
-import time
-from collections.abc import AsyncIterator
+from collections.abc import Mapping
 
 from rich.text import Text
 
 from forwarder.cli.output import as_line, out, problem, say
 from forwarder.cli.streams import write_bytes
-from forwarder.dead_letters.letter import count_of, order, summary
+from forwarder.dead_letters.letter import count_of, summary
 from forwarder.dead_letters.selection import Selection
 from forwarder.logs.printable import visible
+from forwarder.outcome import LetterReason
 from forwarder.queue.letters import DeadLetter
-
-#: A list shows at most this many characters of a user or a name.
-_LONGEST = 40
-_AGES = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def _short(text: str) -> str:
-    shown = visible(text[: _LONGEST + 1])
-    return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + "…"
-
-
-def _age(letter: DeadLetter, now: float) -> str:
-    seconds = max(0.0, now - order(letter.id)[0] / 1e3)
-    return next((f"{seconds / unit:.0f} {name}" for unit, name in _AGES if seconds >= unit), f"{seconds:.0f} s")
-
-
-async def print_list(found: AsyncIterator[DeadLetter], *, as_json: bool) -> None:
-    """Prints one line per letter, and for people their number."""
-    count, now = 0, time.time()
-    async for letter in found:
-        count += 1
-        shown = summary(letter)
-        if as_json:
-            as_line(shown)
-            continue
-        line = Text(f"{letter.id:<17} ", "bold").append(f"{_age(letter, now):>6}  ", "dim")
-        line.append(f"{visible(letter.reason):<9} {visible(letter.status) or '-':<7} ", "default")
-        line.append(f"{_short(letter.user_id) or '-'}  ", "cyan").append(f"{_short(str(shown['name'] or '-'))}  ")
-        out.print(line.append(visible(letter.detail), "dim"), soft_wrap=True)
-    if not as_json:
-        out.print(count_of(count), style="dim")
 
 
 def print_letter(found: DeadLetter, explanation: str, curl: bytes | str, *, as_json: bool) -> None:
@@ -69,7 +38,20 @@ def print_missing(ids: int) -> None:
         problem(f"{ids} of the IDs match no dead letter; they may have been replayed or deleted")
 
 
-def question(what: str, selection: Selection) -> str:
-    """The question before a selection is replayed or deleted."""
-    reasons = ", ".join(f"{number:,} {reason}" for reason, number in selection.reasons.items())
-    return f"{what} {count_of(selection.count)} ({visible(reasons)})?"
+def question(what: str, selection: Selection, *, edited: bool = True) -> str:
+    """The question before a selection is replayed or deleted. `edited`: not as invalid as they are."""
+    invalid = 0 if edited else selection.reasons.get(LetterReason.INVALID, 0)
+    which = "They are" if invalid == selection.count else f"{invalid:,} are"
+    warning = f"{which} invalid: unchanged they come back. Edit them with --set or --program. " if invalid else ""
+    return f"{warning}{what} {count_of(selection.count)} ({visible(_listed(selection.reasons))})?"
+
+
+def print_spared(spared: Mapping[str, int]) -> None:
+    """Prints that some letters were left out, and how to select them."""
+    if spared:
+        reasons = " or ".join(f"--reason {reason}" for reason in spared)
+        say(Text(f"left out: {_listed(spared)}; to replay them anyway, add {reasons}", "dim"))
+
+
+def _listed(reasons: Mapping[str, int]) -> str:
+    return ", ".join(f"{number:,} {reason}" for reason, number in reasons.items())

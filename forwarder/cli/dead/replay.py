@@ -69,8 +69,8 @@ def dead_replay(
 ) -> None:
     """Push dead letters again, oldest first.
 
-    They become the newest events of their list. Those of erased users stay, unless --reason erased or their IDs are
-    given. Asks first, unless --yes is given.
+    They become the newest events of their list. Asks first, unless --yes is given. Those of erased users stay, and so
+    do invalid elements that are not edited, unless --reason or their IDs are given.
     """
     must_be_clear(letter_ids, which, every=every)
     if not math.isfinite(rate):
@@ -85,8 +85,9 @@ def dead_replay(
     async def work() -> int:
         async with letters_of(settings) as letters:
             # Selected before the question: what becomes a dead letter meanwhile, even again, is not replayed.
-            selection = await letters.selection(letter_ids, which.for_replay())
-            if selection.count and not dry_run and not agreed(question("Replay", selection), yes=yes):
+            selection = await letters.selection(letter_ids, which.for_replay(edited=terms.edit is not None))
+            asked = question("Replay", selection, edited=terms.edit is not None)
+            if selection.count and not dry_run and not agreed(asked, yes=yes):
                 return EXIT_FAILURE
             with bar("replaying", selection.count) as progress:
                 bird = await _canary(letters, selection, canary, canary_timeout or _CANARY_TIMEOUT, progress)

@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 from rich.text import Text
 
-from forwarder.cli.dead.output import print_missing
+from forwarder.cli.dead.output import print_missing, print_spared
 from forwarder.cli.output import as_line, out, problem, say
 from forwarder.dead_letters.canary import Findings
 from forwarder.dead_letters.letter import count_of, summary
@@ -24,7 +24,7 @@ def print_json(report: Report, selection: Selection, *, dry_run: bool) -> None:
     """Prints the result for a script."""
     found = {"replayed": report.replayed, "kept": [asdict(kept) for kept in report.kept], "taken": report.taken}
     left = {"left": selection.count - report.done, "missing": selection.missing, "dry_run": dry_run}
-    as_line({**found, **left, "canary": _canary(report.canary)})
+    as_line({**found, **left, "left_out": dict(selection.spared), "canary": _canary(report.canary)})
 
 
 def _canary(found: Findings | None) -> dict[str, object] | None:
@@ -53,6 +53,7 @@ def print_report(replay: Replay, selection: Selection, *, edited: bool, dry_run:
         if number:
             problem(f"{count_of(number)} {what}")
     print_missing(selection.missing)
+    print_spared(selection.spared)
 
 
 def _print_canary(found: Findings) -> None:

@@ -70,5 +70,5 @@ for i = 1, #all, 2 do
   end
 end
 if sum ~= redis.call('XLEN', dead) then return anew() end
-redis.call('PEXPIRE', groups, ARGV[4])
+if counted > 0 then redis.call('PEXPIRE', groups, ARGV[4]) end
 return reply

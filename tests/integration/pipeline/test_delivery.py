@@ -6,7 +6,8 @@ from datetime import datetime
 import pytest
 
 from forwarder.api.request import encode_batch
-from forwarder.queue.letters import DeadLetter
+from forwarder.queue.keys import Keys
+from forwarder.queue.letters import DeadLetter, ListLetters
 from forwarder.simulator import Faults, RandomAnswer, Refusal, UserAnswer
 from tests.support.faults import fault
 from tests.support.letters import letters_of
@@ -113,6 +114,23 @@ async def test_one_bad_event_does_not_take_its_neighbours_with_it(world: World) 
     letters = await letters_of(world.redis, world.queue)
     assert [letter.element for letter in letters] == [elements[0], elements[17], elements[63]]
     assert {(letter.reason, letter.status, letter.user_id) for letter in letters} == {("rejected", "400", "u")}
+
+
+async def test_a_letter_says_if_events_of_its_user_with_other_names_were_accepted(world: World) -> None:
+    """Only where it is known: nothing of "v" was accepted before, and nothing of "w" with another name."""
+    world.api.faults = Faults(refuse=[Refusal(name="bad"), Refusal(member="odd")])
+    of_w = [event("w", n, name="good", **({"odd": 1} if n == 2 else {})) for n in range(3)]
+    named = [
+        event(user, n, name=name) for user in "uv" for n, name in enumerate(["good", "bad", "good"][user == "v" :])
+    ]
+    await world.push(*named, *of_w)
+    async with world.service():
+        await world.settled()
+    found = {each.user_id: each.detail for each in await letters_of(world.redis, world.queue)}
+    assert found["u"] == "the API answered 400; events of this user with other names were accepted"
+    assert found["v"] == found["w"] == "the API answered 400"
+    groups = await ListLetters(world.redis, Keys(world.queue)).groups(calls=9)
+    assert {(each.name, each.count, each.others_accepted) for each in groups.groups} == {("bad", 2, 1), ("good", 1, 0)}
 
 
 async def test_without_bisecting_a_refused_batch_is_dead_lettered_whole(world: World) -> None:

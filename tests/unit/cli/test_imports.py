@@ -58,6 +58,7 @@ IMPORTS = {
     "audit --help": _QUEUE,
     "resume --help": _QUEUE,
     "retry --help": _QUEUE,
+    "dead summary --help": _LETTERS,
     "dead list --help": _LETTERS,
     "dead show --help": _LETTERS,
     "dead export --help": _LETTERS,
@@ -103,7 +104,7 @@ def test_help_lists_the_commands_in_the_order_of_use() -> None:
     assert list(group.commands) == order
     dead = group.commands["dead"]
     assert isinstance(dead, TyperGroup)
-    assert list(dead.commands) == ["list", "show", "replay", "export", "delete"]
+    assert list(dead.commands) == ["summary", "list", "show", "replay", "export", "delete"]
 
 
 @pytest.mark.parametrize(
