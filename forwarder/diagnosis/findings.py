@@ -6,7 +6,7 @@ from forwarder.diagnosis.facts import Facts, Own, Setup
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.halts import halted
 from forwarder.diagnosis.outages import outage
-from forwarder.diagnosis.spans import about, events, letters, span, workers
+from forwarder.diagnosis.spans import about, events, letters, sentence, span, workers
 from forwarder.diagnosis.states import of_worker, state
 
 #: A Redis server is nearly full from this part of its memory on, and full from the second one on: what pushes need is
@@ -47,19 +47,24 @@ def of_process(own: Own, setup: Setup) -> Finding:
     return next(_of_process(own, setup), None) or of_worker(own.state)
 
 
+def without_redis(error: str, remedy: str) -> Finding:
+    """What there is to say while Redis does not serve: why, and what to do about it."""
+    return Finding(
+        "redis",
+        "bad",
+        "Redis is unavailable",
+        "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
+        sentence(error),
+        (sentence(remedy),),
+        stops=True,
+    )
+
+
 def _of_process(own: Own, setup: Setup) -> Iterator[Finding]:
     if own.halt is not None:
         yield halted(own.halt, setup)
     if own.redis is not None:
-        yield Finding(
-            "redis",
-            "bad",
-            "Redis is unavailable",
-            "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
-            own.redis[0],
-            (own.redis[1],),
-            stops=True,
-        )
+        yield without_redis(*own.redis)
     if own.defect:
         yield Finding(
             "defect",

@@ -166,10 +166,10 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
     server = own_redis(port=None, appendonly=True)
     given = settings(server.url, queue_name, api)
     server.kill()
-    found = await command("status", environment=environment(given))
+    code, out, err = await command("status", "--json", environment=environment(given))
     where = server.url.removeprefix("redis://").removesuffix("/0")
     said = f"forwarder: Redis at {where} refused the connection. Is it running? (FORWARDER_REDIS_URL)\n"
-    assert found == (1, "", said)
+    assert (code, json.loads(out)["findings"][0]["reason"], err) == (1, "redis", said)
     process = worker(given)
     admin = await process.admin()
     await eventually(lambda: any("Redis is unavailable" in str(line.get("event")) for line in process.lines()))

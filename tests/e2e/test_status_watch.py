@@ -110,7 +110,7 @@ async def test_while_redis_is_away_it_says_so_in_place_and_goes_on(
     with Terminal(WATCH, of_a_terminal(server.url, queue_name), width=120, height=24) as terminal:
         await eventually(shows(terminal, "No worker is running", "backlog             0"))
         server.kill()
-        await eventually(shows(terminal, "Redis does not answer", "backlog             0"))
+        await eventually(shows(terminal, "Redis is unavailable", "backlog             0"))
         await eventually(shows(terminal, "refused the connection. Is it running? (FORWARDER_REDIS_URL)"))
         before = age(terminal)
         await eventually(lambda: age(terminal) >= before + 2)

@@ -18,6 +18,7 @@ from forwarder.cli.status.drawing import drawn, drawn_old
 from forwarder.cli.status.screen import Screen
 from forwarder.cli.status.watch import Watch, until_ended
 from forwarder.config import Settings
+from forwarder.errors import UnreachableError
 from forwarder.operations.facts import setup_of
 from forwarder.operations.status import Status, survey
 from forwarder.retry import patiently
@@ -48,8 +49,13 @@ def status(
 
 
 async def _once(settings: Settings, *, as_json: bool) -> Status:
-    async with queue_of(settings) as queue:
-        found = await survey(queue, setup_of(settings))
+    try:
+        async with queue_of(settings) as queue:
+            found = await survey(queue, setup_of(settings))
+    except UnreachableError as error:
+        if as_json:
+            as_line(without_redis(settings.queue, str(error)))
+        raise
     if as_json:
         as_line(document(found))
     else:

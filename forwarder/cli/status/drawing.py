@@ -1,6 +1,7 @@
 """What `forwarder status` prints, as lines of text: what is wrong, the figures, the workers, the lists. Pure."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from rich.text import Text
@@ -9,7 +10,9 @@ from forwarder.cli.layout import Paper, joined, wrapped
 from forwarder.cli.status import charts, rows
 from forwarder.cli.status.words import number, rate, safe
 from forwarder.diagnosis.finding import Finding
+from forwarder.diagnosis.findings import without_redis
 from forwarder.diagnosis.spans import about, span
+from forwarder.errors import UnreachableError
 from forwarder.logs.printable import visible
 from forwarder.operations.status import Status
 
@@ -38,14 +41,8 @@ def absence(problem: str, age: float | None = None) -> Finding:
         problem: why; empty if it has not answered in time so far.
         age: how old the figures are that are shown meanwhile, in seconds; None if none are.
     """
-    old = "" if age is None else f"The figures below are {span(age)} old. "
-    return Finding(
-        "redis",
-        "bad",
-        "Redis does not answer",
-        f"{old}This command goes on when Redis does.",
-        problem,
-    )
+    found = without_redis(problem or "Redis has not answered in time", UnreachableError.remedy)
+    return found if age is None else replace(found, detail=f"{found.detail} The figures below are {span(age)} old.")
 
 
 def _known(found: Status, paper: Paper) -> Iterator[Iterable[Text]]:

@@ -1,6 +1,7 @@
 """What `forwarder status` shows of a queue: to a person at any width, and to a script."""
 
 from dataclasses import replace
+from typing import Any
 
 import msgspec
 import pytest
@@ -258,18 +259,21 @@ def test_nothing_that_others_have_written_moves_a_cursor() -> None:
 def test_while_redis_is_away_the_old_figures_are_grey_and_their_age_is_shown() -> None:
     problem = "Redis at 127.0.0.1:6379 refused the connection. Is it running?"
     lines = list(drawn_old(QUEUE, Paper(80), 14.0, problem))
-    assert [line.plain for line in lines][:8] == [
+    assert [line.plain for line in lines][:11] == [
         "events",
         "",
-        "Redis does not answer",
-        "The figures below are 14 s old. This command goes on when Redis does.",
-        "Redis at 127.0.0.1:6379 refused the connection. Is it running?",
+        "Redis is unavailable",
+        "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
+        "Redis at 127.0.0.1:6379 refused the connection. Is it running? The figures below",
+        "are 14 s old.",
+        "  Check that Redis runs and can be reached (`FORWARDER_REDIS_URL`). The service",
+        "  then continues by itself.",
         "Runbook: redis",
         "",
         "backlog           91,454  gone in about 12 min",
     ]
-    assert {str(line.style) for line in lines[7:] if line} == {"dim"}
-    assert not any(line.spans for line in lines[7:])
+    assert {str(line.style) for line in lines[10:] if line} == {"dim"}
+    assert not any(line.spans for line in lines[10:])
 
 
 def test_a_script_gets_everything_under_names_that_stay() -> None:
@@ -343,7 +347,8 @@ def test_a_script_gets_everything_under_names_that_stay() -> None:
             "silence": None,
         },
     ]
-    assert without_redis("events", "gone")["queue"] == "events"
+    gone: Any = without_redis("events", "gone")
+    assert (gone["queue"], gone["findings"][0]["reason"], gone["findings"][0]["detail"]) == ("events", "redis", "Gone.")
 
 
 def test_what_is_not_accounted_for_in_one_list_is_not_made_up_for_by_another_one() -> None:
