@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 
+import msgspec
+
 from forwarder import __version__
 from forwarder.admin.notices import Notices
 from forwarder.api.pacing.permits import Pacer
@@ -11,7 +13,6 @@ from forwarder.config import Settings
 from forwarder.diagnosis.facts import Facts
 from forwarder.diagnosis.findings import findings
 from forwarder.diagnosis.states import outlook
-from forwarder.diagnosis.trend import Trend
 from forwarder.metrics import Metrics
 from forwarder.monitor import shown_letters
 from forwarder.monitor.history import Sample
@@ -77,7 +78,7 @@ class StatusPage:
             "silence": own.silence,
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
-            "now": self._now(seen, sample, facts.trend) | {"outlook": outlook(facts)},
+            "now": self._now(seen, sample, facts),
             "notes": _notes(seen, sample, values, self._monitor.history.answers(sample)) | self._limit_notes(sample),
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
@@ -99,22 +100,26 @@ class StatusPage:
         own, setup = self._condition.own, self._condition.setup
         if seen is None:
             return Facts(setup=setup, own=replace(own, redis_age=None))
-        own = replace(own, redis_age=self._age(seen), counted_age=self._monitor.clock() - seen.counted)
+        # The page counts down to the next try by itself, so its words do without.
+        silence = own.silence and msgspec.structs.replace(own.silence, next_try=None)
+        counted_age = self._monitor.clock() - seen.counted
+        own = replace(own, redis_age=self._age(seen), counted_age=counted_age, silence=silence)
         reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.trend, seen.memory)
         return facts_of(reading, setup, oldest=sample.oldest, own=own)
 
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)
 
-    def _now(self, seen: Seen | None, sample: Sample, trend: Trend) -> dict[str, object]:
-        census = seen and seen.census
+    def _now(self, seen: Seen | None, sample: Sample, facts: Facts) -> dict[str, object]:
+        census, trend = seen and seen.census, facts.trend
         return {
             "backlog": census and census.backlog,
             "waiting": census and census.waiting,
             "claimed": census and census.claimed,
             "to_go": trend.to_go,
+            "outlook": outlook(facts),
             "pushed": trend.pushed,
-            "oldest": sample.oldest,
+            "oldest": facts.oldest,
             **asdict(self._monitor.history.now(sample)),
         }
 
@@ -180,7 +185,7 @@ def _notes(seen: Seen | None, sample: Sample, values: Values, answers: Mapping[s
         "posts": f"{sample.posts:,.0f} since this worker started",
         "events_per_post": "more events, fewer POSTs",
         "retries": f"{retries or 'none'} since this worker started",
-        "oldest": "waiting or claimed" if sample.oldest is not None else "claimed: known only to their worker",
+        "oldest": "waiting or claimed",
         "answers": causes(answers) or "none",
         "totals": f"Since this worker started: {ambiguous:,.0f} POSTs got no answer but may have arrived; "
         f"{halved:,.0f} batches were halved.",

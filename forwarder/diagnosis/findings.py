@@ -151,7 +151,7 @@ def _memory(facts: Facts) -> Iterator[Finding]:
         else "When it is full, Redis refuses pushes.",
         f"{facts.memory:.0%} of its memory is used.",
         (
-            "Give Redis more memory: `redis-cli CONFIG SET maxmemory 2gb`, and the same in its configuration.",
+            "Give Redis more memory, and write it into its configuration too: `redis-cli CONFIG SET maxmemory 2gb`",
             "Dead letters take memory too: `forwarder dead summary`",
         ),
     )

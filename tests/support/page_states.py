@@ -34,8 +34,8 @@ def _iso(seconds_ago: float) -> str:
     return (datetime.now(UTC) - timedelta(seconds=seconds_ago)).isoformat(timespec="seconds")
 
 
-def groups(count: int, *, named: bool = False) -> list[State]:
-    """This many groups of dead letters, the largest first."""
+def groups(count: int, *, of: int = 6_258, named: bool = False) -> list[State]:
+    """This many groups of dead letters, the largest first; four of them have `of` letters together."""
     reasons = list(_EXPLAINED)
     found: list[State] = []
     for n in range(count):
@@ -46,7 +46,7 @@ def groups(count: int, *, named: bool = False) -> list[State]:
                 "id": f"g-{n}",
                 **which,
                 "names": 1 + n % 3,
-                "count": max(1, 3_004 // (n + 1)),
+                "count": max(1, of * 12 // 25 // (n + 1)) if count > 1 else of,
                 "first": _iso(9_000 + n),
                 "last": _iso(12 + 50 * n),
                 "explanation": _EXPLAINED[reason],
@@ -117,7 +117,7 @@ def state(facts: Facts, *, letters: int = 0, flat: bool = False, actions: bool =
     )
     found, own = findings(facts), facts.own or Own("delivering")
     halt = own.halt or facts.halt
-    some = groups(4 if letters > 10 else 1) if letters else []
+    some = groups(4 if letters > 10 else 1, of=letters) if letters else []
     return {
         "queue": "events",
         "version": "0.1.0",
@@ -138,7 +138,7 @@ def state(facts: Facts, *, letters: int = 0, flat: bool = False, actions: bool =
             "posts": "612,004 since this worker started",
             "events_per_post": "more events, fewer POSTs",
             "retries": "503: 612, timeout: 4 since this worker started",
-            "oldest": "waiting or claimed" if at["oldest"] else "claimed: known only to their worker",
+            "oldest": "waiting or claimed",
             "answers": "202: 5,784, 503: 12" if at["accepted"] else "none",
             "concurrency": "31 of 64",
             "rate": "96 of 120",
@@ -226,7 +226,11 @@ def _many() -> State:
         _worker(each.name, "delivering", 297.6, this=n == 4, version=each.version) for n, each in enumerate(versions)
     ]
     workers[7] |= {"state": "halted", "reason": "credentials"}
-    return found | {"lists": lists, "workers": workers, "letters": found["letters"] | {"groups": groups(1_000)}}
+    return found | {
+        "lists": lists,
+        "workers": workers,
+        "letters": found["letters"] | {"groups": groups(1_000, of=90_112)},
+    }
 
 
 def _unknown() -> State:
@@ -269,7 +273,7 @@ def states() -> dict[str, State]:
     brake = "of the last 100 decisions, 84 were refusals, of 61 users"
     wrong = "https://api.example.com answered 404 to three users and has never answered 202"
     growing = Trend(accepted=280.0, pushed=310.0, refused=2.0, seconds=60, letters=512)
-    refusals = Trend(accepted=280.0, pushed=281.0, refused=41.0, seconds=60, letters=3_004)
+    refusals = Trend(accepted=280.0, pushed=281.0, refused=41.0, seconds=60, letters=6_258)
     near = (About(_ME, "0.1.0", lists=1, refused=(63, 100)),)
     return {
         "delivering": state(_delivering(), backlog=90_254, accepted=2_054.0),
@@ -282,13 +286,13 @@ def states() -> dict[str, State]:
         "credentials": state(_halted("credentials", key), backlog=90_254, pushed=31.0),
         "misdirected": state(_halted("misdirected", wrong), backlog=90_254),
         "foreign list": state(_halted("misdirected", "none of the first 100 is an event", named=False), backlog=800),
-        "brake": state(_halted("dead_letter_brake", brake), backlog=90_254, letters=3_004),
+        "brake": state(_halted("dead_letter_brake", brake), backlog=90_254, letters=6_258),
         "outage": state(_outage(outage=True), backlog=90_254, pushed=12.0, retries=1.4, oldest=94.0),
         "silent": state(_outage(outage=False, cause="timeout"), backlog=41, retries=1.4, oldest=44.0),
         "redis": _unavailable(),
         "redis nearly full": state(_delivering(memory=0.93), backlog=90_254, accepted=2_054.0),
         "redis full": state(_delivering(memory=1.0), backlog=90_254, accepted=2_054.0),
-        "refusals": state(_delivering(trend=refusals), backlog=8_204, accepted=280.0, letters=3_004),
+        "refusals": state(_delivering(trend=refusals), backlog=8_204, accepted=280.0, letters=6_258),
         "letters": state(_delivering(trend=replace(growing, letters=12)), backlog=120, accepted=280.0, letters=12),
         "late": state(_delivering(), backlog=904_254, accepted=2_054.0, oldest=1_912.0),
         "brake near": state(Facts(own=Own("delivering"), workers=near), backlog=904, accepted=20.0, letters=40),

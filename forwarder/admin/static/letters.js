@@ -16,14 +16,14 @@ async function download(which) {
   URL.revokeObjectURL(url);
 }
 // Invalid elements come back if they are replayed, and cannot be pushed again from a file.
-function acts(which, count, invalid) {
-  const what = which.id ?? title(which), all = plural(count, "dead letter");
-  const many = count > LIMIT ? `the oldest ${plural(LIMIT, "dead letter")} of ${all}` : all;
+function acts(which, n, invalid) {
+  const what = which.id ?? title(which), all = plural(n, "dead letter");
+  const many = n > LIMIT ? `the oldest ${count(LIMIT)} of ${all}` : all;
   const offer = (label, act) => button(label, `${label} ${what}`, act, { "aria-label": `${label} ${what}` });
   return [
     ...(invalid ? [] : [offer("Replay…", () => ask(which.id ? "replay-one" : "replay", { which: what, many: all }, which))]),
     ...(invalid || which.id ? [] : [offer("Export", () => attempt(() => download(which)))]),
-    offer("Delete…", () => ask("delete", { which: what, many }, { ...which, limit: Math.min(count, LIMIT) })),
+    offer("Delete…", () => ask("delete", { which: what, many }, { ...which, limit: Math.min(n, LIMIT) })),
   ];
 }
 function letter(each) {

@@ -197,7 +197,7 @@ async def test_dead_letters_are_filtered_looked_at_replayed_exported_and_deleted
         await page.get_by_role("button", name="Export rejected, 400, purchase-0").click()
     assert (await download.value).suggested_filename == "dead-letters.ndjson"
     await page.get_by_role("button", name="Delete… rejected, 400, purchase-0").click()
-    await expect(page.locator("#delete")).to_contain_text("Delete the oldest 1,000 dead letters of 3,004 dead letters?")
+    await expect(page.locator("#delete")).to_contain_text("Delete the oldest 1,000 of 3,003 dead letters?")
     await assert_accessible(page, [("dark", PHONE)])
     await page.get_by_role("button", name=re.compile("^Delete the oldest 1,000")).click()
     await expect(page.locator("#done")).to_have_text("/delete: done.")
