@@ -189,7 +189,7 @@ class Settings(BaseModel):
     admin_port: int = Field(9464, ge=0, le=65535, description="Port of the status page; 0 picks a free port.")
     admin_token: Annotated[SecretStr | None, _EmptyIsUnset, _Secret, AfterValidator(_token)] = Field(
         None,
-        description="Anyone who has this token may resume, replay and see user data on the status page. "
+        description="Anyone who has this token may resume, retry, replay, delete and see user data on the status page. "
         "If it is unset, nobody can.",
         examples=["the output of `openssl rand -hex 16`"],
     )

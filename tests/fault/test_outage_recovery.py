@@ -63,9 +63,10 @@ async def test_a_fleet_tries_now_when_a_person_asks_for_it(world: World) -> None
 async def test_when_the_api_is_well_again_everything_is_sent_within_seconds(world: World, users: int, how: str) -> None:
     await world.push(*[event(f"u{n}", n) for n in range(users)])
     world.api.faults = DOWN
-    async with world.service(retry_initial=0.5, retry_max=8.0):
+    async with world.service(retry_initial=0.5, retry_max=8.0) as service:
         await eventually(lambda: world.api.ledger.requests, what="the first POST")
         await asyncio.sleep(FOR)
+        await service.shows(f"forwarder_api_outage {float(users > 2)}")
         world.api.faults = Faults()
         well = time.monotonic()
         if how != "by itself":

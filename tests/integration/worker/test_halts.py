@@ -232,7 +232,7 @@ async def test_a_halt_that_nobody_of_us_wrote_is_obeyed(world: World) -> None:
     await world.redis.set(QueueKeys(world.queue).halt, "stop, please")
     await world.push(event("u", 1))
     async with world.service() as service:
-        assert (await halted(service))["reason"] == "unknown"
+        assert (await halted(service))["reason"] == "halted"
         await world.redis.delete(QueueKeys(world.queue).halt)
         await world.settled()
 

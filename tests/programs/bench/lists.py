@@ -55,6 +55,7 @@ class Costs:
     count: float
     read: float
     halt: float
+    orders: float
     search: float
     rows: float
     attempt: float
@@ -62,7 +63,7 @@ class Costs:
     def line(self, workers: int, lists: int) -> str:
         """A row of the table. Percentages are of the one thread that runs commands."""
         beats = self.heartbeat * workers / max(1.0, workers / 100)
-        halts = self.halt * workers
+        halts = self.orders * workers
         counts = (self.count + (workers - 1) * (self.read + self.halt)) / PERIOD
         before = workers * (self.count + self.rows + self.halt) / PERIOD
         shares = (f"{100 * part:,.1f}" for part in (beats, counts, halts, beats + counts + halts))
@@ -96,6 +97,7 @@ async def costs(redis: Redis, workers: int, lists: int) -> Costs:
         count=await measured(redis, lambda: queue.counted(0)),
         read=await measured(redis, lambda: queue.counted(60)),
         halt=await measured(redis, queue.halt),
+        orders=await measured(redis, queue.orders),
         search=await measured(redis, lambda: queue.free(range(lists))),
         rows=await measured(redis, queue.workers),
         attempt=await measured(redis, another.acquire),

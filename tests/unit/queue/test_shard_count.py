@@ -37,5 +37,5 @@ def test_a_disagreement_says_what_to_do() -> None:
         "the queue 'events' is being resharded (1 to 4 9f tidy): run `forwarder reshard 4 --move` to finish it"
     )
     assert str(disagreement("events", "four", 2)) == (
-        "Redis key '{events}:shards' holds 'four', which is not a number of lists"
+        "Redis key '{events}:shards' holds 'four', which is not a number of lists: is FORWARDER_QUEUE right?"
     )
