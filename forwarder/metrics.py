@@ -4,7 +4,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Proc
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 
 from forwarder import __version__
-from forwarder.outcome import HaltReason, LetterReason
+from forwarder.outcome import PAUSED, HaltReason, LetterReason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -43,8 +43,8 @@ class Metrics:
         self._state()
         for letter in LetterReason:
             self.events_dead_lettered.labels(letter.value)
-        for halt in HaltReason:
-            self.halted.labels(halt.value).set(0)
+        for halt in (*HaltReason, PAUSED):
+            self.halted.labels(halt).set(0)
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(f"forwarder_{name}", text, labels, registry=self._registry)

@@ -26,6 +26,10 @@ class HaltReason(StrEnum):
     DEAD_LETTER_BRAKE = "dead_letter_brake"
 
 
+#: The word for a pause, which a person asks for. It is shown like the reason of a halt.
+PAUSED = "paused"
+
+
 @dataclass(frozen=True, slots=True)
 class Accepted:
     """The API registered the event: its claim may end."""

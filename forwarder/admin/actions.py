@@ -1,4 +1,4 @@
-"""The actions of the page, for people with the token: end a halt, try now, replay or delete dead letters.
+"""The actions of the page, for people with the token: pause, resume, try now, replay or delete dead letters.
 
 The commands do the same.
 """
@@ -16,7 +16,8 @@ from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.replay import Report, Terms
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import UnreachableError
-from forwarder.operations.resume import end_halt
+from forwarder.operations import pause as pausing
+from forwarder.operations import resume as resuming
 from forwarder.operations.retry import request_retry
 from forwarder.outcome import LetterReason
 from forwarder.queue.queue import Queue
@@ -41,6 +42,13 @@ class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
     """How to end the halt, as with `forwarder resume --allow-refusals`."""
 
     allow_refusals: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
+
+
+class PauseRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """For how many seconds, or until a person resumes; and why, for everybody who looks."""
+
+    seconds: Annotated[float, msgspec.Meta(gt=0, le=31_536_000)] | None = None
+    why: Annotated[str, msgspec.Meta(max_length=500)] = ""
 
 
 class RetryRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,12 +99,22 @@ class Done(msgspec.Struct):
     done: str
 
 
+async def pause(queue: Queue, wanted: PauseRequest) -> Done:
+    """Pauses all workers. Raises UnreachableError."""
+    record = await pausing.pause(queue, seconds=wanted.seconds, why=wanted.why)
+    log.warning("paused from the status page", detail=record.detail)
+    return Done(f"Paused, {record.detail}. Workers finish what is in flight.")
+
+
 async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
     """Ends the halt in force. Raises UnreachableError."""
-    ended = await end_halt(queue, allow_refusals=wanted.allow_refusals)
+    done = await resuming.resume(queue, allow_refusals=wanted.allow_refusals)
+    ended = done.ended
     if ended is None:
-        return Done("The service was not halted.")
+        return Done("The service was neither halted nor paused.")
     log.warning("resumed from the status page", reason=ended.reason, allow_refusals=wanted.allow_refusals)
+    if done.remains is not None:
+        return Done(f"The pause is over, but the service is still halted ({done.remains.reason}).")
     return Done("The halt is over. Workers continue within seconds.")
 
 

@@ -104,7 +104,7 @@ class StatusPage:
         silence = own.silence and msgspec.structs.replace(own.silence, next_try=None)
         counted_age = self._monitor.clock() - seen.counted
         own = replace(own, redis_age=self._age(seen), counted_age=counted_age, silence=silence)
-        reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.trend, seen.memory)
+        reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.pause, seen.trend, seen.memory)
         return facts_of(reading, setup, oldest=sample.oldest, own=own)
 
     def _age(self, seen: Seen | None) -> float | None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from importlib import import_module
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ import structlog
 from aiohttp import web
 
 from forwarder.admin import actions, assets, letters
-from forwarder.admin.actions import Done, LettersRequest, ReplayRequest, ResumeRequest, RetryRequest
+from forwarder.admin.actions import Done, LettersRequest, PauseRequest, ReplayRequest, ResumeRequest, RetryRequest
 from forwarder.admin.guard import Denial, Guard
 from forwarder.admin.page import StatusPage
 from forwarder.api.pacing.permits import Pacer
@@ -60,15 +60,17 @@ class Pages:
         self.page = StatusPage(settings, monitor, condition, metrics, pacer, actions=self._guard.armed)
 
     def routes(self) -> list[web.RouteDef]:
+        queue, settings = self._queue, self._settings
         return [
             *(web.get(path, self._file) for path in self._files),
             web.get("/runbook", self._runbook),
             web.get("/status.json", self._status),
             web.get("/letters.json", self._allowed(self._letters)),
-            web.post("/resume", self._allowed(self._resume)),
-            web.post("/retry", self._allowed(self._retry)),
-            web.post("/replay", self._allowed(self._replay)),
-            web.post("/delete", self._allowed(self._delete)),
+            web.post("/pause", self._action(PauseRequest, partial(actions.pause, queue))),
+            web.post("/resume", self._action(ResumeRequest, partial(actions.resume, queue))),
+            web.post("/retry", self._action(RetryRequest, partial(actions.retry, queue))),
+            web.post("/replay", self._action(ReplayRequest, partial(actions.replay, queue, settings))),
+            web.post("/delete", self._action(LettersRequest, partial(actions.delete, queue, settings))),
             web.get("/export", self._allowed(self._export), allow_head=False),
         ]
 
@@ -114,29 +116,14 @@ class Pages:
         async with self._reading:
             return _json(await letters.examples(self._queue, self._settings, wanted, seen))
 
-    async def _resume(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, ResumeRequest)
-        if isinstance(wanted, web.Response):
-            return wanted
-        return await self._do(lambda: actions.resume(self._queue, wanted))
+    def _action(self, kind: type[T], act: Callable[[T], Awaitable[Done]]) -> _Handler:
+        """Serves requests with the token: decodes the body, then acts."""
 
-    async def _retry(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, RetryRequest)
-        if isinstance(wanted, web.Response):
-            return wanted
-        return await self._do(lambda: actions.retry(self._queue, wanted))
+        async def handler(request: web.Request) -> web.Response:
+            wanted = await _body(request, kind)
+            return wanted if isinstance(wanted, web.Response) else await self._do(lambda: act(wanted))
 
-    async def _replay(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, ReplayRequest)
-        if isinstance(wanted, web.Response):
-            return wanted
-        return await self._do(lambda: actions.replay(self._queue, self._settings, wanted))
-
-    async def _delete(self, request: web.Request) -> web.Response:
-        wanted = await _body(request, LettersRequest)
-        if isinstance(wanted, web.Response):
-            return wanted
-        return await self._do(lambda: actions.delete(self._queue, self._settings, wanted))
+        return self._allowed(handler)
 
     async def _export(self, request: web.Request) -> web.StreamResponse:
         wanted = _query(request, letters.Export)

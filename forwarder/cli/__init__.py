@@ -12,6 +12,7 @@ status        `forwarder status`
 layout        sentences and tables as lines, for a terminal of any width
 check         `forwarder check`
 audit         `forwarder audit`
+pause         `forwarder pause`
 resume        `forwarder resume`
 retry         `forwarder retry`
 dead          `forwarder dead …`

@@ -267,8 +267,9 @@ class Letters:
         )
 
     async def halt(self) -> HaltRecord | None:
-        """The halt in force."""
-        return await patiently(self._queue.halt)
+        """The halt in force, or else the pause."""
+        orders = await patiently(self._queue.orders)
+        return orders.halt or orders.pause
 
     async def now(self) -> int:
         """Redis' time, in milliseconds since 1970. The letters' IDs are on the same clock."""

@@ -55,7 +55,7 @@ class Facts:
 
     Attributes:
         lists: how many it has.
-        halt: the halt in force.
+        halt, pause: those in force.
         workers: those that run, also halted ones and standbys, in the order in which they started.
         orphans: the lists with an owner that does not run any more, and the seconds until its lease ends.
         ownerless: how many lists have no owner.
@@ -72,6 +72,7 @@ class Facts:
 
     lists: int = 1
     halt: Halted | None = None
+    pause: Halted | None = None
     workers: tuple[About, ...] = ()
     orphans: dict[str, float] = field(default_factory=dict)
     ownerless: int = 0

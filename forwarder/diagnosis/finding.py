@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 #: What stands behind a title in the runbook, for what is wrong; what is well needs no runbook.
-_HALTS = frozenset({"credentials", "misdirected", "dead_letter_brake", "halted"})
+_HALTS = frozenset({"credentials", "misdirected", "dead_letter_brake", "halted", "paused"})
 
 
 @dataclass(frozen=True, slots=True)

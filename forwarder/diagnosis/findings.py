@@ -84,6 +84,8 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
         yield from _of_process(own, facts.setup)
     if facts.halt is not None and (own is None or own.halt is None):
         yield halted(facts.halt, facts.setup)
+    if facts.pause is not None and (own is None or own.halt is None or own.halt.reason != facts.pause.reason):
+        yield halted(facts.pause, facts.setup)
     yield from _without_a_worker(facts)
     yield from _memory(facts)
     yield from _silences(facts)
@@ -97,7 +99,7 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
 def _without_a_worker(facts: Facts) -> Iterator[Finding]:
     backlog = facts.backlog or 0
     waits = f"{events(backlog)} {'waits' if backlog == 1 else 'wait'}."
-    if facts.halt is not None or (facts.own is not None and facts.own.redis is not None):
+    if facts.own is not None and facts.own.redis is not None:
         return
     if not facts.workers and facts.own is None and facts.ownerless:
         yield Finding(
@@ -109,7 +111,7 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             ("Start a worker: `forwarder run`",),
             stops=True,
         )
-    elif facts.ownerless and backlog:
+    elif facts.ownerless and backlog and facts.halt is facts.pause is None:
         one = facts.lists == 1
         yield Finding(
             "no_owner",

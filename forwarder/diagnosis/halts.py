@@ -23,6 +23,10 @@ def halted(halt: Halted, setup: Setup) -> Finding:
             title, steps = "Halted: this is not a list of events", _FOREIGN
         case HaltReason.DEAD_LETTER_BRAKE:
             title, steps = "Halted: most events were refused", _BRAKE
+        case "paused":
+            return Finding(
+                "paused", "warn", "Paused", f"A person has asked for it. {_KEPT}", halt.detail, _PAUSED, stops=True
+            )
         case _:
             return Finding("halted", "bad", "Halted", _KEPT, sentence(halt.detail), _UNKNOWN, stops=True)
     return Finding(halt.reason, "bad", title, _KEPT, sentence(halt.detail), steps, stops=True)
@@ -57,4 +61,5 @@ _BRAKE = (
     "Go on, and halt again if most events are still refused: `forwarder resume`",
     "Go on, and let 1,000 more bad events become dead letters: `forwarder resume --allow-refusals 1000`",
 )
+_PAUSED = ("Go on: `forwarder resume`",)
 _UNKNOWN = ("Find out why, then end the halt: `forwarder resume`",)

@@ -48,6 +48,7 @@ class Seen:
     censuses: tuple[Census, ...]
     totals: Totals
     halt: HaltRecord | None
+    pause: HaltRecord | None
     #: When the lists were counted, by this process or another one.
     counted: float
     #: Seconds that the counts were allowed to be old.
@@ -162,16 +163,17 @@ class Watch:
         self.seen = await self._read_letters(seen) if in_full and self._letters_due(seen) else seen
 
     async def _read(self, max_age: float) -> Seen:
-        """The counts, unless those that are known are young enough, and the halt."""
+        """The counts, unless those that are known are young enough, and the halt or pause."""
         seen = self.seen
         if seen is None or self._clock() - seen.counted >= max_age:
             found = await self._queue.counted(max_age)
             counted, censuses, totals = self._clock() - found.age, found.censuses, found.totals
         else:
             counted, censuses, totals = seen.counted, seen.censuses, seen.totals
-        halt, now = await self._queue.halt(), self._clock()
-        before = seen or Seen(now, censuses, totals, halt, counted, max_age)
-        return replace(before, at=now, censuses=censuses, totals=totals, halt=halt, counted=counted, max_age=max_age)
+        (halt, _, pause), now = await self._queue.orders(), self._clock()
+        before = seen or Seen(now, censuses, totals, halt, pause, counted, max_age)
+        before = replace(before, censuses=censuses, totals=totals, counted=counted, max_age=max_age)
+        return replace(before, at=now, halt=halt, pause=pause)
 
     async def _memory(self) -> Memory | None:
         """Of the fullest server. It is measured rarely, because the reply is long and memory fills slowly.

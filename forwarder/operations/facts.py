@@ -24,6 +24,7 @@ class Reading:
     censuses: Sequence[Census]
     workers: Mapping[str, About]
     halt: HaltRecord | None
+    pause: HaltRecord | None
     trend: Trend
     memory: Memory | None = None
 
@@ -55,6 +56,7 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
     return Facts(
         lists=len(reading.censuses),
         halt=None if reading.halt is None else halted(reading.halt),
+        pause=None if reading.pause is None else halted(reading.pause),
         workers=tuple(reading.workers.values()),
         orphans=dict(_orphans(reading, setup.lease_ttl)),
         ownerless=sum(each.lease is None for each in reading.censuses),

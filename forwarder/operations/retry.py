@@ -3,6 +3,7 @@
 import secrets
 from dataclasses import dataclass
 
+from forwarder.outcome import PAUSED
 from forwarder.queue.halts import HaltRecord
 from forwarder.queue.queue import Queue
 from forwarder.retry import patiently
@@ -14,7 +15,7 @@ class Requested:
 
     Attributes:
         workers: how many try now.
-        halt: why none does; None if the service is not halted.
+        halt: why none does; None if the service is neither halted nor paused.
     """
 
     workers: int
@@ -23,6 +24,8 @@ class Requested:
     @property
     def sentence(self) -> str:
         """The same for people."""
+        if self.halt is not None and self.halt.reason == PAUSED:
+            return "The service is paused, so nothing is tried. To go on: `forwarder resume`"
         if self.halt is not None:
             return (
                 f"The service is halted ({self.halt.reason}), so nothing is tried. "
@@ -39,7 +42,8 @@ async def request_retry(queue: Queue) -> Requested:
     Raises:
         UnreachableError: Redis gave no answer. The workers may try now all the same.
     """
-    if (halt := await patiently(queue.halt)) is not None:
+    orders = await patiently(queue.orders)
+    if (halt := orders.halt or orders.pause) is not None:
         return Requested(0, halt)
     text = secrets.token_hex(8)
     await patiently(lambda: queue.request_retry(text))

@@ -50,7 +50,7 @@ class Status:
     Attributes:
         lists: by shard.
         workers: those that are running, in the order in which they started.
-        halt: the halt in force.
+        halt: the halt in force, or else the pause.
         facts: what is known.
         findings: what is wrong, the worst first; never empty.
         letters: how many dead letters there are of each reason, as far as they are counted.
@@ -86,14 +86,14 @@ async def survey(queue: Queue, setup: Setup) -> Status:
         queue: the queue.
         setup: the settings that a remedy names.
     """
-    halt = await patiently(queue.halt)
+    orders = await patiently(queue.orders)
     workers = await patiently(queue.workers)
     # Counted now, and kept as a part of the past: without a worker, nobody else keeps that.
     counted = await patiently(lambda: queue.counted(0.0))
     past = await patiently(queue.past)
     lately = trend(past, counted.totals)
     memory = await _memory(queue)
-    reading = Reading(queue.names, counted.censuses, workers, halt, lately, memory)
+    reading = Reading(queue.names, counted.censuses, workers, orders.halt, orders.pause, lately, memory)
     facts = facts_of(reading, setup)
     return Status(
         queue.name,
@@ -102,7 +102,7 @@ async def survey(queue: Queue, setup: Setup) -> Status:
             for name, census in zip(queue.names, counted.censuses, strict=True)
         ),
         facts.workers,
-        halt,
+        orders.halt or orders.pause,
         facts,
         findings(facts),
         letters=await _letters(queue, counted.censuses),

@@ -1,4 +1,4 @@
-"""What people and workers want of all workers of a queue: a halt, refusals to let through, and to try now."""
+"""What people and workers want of all workers of a queue: to halt, to pause, to let refusals through, to try now."""
 
 from typing import NamedTuple
 
@@ -6,6 +6,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from forwarder.errors import RolledBackError
+from forwarder.outcome import PAUSED
 from forwarder.queue import address
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.wire import scripts
@@ -29,10 +30,11 @@ class HaltRecord(msgspec.Struct, frozen=True):
 
 
 class Orders(NamedTuple):
-    """What all workers are to do: the halt in force, and the latest request to try now, a random text."""
+    """What all workers are to do: the halt and the pause in force, and the latest request to try now, a random text."""
 
     halt: HaltRecord | None
     retry: bytes | None
+    pause: HaltRecord | None = None
 
 
 async def read(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
@@ -42,14 +44,26 @@ async def read(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
 
 
 async def orders(redis: Redis, keys: QueueKeys) -> Orders:
-    """The halt in force and the latest request to try now, in one round trip."""
+    """All of it in one round trip."""
+    on = [keys.halt, keys.retry, keys.pause]
     try:
-        halt, retry = await scripts.run(redis, "orders", [keys.halt, keys.retry], [])
+        halt, retry, pause = await scripts.run(redis, "orders", on, [])
     except RolledBackError:
-        for key in (keys.halt, keys.retry):
+        for key in on:
             await text(redis, key)  # this names the key that holds something else
         raise
-    return Orders(_halt_record(halt) if halt else None, retry)
+    return Orders(_halt_record(halt) if halt else None, retry, _pause_record(pause) if pause else None)
+
+
+async def pause(redis: Redis, keys: QueueKeys, pause: HaltRecord, milliseconds: int) -> None:
+    """Pauses all workers, instead of an earlier pause. With 0 milliseconds it lasts until a person resumes."""
+    await scripts.run(redis, "pause", [keys.pause], [msgspec.json.encode(pause), milliseconds])
+
+
+async def end_pause(redis: Redis, keys: QueueKeys) -> HaltRecord | None:
+    """Ends the pause in force and returns it."""
+    ended = await scripts.run(redis, "end_pause", [keys.pause], [])
+    return _pause_record(ended) if ended else None
 
 
 async def request_retry(redis: Redis, keys: QueueKeys, request: str) -> None:
@@ -100,6 +114,13 @@ async def allowed(redis: Redis, keys: Keys) -> int:
     """The refusals of the list that an operator has allowed and that have not come yet. ``settle.lua`` counts down."""
     written = await text(redis, keys.allowance) or b""
     return int(written) if written.isdigit() and len(written) <= _DIGITS else 0
+
+
+def _pause_record(written: bytes) -> HaltRecord:
+    try:
+        return msgspec.json.decode(written, type=HaltRecord)
+    except msgspec.DecodeError:
+        return HaltRecord(PAUSED, "the pause key holds text that forwarder did not write", "", "")
 
 
 def _halt_record(written: bytes) -> HaltRecord:

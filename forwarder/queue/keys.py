@@ -34,6 +34,7 @@ _OF_THE_QUEUE = (
     "halt",
     "recognized",
     "retry",
+    "pause",
     "address",
     "shards",
     "workers",
@@ -56,6 +57,7 @@ class QueueKeys:
     halt: str = field(init=False)
     recognized: str = field(init=False)
     retry: str = field(init=False)
+    pause: str = field(init=False)
     address: str = field(init=False)
     shards: str = field(init=False)
     workers: str = field(init=False)

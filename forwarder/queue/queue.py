@@ -113,8 +113,16 @@ class Queue:
         return await halts.read(self._redis, self._keys)
 
     async def orders(self) -> Orders:
-        """What all workers are to do: the halt in force, and the latest request to try now."""
+        """What all workers are to do: the halt and the pause in force, and the latest request to try now."""
         return await halts.orders(self._redis, self._keys)
+
+    async def pause(self, pause: HaltRecord, milliseconds: int) -> None:
+        """Pauses all workers, instead of an earlier pause. With 0 milliseconds it lasts until a person resumes."""
+        await halts.pause(self._redis, self._keys, pause, milliseconds)
+
+    async def end_pause(self) -> HaltRecord | None:
+        """Ends the pause in force and returns it."""
+        return await halts.end_pause(self._redis, self._keys)
 
     async def request_retry(self, request: str) -> None:
         """Asks all workers to try now. `request`: a random text, the same if the command is repeated."""

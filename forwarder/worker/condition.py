@@ -13,7 +13,7 @@ from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.findings import of_process
 from forwarder.diagnosis.spans import sentence
 from forwarder.operations.facts import halted, setup_of
-from forwarder.outcome import HaltReason
+from forwarder.outcome import PAUSED, HaltReason
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.halts import HaltRecord
@@ -124,10 +124,11 @@ class Condition:
         changed = state is not self.state
         assert not changed or state in NEXT[self.state], f"{self.state} to {state}"  # noqa: S101 - the table above
         self.state, self.halt = state, halt
-        for reason in HaltReason:
+        for reason in (*HaltReason, PAUSED):
             self._metrics.halted.labels(reason).set(halt is not None and halt.reason == reason)
         if changed and halt is not None:
-            log.error(state, queue=self._queue, reason=halt.reason, detail=halt.detail, remedy=self.finding.remedy)
+            write = log.warning if halt.reason == PAUSED else log.error
+            write(state, queue=self._queue, reason=halt.reason, detail=halt.detail, remedy=self.finding.remedy)
         elif changed:
             log.info(state, queue=self._queue)
 

@@ -1,4 +1,4 @@
-"""The halt as this process sees it: which halt in Redis is meant for it."""
+"""The halt as this process sees it: which halt in Redis is meant for it, and whether a person has paused it."""
 
 from datetime import UTC, datetime
 
@@ -36,28 +36,28 @@ class Halts:
         return halt.fingerprint in ("", self._credentials.fingerprint, self._address)
 
     async def present(self) -> HaltRecord | None:
-        """The halt in force, if it is meant for this process. Raises UnreachableError."""
-        halt = await self._queue.halt()
-        return halt if halt is not None and self._is_meant(halt) else None
+        """The halt in force, if it is meant for this process; or else the pause. Raises UnreachableError."""
+        return (await self.orders()).halt
 
     async def orders(self) -> Orders:
-        """The halt in force, if it is meant for this process, and the latest request to try now."""
+        """The same, and the latest request to try now."""
         orders = await self._queue.orders()
-        return orders if orders.halt is None or self._is_meant(orders.halt) else orders._replace(halt=None)
+        is_meant = orders.halt is not None and self._is_meant(orders.halt)
+        return orders if is_meant else orders._replace(halt=orders.pause)
 
     async def present_once_available(self) -> HaltRecord | None:
         """The same, once Redis is available."""
         return await self._availability.until(self.present)
 
     async def before_work(self) -> HaltRecord | None:
-        """The halt that keeps this process from work. Waits until Redis is available.
+        """The halt or the pause that keeps this process from work. Waits until Redis is available.
 
         The key file is read again. A halt that names another key or address is ended: this process uses a new one, so
         somebody has fixed the cause.
         """
-        halt = await self._availability.until(self._queue.halt)
+        halt, _, pause = await self._availability.until(self._queue.orders)
         if halt is None:
-            return None
+            return pause
         self._credentials.reload()
         if self._credentials.problem is not None:
             log.warning("cannot use the file of the API key", problem=self._credentials.problem, repeats=True)
@@ -65,7 +65,7 @@ class Halts:
             return halt
         if await self._availability.until(lambda: self._queue.end_halt(halt)):
             log.info("halt ended: this worker does not use the key or address that was refused", reason=halt.reason)
-        return None
+        return pause
 
     async def write(self, halt: HaltRecord) -> None:
         """Writes a halt to Redis, for every worker. Waits until Redis is available."""

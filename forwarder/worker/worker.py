@@ -1,6 +1,7 @@
 """Owns a share of the lists or stands by; waits while halted; starts over, until it is asked to stop."""
 
 from forwarder.errors import ExitOnHaltError
+from forwarder.outcome import PAUSED
 from forwarder.queue.halts import HaltRecord
 from forwarder.retry import first_of, wait_at_most
 from forwarder.worker.condition import Condition, State, Stopping
@@ -58,7 +59,7 @@ class Worker:
     async def _halted(self, halt: HaltRecord) -> None:
         """Stays halted for a moment. The caller then reads the halt again."""
         self._condition.be(State.HALTED, halt)
-        if self._process.settings.on_halt == "exit":
+        if self._process.settings.on_halt == "exit" and halt.reason != PAUSED:  # a pause ends by itself
             await self._presence.withdraw()
             raise ExitOnHaltError(halt.reason, halt.detail)
         await self._presence.show()
@@ -70,5 +71,5 @@ class Worker:
 
     def _resumed(self) -> None:
         """If a halt is over, what led to it no longer counts: the person who ended it has looked at it."""
-        if self._condition.halt is not None:
+        if self._condition.halt is not None and self._condition.halt.reason != PAUSED:
             self._process.brake.forget()

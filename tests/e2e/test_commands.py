@@ -233,7 +233,7 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     code, out, _ = await command("retry", environment=given)
     assert (code, "`forwarder run`" in out) == (1, True)
     code, out, _ = await command("resume", environment=given)
-    assert (code, "The service was not halted." in out) == (0, True)
+    assert (code, "The service was neither halted nor paused." in out) == (0, True)
 
 
 async def test_status_and_check_on_a_sound_system(

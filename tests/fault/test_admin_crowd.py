@@ -140,4 +140,4 @@ async def test_idle_connections_do_not_cut_off_an_action_under_way(client: Clien
     finally:
         os.kill(server.pid, signal.SIGCONT)
     answer = await said(owner)
-    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"done": "The service was not halted."}
+    assert json.loads(answer.partition(b"\r\n\r\n")[2]) == {"done": "The service was neither halted nor paused."}

@@ -112,7 +112,9 @@ async def test_a_request_to_try_now_reaches_the_workers(redis: Redis) -> None:
     assert (await queue.orders()).retry == b"again"
 
 
-@fault("Redis", "full (`noeviction`) when the service must halt", "the halt is written, and can be ended", keeps=(5,))
+@fault(
+    "Redis", "full (`noeviction`) when the service must halt or pause", "it is written, and can be ended", keeps=(5,)
+)
 async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     await fill(redis)
     queue = Queue(redis, KEYS.queue, 1)
@@ -122,6 +124,10 @@ async def test_a_halt_is_written_and_ended(redis: Redis) -> None:
     assert await queue.end_halt(HALT)
     await queue.write_halt(HALT)
     assert await queue.end_halt() == HALT
+    await queue.pause(HALT, 0)
+    await queue.pause(HALT, 60_000)
+    assert (await queue.orders()).pause == HALT
+    assert await queue.end_pause() == HALT
     assert await queue.lists[0].allowed_refusals() == 0
 
 

@@ -157,7 +157,7 @@ async def test_a_halt_is_ended_with_the_token(
     code, done, _ = await ask(guarded, "/resume", {"allow_refusals": 3}, **bearer())
     assert (code, done["done"]) == (200, "The halt is over. Workers continue within seconds.")
     await settled(redis_client, queue_name)
-    assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "The service was not halted."}
+    assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "The service was neither halted nor paused."}
     assert (await ask(guarded, "/retry", {}))[0] == 401
     assert (await ask(guarded, "/retry", {}, **bearer()))[1] == {"done": "1 worker tries now."}
 

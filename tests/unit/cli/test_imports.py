@@ -57,6 +57,7 @@ IMPORTS = {
     "check --help": {*_QUEUE, "aiohttp", "forwarder.api.client"},
     "audit --help": _QUEUE,
     "resume --help": _QUEUE,
+    "pause --help": _QUEUE,
     "retry --help": _QUEUE,
     "dead summary --help": _LETTERS,
     "dead list --help": _LETTERS,
@@ -100,7 +101,20 @@ def test_every_command_is_looked_at() -> None:
 def test_help_lists_the_commands_in_the_order_of_use() -> None:
     group = typer.main.get_command(cli.app)
     assert isinstance(group, TyperGroup)
-    order = ["demo", "check", "run", "push", "status", "resume", "retry", "dead", "audit", "reshard", "simulate"]
+    order = [
+        "demo",
+        "check",
+        "run",
+        "push",
+        "status",
+        "pause",
+        "resume",
+        "retry",
+        "dead",
+        "audit",
+        "reshard",
+        "simulate",
+    ]
     assert list(group.commands) == order
     dead = group.commands["dead"]
     assert isinstance(dead, TyperGroup)

@@ -19,7 +19,7 @@ STUMBLES = About("stumbles", state="delivering", lists=1, silence=Silence(1, "50
 
 def trend(*workers: About, lately: Trend = LATELY) -> Trend:
     running = {each.name: each for each in workers}
-    return facts_of(Reading(["events"], [CENSUS], running, None, lately), Setup()).trend
+    return facts_of(Reading(["events"], [CENSUS], running, None, None, lately), Setup()).trend
 
 
 @pytest.mark.parametrize("workers", [(WORKS,), (HALTED, WORKS), (SILENT, WORKS), (STUMBLES,), (About("of before"),)])
@@ -33,5 +33,5 @@ def test_no_end_is_in_sight_from_the_moment_when_nobody_delivers_any_more(worker
     assert (found.accepted, found.to_go, found.turnover) == (1_000, None, None)
 
 
-def test_what_is_gone_is_gone_whoever_works() -> None:
+def test_what_is_gone_is_gone_with_or_without_a_worker() -> None:
     assert trend(HALTED, lately=Trend(to_go=0.0)).to_go == 0

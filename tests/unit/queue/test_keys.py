@@ -40,6 +40,7 @@ def test_the_keys_are_those_of_the_contract() -> None:
         "address": "{events}:address",
         "recognized": "{events}:recognized",
         "retry": "{events}:retry",
+        "pause": "{events}:pause",
         "shards": "{events}:shards",
         "workers": "{events}:workers",
     }
