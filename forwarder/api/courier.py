@@ -73,13 +73,14 @@ class Courier:
                 next_try = silence.next_try if silence is not None else None
                 log.warning(
                     "the API accepts nothing; retrying, one POST at a time. Nothing is lost.",
+                    reason="outage",
                     status=cause,
                     for_seconds=round(seconds),
                     next_try_in_seconds=None if next_try is None else round(next_try),
-                    remedy="it continues by itself; `forwarder retry` tries now",
+                    remedy="Wait: it continues by itself. To try at once: `forwarder retry`",
                 )
             case Over(seconds):
-                log.warning("the API answers again: the outage is over", lasted_seconds=round(seconds))
+                log.warning("the API answers again: the outage is over", reason="outage", lasted_seconds=round(seconds))
         self._metrics.api_outage.set(self._news.is_outage)
 
     async def permit(self, *, again: bool, part: bool) -> Permit:

@@ -46,7 +46,7 @@ def answer(attempt: Attempt, is_down: Callable[[float], bool]) -> Reply:
 def test_an_outage_has_one_line_when_it_begins_and_one_when_it_is_over() -> None:
     lines, gauge = said(lambda now: 20 < now < 80, seconds=120)
     assert [line["event"] for line in lines] == [BEGINS, OVER]
-    assert [line["log_level"] for line in lines] == ["warning", "warning"]
+    assert [(line["log_level"], line["reason"]) for line in lines] == [("warning", "outage")] * 2
     assert (lines[0]["status"], lines[0]["for_seconds"]) == ("503", pytest.approx(6, abs=1))
     assert lines[1]["lasted_seconds"] == pytest.approx(62, abs=3)
     assert (gauge[24], gauge[28], gauge[78], gauge[95]) == (0, 1, 1, 0)
