@@ -147,7 +147,7 @@ def _diagnosed(found: Status) -> Iterator[Finding]:
         # What it says of this command is for those who read it elsewhere.
         wrong = replace(each, steps=tuple(step for step in each.steps if "`forwarder check`" not in step))
         if wrong.is_halt and found.halt is not None:
-            yield Finding("halt", "failure", f"{wrong.title} since {found.halt.since}: {wrong.detail}. {wrong.remedy}")
+            yield Finding("halt", "failure", f"{wrong.title} since {found.halt.since}: {wrong.detail} {wrong.remedy}")
         elif wrong.anchor and wrong.reason != "redis_full" and (found.total.backlog or wrong.reason != "no_worker"):
             yield Finding(wrong.reason.replace("_", " "), "warning", _in_full(wrong))
 

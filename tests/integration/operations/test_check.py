@@ -134,6 +134,6 @@ async def test_a_halt_says_what_to_correct_before_it_says_resume(world: World, r
     halt = (await of_queue(world.settings(), world.redis))["halt"]
     assert halt.grade == "failure"
     assert halt.detail.startswith("Halted: ")
-    assert "since 2024-01-01: the API answered 401. " in halt.detail
+    assert "since 2024-01-01: The API answered 401. " in halt.detail
     assert 0 < halt.detail.index(first) < halt.detail.index("Only if ") < halt.detail.index("`forwarder resume`")
     assert "forwarder check" not in halt.detail
