@@ -57,7 +57,7 @@ async def pieces(arguments: list[str], environment: Mapping[str, str], ends: byt
 async def test_a_terminal_shows_it_in_place_and_is_given_back_as_it_was(world: World) -> None:
     queue = Queue(world.redis, world.queue, 1)
     with Terminal(WATCH, of_a_terminal(world.url, world.queue), width=60, height=30) as terminal:
-        await eventually(shows(terminal, "No worker is running", "backlog             0"))
+        await eventually(shows(terminal, "No worker is running", "backlog             0", "Ctrl-C ends it"))
         assert (terminal.alternate, terminal.cursor) == (True, False)
         await world.push(event("u", 1), event("u", 2))
         await eventually(shows(terminal, "2 events wait.", "backlog             2"))

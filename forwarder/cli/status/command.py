@@ -77,7 +77,8 @@ async def _watch(settings: Settings, every: float, *, as_json: bool) -> Status:
         elif not (out.is_interactive and sys.stdout.isatty()):
             await until_ended(watch.follow(lambda: _write_block(watch)))
         else:
-            with Screen(out, lambda: _lines(watch)) as screen:
+            hint = Text(f"every {every:g} s; Ctrl-C ends it", "dim")
+            with Screen(out, lambda: [*_lines(watch), Text(), hint]) as screen:
                 await until_ended(watch.follow(screen.redraw), screen.keep())
             _print(_lines(watch))
         return watch.found
