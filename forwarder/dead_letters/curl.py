@@ -14,7 +14,9 @@ _NO_QUESTION = 1_024
 
 
 def curl(letter: DeadLetter, settings: Settings) -> bytes:
-    """A command that POSTs the event of a letter alone. It reads the key from $FORWARDER_API_KEY.
+    """A command that POSTs the event of a letter alone.
+
+    It reads the key from $FORWARDER_API_KEY, and the proxy, if there is one, from $FORWARDER_API_PROXY.
 
     Raises:
         InvalidElementError: the element is not an event, so the service would not send it either.
@@ -23,6 +25,10 @@ def curl(letter: DeadLetter, settings: Settings) -> bytes:
     body = encode_batch([event.body]).decode()
     url = f"{users_url(settings.api_url, settings.api_version)}{path_segment(event.user)}/events"
     words = [f"curl -i --http1.1 {_globbing(url)}{shlex.quote(url)}", '-u ":$FORWARDER_API_KEY"']
+    if settings.api_proxy is not None:
+        words.append('-x "$FORWARDER_API_PROXY"')
+    if settings.api_ca_file is not None:
+        words.append(f"--cacert {shlex.quote(str(settings.api_ca_file))}")
     words += [f"-H {shlex.quote(f'{name}: {value}')}" for name, value in HEADERS.items()]
     size = len(body.encode())
     if size > _NO_QUESTION:

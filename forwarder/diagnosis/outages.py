@@ -15,7 +15,7 @@ _STEPS = {
     "reset": "Check the network to {api}: connections are cut.",
     "timeout": "Check the network to {api}: nothing answers in time.",
     "unreachable": "Check the network of this machine: {api} cannot be reached.",
-    "proxy": "Check `FORWARDER_API_PROXY`, its user and its password, and the proxy itself: `forwarder check`",
+    "proxy": "Check `FORWARDER_API_PROXY` and its password, and whether the proxy reaches {api}: `forwarder check`",
     "no_socket": "Give the process more file descriptors or memory: it cannot open a connection.",
     "unreadable": "Check `FORWARDER_API_URL` ({api}): what answers there does not speak HTTP.",
     "429": "Look for another client that uses up the API's rate, or lower `FORWARDER_RATE_LIMIT`.",

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from forwarder.dead_letters.curl import curl
 from forwarder.errors import InvalidElementError
 from forwarder.event import decode
 from forwarder.queue.letters import DeadLetter
+from tests.support.servers.http_proxy import http_proxy
 from tests.support.servers.raw_api import RawApi, raw
 
 KEY = "k3y$'\"\\ü"
@@ -102,6 +104,18 @@ async def test_an_address_with_brackets_a_path_and_another_version_is_the_same()
         )
         service, command = await sent_both_ways(api, ELEMENTS["plain"], given)
     assert split(service)[0] == split(command)[0] == b"POST /x%5B1-2%5D;a,b=$'()*/y/v5/users/u-1/events HTTP/1.1"
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl")
+async def test_the_command_goes_through_the_proxy_of_the_service_and_does_not_show_its_password(tmp_path: Path) -> None:
+    async with raw(times=0) as api, http_proxy() as proxy:
+        given = settings_for(api.url, api_proxy=proxy.url("me:p%40ss"), api_ca_file=tmp_path / "ca.pem")
+        command = curl(letter(ELEMENTS["plain"]), given)
+        await by_shell(b"export FORWARDER_API_PROXY=%b\n%b" % (proxy.url("me:p%40ss").encode(), command))
+    (asked,) = proxy.heads
+    assert b"Proxy-Authorization: Basic bWU6cEBzcw==" in asked.splitlines()
+    assert f"--cacert {tmp_path / 'ca.pem'}" in command.decode()
+    assert b"p%40ss" not in command
 
 
 @pytest.mark.parametrize("element", ELEMENTS.values(), ids=ELEMENTS)

@@ -427,6 +427,14 @@ CATALOGUE = (
     ),
     Mutation(
         5,
+        "a proxy that is asked for a tunnel gets the key",
+        "forwarder/api/client.py",
+        '"Accept-Encoding": "identity"}',
+        '"Accept-Encoding": "identity", "Authorization": self._credentials.authorization}',
+        (_PROXY,),
+    ),
+    Mutation(
+        5,
         "the API gets the password of the proxy",
         "forwarder/api/client.py",
         "self._login = {} if encrypted else egress.login",
