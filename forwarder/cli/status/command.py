@@ -38,8 +38,8 @@ def status(
 ) -> None:
     """Show what is wrong, the backlog, and who works on it.
 
-    The exit code is 77 while the service is halted. With --watch, a terminal shows it in place; a pipe gets one block
-    after the other, or one line each with --json.
+    The exit code is 77 while the service is halted or paused. With --watch, a terminal shows it in place; a pipe gets
+    one block after the other, or one line each with --json.
     """
     if every is not None and not watch:
         raise typer.BadParameter("--every needs --watch")
