@@ -101,11 +101,14 @@ async def _groups(
     lists = list(before.lists) if len(before.lists) == shards else [Groups()] * shards
     counts: list[_Counts | None] = list(before.counts) if len(before.counts) == shards else [None] * shards
     now = [_counts(census) for census in censuses]
+    for shard in range(shards):
+        if not now[shard][0]:
+            lists[shard], counts[shard] = Groups(), now[shard]
     behind = [shard for shard in range(shards) if counts[shard] != now[shard] or not lists[shard].exact]
     behind.sort(key=lambda shard: counts[shard] is not None)
     for shard in behind[:_CALLS]:
         calls = max(1, _CALLS // len(behind))
-        lists[shard] = await queue.lists[shard].letters.groups(calls=calls) if now[shard][0] else Groups()
+        lists[shard] = await queue.lists[shard].letters.groups(calls=calls)
         counts[shard] = now[shard]
     for shard in behind[_CALLS:]:
         lists[shard] = Groups(lists[shard].groups, exact=False)

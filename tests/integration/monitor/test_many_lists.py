@@ -8,6 +8,7 @@ import pytest
 from redis.asyncio import Redis
 
 from forwarder.metrics import Metrics
+from forwarder.monitor import latest_letters
 from forwarder.monitor.gauges import Gauges
 from forwarder.monitor.watch import SAMPLED, Watch
 from forwarder.queue.keys import Keys, QueueKeys
@@ -83,6 +84,40 @@ async def test_the_page_reads_the_letters_of_the_lists_that_have_some(redis_clie
     assert seen is not None
     assert (seen.letters.exact, [(each.count, each.lists) for each in seen.letters.by_name]) == (True, [(2, 2)])
     assert await calls(redis_client, "xrevrange") - before < 2 * 4
+
+    async def read_later() -> int:
+        """How many letters Redis reads when somebody looks again after a while."""
+        before = await calls(redis_client, "xrange")
+        one.clock.now += 5.0
+        one.watch.forget()  # so that the lists are counted again
+        seen = await one.watch.refresh(in_full=True, patience=10.0)
+        assert seen is not None
+        assert seen.letters.exact
+        return await calls(redis_client, "xrange") - before
+
+    assert await read_later() == 0, "nothing has changed"
+    await redis_client.xadd(Keys(queue_name, 3, of=LISTS).dead, {"element": b"{}", "reason": "rejected"})
+    assert await read_later() == 4, "the new letter, the end after it, and the latest of two groups"
+
+
+async def test_many_letters_are_counted_bit_by_bit_although_nothing_changes_any_more(
+    redis_client: Redis, queue_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latest_letters, "_CALLS", 1)
+    for shard in (3, 60):
+        pipeline = redis_client.pipeline()
+        for _ in range(150):
+            pipeline.xadd(Keys(queue_name, shard, of=LISTS).dead, {"element": b"{}", "reason": "rejected"})
+        await pipeline.execute()
+    one = Watcher(redis_client, queue_name)
+    counted: list[tuple[int, bool]] = []
+    for _ in range(8):
+        one.clock.now += 5.0
+        seen = await one.watch.refresh(in_full=True, patience=10.0)
+        assert seen is not None
+        counted.append((sum(each.count for each in seen.letters.by_name), seen.letters.exact))
+    assert counted == sorted(counted)
+    assert (counted[0], counted[-1]) == ((100, False), (300, True))
 
 
 async def test_after_an_action_the_lists_are_counted_whatever_others_have_counted(
