@@ -59,14 +59,14 @@ def _login(proxy: ProxyUrl) -> dict[str, str]:
 
 def _trusting(file: Path) -> ssl.SSLContext:
     """Trusts the system's certificates and those in a file, as aiohttp trusts the system's."""
-    context = ssl.create_default_context()
-    context.set_alpn_protocols(("http/1.1",))
     try:
-        context.load_verify_locations(cafile=file)
+        context = ssl.create_default_context(cafile=file)
     except ssl.SSLError:  # first, as it is an OSError too
         what = f"{shown_file(file)} holds no certificate in PEM (-----BEGIN CERTIFICATE-----), or a damaged one"
     except OSError as error:
         what = f"cannot read {shown_file(file)}: {error.strerror or type(error).__name__}"
     else:
+        context.load_default_certs()
+        context.set_alpn_protocols(("http/1.1",))
         return context
     raise ConfigurationError([f"{PREFIX}{_CA_FILE.upper()}: {what}; example: {example(_CA_FILE)}"])

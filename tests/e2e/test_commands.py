@@ -24,6 +24,7 @@ from tests.support.service import (
     event,
     eventually,
     fetch,
+    free_port,
     fresh_command,
     settings,
     settled,
@@ -261,6 +262,20 @@ async def test_check_warns_of_an_api_address_without_tls_and_of_a_short_stop(
     assert code == 1, "nobody answers there"
     assert "address: http://forwarder-test.invalid is not https" in out
     assert "settings: FORWARDER_SHUTDOWN_TIMEOUT: 1 is less than FORWARDER_REQUEST_TIMEOUT (2 s)" in out
+
+
+async def test_check_send_as_needs_no_redis_and_ends_with_1_unless_the_event_is_registered(
+    queue_name: str, api: Simulator
+) -> None:
+    given = environment(settings(f"redis://127.0.0.1:{free_port()}/0", queue_name, api))
+    code, out, _ = await command("check", "--send-as", "u-test", "--json", environment=given)
+    assert (code, json.loads(out)["accepted"], json.loads(out)["proxy"]) == (0, True, None)
+    api.api_key = "another"
+    code, out, _ = await command("check", "--send-as", "u-test", environment=given)
+    way, event_line = out.splitlines()
+    assert (code, way.startswith(f"ok      way: to {api.url}/v6 directly, with the key ")) == (1, True)
+    assert event_line.startswith("failure event: forwarder-check of 20")
+    assert " as u-test: 401 after " in event_line
 
 
 async def test_audit_says_by_how_much_the_sums_are_off(

@@ -13,7 +13,7 @@ from forwarder.operations.send_as import NAME, Proof, send_as
 from forwarder.queue.queue import Queue
 from forwarder.simulator import Answer, Faults
 from tests.support.servers.http_proxy import answering, http_proxy
-from tests.support.service import command, environment, free_port
+from tests.support.service import free_port
 from tests.support.world import World
 
 
@@ -78,18 +78,6 @@ async def test_what_cannot_be_a_user_is_not_sent(world: World, user: str) -> Non
     with pytest.raises(InvalidElementError):
         await sent(world, user)
     assert not world.api.posts
-
-
-async def test_the_command_needs_no_redis_and_ends_with_1_unless_the_event_is_registered(world: World) -> None:
-    given = environment(world.settings(redis_url=f"redis://127.0.0.1:{free_port()}/0"))
-    code, out, _ = await command("check", "--send-as", "u-test", "--json", environment=given)
-    assert (code, json.loads(out)["accepted"], json.loads(out)["proxy"]) == (0, True, None)
-    world.api.api_key = "another"
-    code, out, _ = await command("check", "--send-as", "u-test", environment=given)
-    way, event = out.splitlines()
-    assert (code, way.startswith(f"ok      way: to {world.api.url}/v6 directly, with the key ")) == (1, True)
-    assert event.startswith("failure event: forwarder-check of 20")
-    assert " as u-test: 401 after " in event
 
 
 async def test_the_usual_check_goes_through_the_proxy_and_says_so(world: World) -> None:
