@@ -10,6 +10,8 @@ _EXAMPLE = '{"user_id":"u-1","name":"visit"}'
 #: A backlog that is decided in less than this many seconds does not grow, it is under way. At 1,200 events a second
 #: and a tenth of a second for a POST, 120 events are always claimed.
 _KEEPS_UP = 10.0
+#: A backlog grows from this many events per second on, and from the second number on decimals say nothing.
+_GROWS, _IN_FULL = 0.1, 10.0
 
 
 def state(facts: Facts) -> Finding:
@@ -44,8 +46,10 @@ def outlook(facts: Facts) -> str:
         return "keeping up"
     if trend.pushed is None or trend.accepted is None:
         return ""
-    growth = round(trend.pushed + (trend.replayed or 0.0) - trend.accepted - (trend.refused or 0.0))
-    return f"growing by {growth:,}/s" if growth > 0 else "not going down"
+    growth = trend.pushed + (trend.replayed or 0.0) - trend.accepted - (trend.refused or 0.0)
+    if growth < _GROWS:
+        return "not going down"
+    return f"growing by {growth:,.0f}/s" if growth >= _IN_FULL else f"growing by {growth:.1f}/s"
 
 
 #: What a worker does, by its state.

@@ -11,7 +11,8 @@ from forwarder.cli.status import charts, rows
 from forwarder.cli.status.words import number, rate, safe
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.findings import without_redis
-from forwarder.diagnosis.spans import about, span
+from forwarder.diagnosis.spans import span
+from forwarder.diagnosis.states import outlook
 from forwarder.errors import UnreachableError
 from forwarder.logs.printable import visible
 from forwarder.operations.status import Status
@@ -96,7 +97,7 @@ def _step(step: str) -> Text:
 def _figures(found: Status, paper: Paper) -> Iterator[Text]:
     facts, trend = found.facts, found.facts.trend
     figures = [
-        ("backlog", number(facts.backlog), _outlook(found)),
+        ("backlog", number(facts.backlog), outlook(facts) if facts.backlog else ""),
         ("waiting", number(facts.waiting), ""),
         ("claimed", number(facts.claimed), ""),
         ("accepted", rate(trend.accepted), f"{found.total.accepted:,} in total"),
@@ -117,16 +118,3 @@ def _reasons(found: Status) -> str:
     uncounted = (found.facts.letters or 0) - sum(found.letters.values())
     reasons = [f"{count:,} {reason}" for reason, count in found.letters.items()]
     return ", ".join([*reasons, *([f"{uncounted:,} not counted yet"] if reasons and uncounted > 0 else [])])
-
-
-def _outlook(found: Status) -> str:
-    """Whether the backlog goes down, and how long that takes."""
-    trend = found.facts.trend
-    if not found.facts.backlog:
-        return ""
-    if trend.to_go is not None:
-        return f"gone in {about(trend.to_go)}"
-    if trend.pushed is None or trend.accepted is None:
-        return ""
-    growth = trend.pushed - trend.accepted - (trend.refused or 0.0)
-    return f"growing by {rate(growth)}" if growth > 0 else ""

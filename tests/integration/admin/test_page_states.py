@@ -79,49 +79,10 @@ async def hidden(page: Page) -> list[str]:
     return [each for each, bottom in bottoms.items() if bottom > height]
 
 
-async def test_a_halt_and_an_outage_fit_the_first_screen_of_a_phone(browser: Browser, script: Script) -> None:
-    await every_state(browser, script, ["brake", "outage"], [("dark", PHONE)])
-
-
 @pytest.mark.long
 @pytest.mark.parametrize("part", range(4))
 async def test_every_state_is_accessible_and_fits_in_every_look(browser: Browser, script: Script, part: int) -> None:
     await every_state(browser, script, [*states()][part::4], LOOKS)
-
-
-async def test_the_right_action_comes_first_and_each_command_can_be_copied(browser: Browser, script: Script) -> None:
-    page = (await shown(browser, script, "credentials")).page
-    steps = page.locator("#steps li")
-    await expect(steps.first).to_contain_text("/run/secrets/api-key")
-    await expect(steps.last.get_by_role("button", name="Copy forwarder resume")).to_be_visible()
-    await expect(page.get_by_role("link", name="Runbook: Halted")).to_have_attribute("href", "runbook#credentials")
-    await expect(page.locator("#more")).to_contain_text("2 min ago")
-
-
-async def test_an_outage_counts_down_and_is_ended_by_try_now(browser: Browser, script: Script) -> None:
-    page = (await shown(browser, script, "outage")).page
-    countdown = page.locator("#countdown")
-    await expect(countdown).to_have_text(re.compile("next try in 2[0-2] s"))
-    await expect(countdown).to_have_attribute("aria-hidden", "true")
-    await expect(page.get_by_role("button", name="Try now")).to_have_count(0)
-    await unlocked(page, TOKEN)
-    await page.get_by_role("button", name="Try now").click()
-    await expect(page.locator("#done")).to_have_text("/retry: done.")
-    assert ("POST", "/retry", {}) in script.done
-    silence = states()["outage"]["silence"] | {"next_try": 0.0}
-    script.state = states()["outage"] | {"silence": silence}
-    await again(page)
-    await expect(countdown).to_have_text("trying now")
-
-
-async def test_first_start_says_what_to_push_instead_of_rows_of_zeros(browser: Browser, script: Script) -> None:
-    page = (await shown(browser, script, "first start")).page
-    await expect(page.locator("#steps code")).to_have_text(
-        """echo '{"user_id":"u-1","name":"visit"}' | FORWARDER_QUEUE=events forwarder push"""
-    )
-    await expect(page.locator("#tiles")).to_be_hidden()
-    await expect(page.locator("#lock")).to_be_hidden()
-    await expect(page.locator("footer")).to_contain_text("read-only: FORWARDER_ADMIN_TOKEN is not set")
 
 
 async def test_one_crosshair_reads_all_charts_with_the_keyboard_the_mouse_and_a_finger(
@@ -151,17 +112,6 @@ async def test_one_crosshair_reads_all_charts_with_the_keyboard_the_mouse_and_a_
         await expect(accepted).to_have_text(f"{MINUS}15 s: 10")
         # A value that is unknown, and a time without samples, leave a gap.
         assert (await page.locator("[data-key=backlog] .stroke").get_attribute("d") or "").count("M") == 2
-
-
-async def test_noteworthy_workers_and_lists_come_first(browser: Browser, script: Script) -> None:
-    page = (await shown(browser, script, "many")).page
-    await expect(page.locator("#workers tr")).to_have_count(40)
-    await expect(page.locator("#workers .badge")).to_have_text("this one")
-    assert set(await page.locator("#workers tr:nth-child(-n+6) .warn").all_text_contents()) == {
-        "0.0.9", "halted: credentials"
-    }  # fmt: skip
-    await expect(page.locator("#lists tr").first).to_contain_text("events:17")
-    await expect(page.locator("#lists tr").nth(1)).to_contain_text("events:62")
 
 
 async def test_dead_letters_are_filtered_looked_at_replayed_exported_and_deleted(
@@ -205,26 +155,6 @@ async def test_dead_letters_are_filtered_looked_at_replayed_exported_and_deleted
     assert not watched.complaints
 
 
-async def test_the_resume_dialog_says_how_much_waits_and_what_will_happen(browser: Browser, script: Script) -> None:
-    page = (await shown(browser, script, "brake")).page
-    await unlocked(page, TOKEN)
-    await page.get_by_role("button", name="Resume…").click()
-    await expect(page.locator("#resume-brake")).to_contain_text("Backlog: 90,254 events.")
-    await page.get_by_label("Refusals to let through").fill("7")
-    await page.get_by_role("button", name="Resume", exact=True).click()
-    await expect(page.locator("#done")).to_have_text("/resume: done.")
-    script.state = states()["credentials"]
-    await again(page)
-    await page.get_by_role("button", name="Resume…").click()
-    await expect(page.locator("#resume")).to_contain_text("the service halts again, and nothing is lost")
-    await page.get_by_role("button", name="Resume", exact=True).click()
-    await expect(page.locator("#resume")).to_be_hidden()
-    assert [body for _, path, body in script.done if path == "/resume"] == [
-        {"allow_refusals": 7},
-        {"allow_refusals": 0},
-    ]
-
-
 async def test_a_wrong_token_is_told_and_nothing_is_unlocked(browser: Browser, script: Script) -> None:
     page = (await opened(browser, script.url)).page
     for token in ("wrong", "é", "😀 token", "line\u2028break"):
@@ -244,11 +174,77 @@ async def test_a_browser_that_keeps_nothing_shows_and_unlocks_it_too(browser: Br
         assert not watched.complaints
 
 
-async def test_a_page_that_loses_contact_says_so_and_turns_gray(browser: Browser, script: Script) -> None:
-    page = (await opened(browser, script.url)).page
+async def test_a_halt_says_the_right_action_first_and_its_dialog_what_will_happen(
+    browser: Browser, script: Script
+) -> None:
+    page = (await shown(browser, script, "brake")).page
+    await page.set_viewport_size(PHONE)
+    assert not await hidden(page)
+    await assert_accessible(page, [("dark", PHONE)])
+    await unlocked(page, TOKEN)
+    await page.get_by_role("button", name="Resume…").click()
+    await expect(page.locator("#resume-brake")).to_contain_text("Backlog: 90,254 events.")
+    await page.get_by_label("Refusals to let through").fill("7")
+    await page.get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.locator("#done")).to_have_text("/resume: done.")
+    script.state = states()["credentials"]
+    await again(page)
+    steps = page.locator("#steps li")
+    await expect(steps.first).to_contain_text("/run/secrets/api-key")
+    await expect(steps.last.get_by_role("button", name="Copy forwarder resume")).to_be_visible()
+    await expect(page.get_by_role("link", name="Runbook: Halted")).to_have_attribute("href", "runbook#credentials")
+    await expect(page.locator("#more")).to_contain_text("2 min ago")
+    await page.get_by_role("button", name="Resume…").click()
+    await expect(page.locator("#resume")).to_contain_text("the service halts again, and nothing is lost")
+    await page.get_by_role("button", name="Resume", exact=True).click()
+    await expect(page.locator("#resume")).to_be_hidden()
+    assert [body for _, path, body in script.done if path == "/resume"] == [
+        {"allow_refusals": 7},
+        {"allow_refusals": 0},
+    ]
+
+
+async def test_an_outage_counts_down_and_is_ended_by_try_now_and_a_lost_contact_is_shown(
+    browser: Browser, script: Script
+) -> None:
+    page = (await shown(browser, script, "outage")).page
+    assert not await hidden(page)
+    countdown = page.locator("#countdown")
+    await expect(countdown).to_have_text(re.compile("next try in 2[0-2] s"))
+    await expect(countdown).to_have_attribute("aria-hidden", "true")
+    await expect(page.get_by_role("button", name="Try now")).to_have_count(0)
+    await unlocked(page, TOKEN)
+    await page.get_by_role("button", name="Try now").click()
+    await expect(page.locator("#done")).to_have_text("/retry: done.")
+    assert ("POST", "/retry", {}) in script.done
+    silence = states()["outage"]["silence"] | {"next_try": 0.0}
+    script.state = states()["outage"] | {"silence": silence}
+    await again(page)
+    await expect(countdown).to_have_text("trying now")
     script.state = None
     await again(page)
     await expect(page.locator("#title")).to_have_text("No contact with this worker")
     await expect(page.locator("#contact")).to_have_text("no contact")
     await expect(page.locator("#sentence")).to_contain_text("It has not answered since")
     assert "grayscale" in await page.evaluate("getComputedStyle(document.getElementById('tiles')).filter")
+
+
+async def test_many_workers_and_lists_are_sorted_and_a_first_start_says_what_to_push(
+    browser: Browser, script: Script
+) -> None:
+    page = (await shown(browser, script, "many")).page
+    await expect(page.locator("#workers tr")).to_have_count(40)
+    await expect(page.locator("#workers .badge")).to_have_text("this one")
+    assert set(await page.locator("#workers tr:nth-child(-n+6) .warn").all_text_contents()) == {
+        "0.0.9", "halted: credentials"
+    }  # fmt: skip
+    await expect(page.locator("#lists tr").first).to_contain_text("events:17")
+    await expect(page.locator("#lists tr").nth(1)).to_contain_text("events:62")
+    script.state = states()["first start"]
+    await again(page)
+    await expect(page.locator("#steps code")).to_have_text(
+        """echo '{"user_id":"u-1","name":"visit"}' | FORWARDER_QUEUE=events forwarder push"""
+    )
+    await expect(page.locator("#tiles")).to_be_hidden()
+    await expect(page.locator("#lock")).to_be_hidden()
+    await expect(page.locator("footer")).to_contain_text("read-only: FORWARDER_ADMIN_TOKEN is not set")

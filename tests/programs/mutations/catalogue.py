@@ -1493,4 +1493,20 @@ CATALOGUE = (
         "enumerate(reversed(finding.steps), 1)",
         ("tests/unit/cli/test_status.py",),
     ),
+    Mutation(
+        1,
+        "deleting a group of dead letters deletes its neighbours",
+        "forwarder/monitor/shown_letters.py",
+        "if not group.options or not (alone or group.exact_name is not None):",
+        "if not group.options:",
+        ("tests/unit/monitor/test_shown_letters.py",),
+    ),
+    Mutation(
+        1,
+        "a backlog that grows is shown as one that is under way",
+        "forwarder/diagnosis/states.py",
+        "trend.turnover < _KEEPS_UP",
+        "trend.turnover < 1_000",
+        ("tests/unit/diagnosis/test_findings.py",),
+    ),
 )

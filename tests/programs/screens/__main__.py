@@ -68,10 +68,13 @@ async def pictures(minutes: float) -> None:
                 *(server.url, QUEUE, api), rate_limit=120, concurrency=64, linger=0.25, retry_max=1.0, admin_token=TOKEN
             )
             async with running(given) as service:
-                await traffic(server.url, api, minutes)
+                # The pictures are of a service at work.
+                going_on = asyncio.create_task(traffic(server.url, api, minutes + 2))
+                await asyncio.sleep(60 * minutes)
                 await taking.picture(service.url, "desk-light")
                 await taking.picture(service.url, "desk-dark", DESK, "dark", unlocked=True)
                 await taking.picture(service.url, "phone", PHONE)
+                going_on.cancel()
                 api.api_key = "another"
                 await traffic(server.url, api, 0.2)
                 await eventually(lambda: halted(service))

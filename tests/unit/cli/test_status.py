@@ -191,7 +191,7 @@ def test_a_terminal_without_unicode_gets_ascii(found: Status) -> None:
         (500, Trend(accepted=10.0, pushed=2.5, refused=0.0, to_go=100.0), "  gone in about 2 min"),
         (500, Trend(accepted=10.0, pushed=42.0, refused=2.0), "  growing by 30/s"),
         (500, Trend(accepted=1.0, pushed=1.25, refused=0.0), "  growing by 0.2/s"),
-        (500, Trend(accepted=10.0, pushed=10.0, refused=0.0), ""),
+        (500, Trend(accepted=10.0, pushed=10.0, refused=0.0), "  not going down"),
         (500, Trend(), ""),
         (0, Trend(accepted=10.0, pushed=10.0, refused=0.0, to_go=0.0), ""),
     ],
