@@ -23,6 +23,10 @@ _KINDS = {
 #: Seconds for which something must have been over before it is logged again. A backlog whose oldest event is about five
 #: minutes old is late and not late again and again.
 _AGAIN = 60.0
+#: While these are found, and for some seconds afterwards, nothing new is logged: when Redis is back, every lease and
+#: every worker's row has just expired, and looks as if its worker were gone.
+_UNSETTLED = frozenset({"redis", "stale", "starting"})
+_SETTLES = 10.0
 
 log = structlog.get_logger()
 
@@ -38,17 +42,21 @@ class Notices:
         self._clock = clock
         self._open: dict[str, Finding] = {}
         self._seen: dict[str, float] = {}
+        self._settled = 0.0
 
     def tell(self, found: Iterable[Finding]) -> None:
         """Logs what is new among what is found now, and what is not found any more."""
-        now = self._clock()
+        now, found = self._clock(), list(found)
+        if any(each.reason in _UNSETTLED for each in found):
+            self._settled = now + _SETTLES
         kinds = {_KINDS[each.reason]: each for each in found if each.reason in _KINDS}
         for kind, each in kinds.items():
-            if kind not in self._open and now - self._seen.get(kind, float("-inf")) > _AGAIN:
+            if kind not in self._open and now >= self._settled and now - self._seen.get(kind, float("-inf")) > _AGAIN:
                 self._open[kind] = each
                 level = log.error if each.tone == "bad" else log.warning
                 level(each.title, reason=each.reason, detail=each.detail, remedy=each.remedy)
-            self._seen[kind] = now
+            if now >= self._settled:
+                self._seen[kind] = now
         for kind in self._open.keys() - kinds.keys():
             over = self._open.pop(kind)
             log.info("over", reason=over.reason, what=over.title)

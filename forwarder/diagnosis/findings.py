@@ -8,6 +8,7 @@ from forwarder.diagnosis.halts import halted
 from forwarder.diagnosis.outages import outage
 from forwarder.diagnosis.spans import about, events, letters, sentence, span, workers
 from forwarder.diagnosis.states import of_worker, state
+from forwarder.outcome import HaltReason
 
 #: A Redis server is nearly full from this part of its memory on, and full from the second one on: what pushes need is
 #: a little more than what is free.
@@ -132,11 +133,13 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             "warn",
             "A worker is gone",
             "It still holds a lease. When the lease ends, another worker takes over and adopts what was claimed.",
-            f"The owner of {names} is gone. Its lease ends in {span(last)}.",
+            f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
+            if len(facts.orphans) == 1
+            else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
             ("Wait: a running worker takes over by itself.",)
             if facts.workers
             else ("Start a worker: `forwarder run`",),
-            stops=len(facts.orphans) == facts.lists and facts.own is None,
+            stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
         )
 
 
@@ -194,7 +197,8 @@ def _brake(facts: Facts) -> Iterator[Finding]:
 
 def _refusals(facts: Facts) -> Iterator[Finding]:
     trend = facts.trend
-    if not facts.letters or not trend.letters:
+    halt = facts.halt or (facts.own and facts.own.halt)
+    if not facts.letters or not trend.letters or (halt and halt.reason == HaltReason.DEAD_LETTER_BRAKE):
         return
     share = None
     if trend.accepted is not None and trend.refused is not None and trend.accepted + trend.refused > 0:
@@ -207,7 +211,10 @@ def _refusals(facts: Facts) -> Iterator[Finding]:
         "Many events become dead letters" if many else "Events become dead letters",
         "They are kept in Redis with the reason. All other events go on.",
         f"{made}; of what was decided lately, {share:.0%} was refused." if many else f"{made}.",
-        ("Look at what is refused: `forwarder dead summary`",),
+        (
+            "Look at what is refused: `forwarder dead summary`",
+            "Fix the producer, then replay or delete them. This ends when none is left, or after 15 minutes.",
+        ),
     )
 
 

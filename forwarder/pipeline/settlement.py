@@ -201,7 +201,7 @@ class Settler:
         for letter in settlement.letters:
             self._metrics.events_dead_lettered.labels(letter.reason).inc()
             self._loans.end(letter.number, 1)
-            log.warning(
+            log.info(
                 "event dead-lettered",
                 reason=str(letter.reason),
                 status=letter.status,

@@ -8,7 +8,7 @@ import { ask, attempt, done, fetched, token } from "./actions.js";
 let last = null, lostAt = null, timer, nextTry = null;
 
 function headline({ tone, title, sentence, detail, steps }) {
-  if ($("state").dataset.tone !== tone) $("icon").href = $("glyph").src = `${tone}.svg`;
+  if ($("state").dataset.tone !== tone) $("icon").href = `${tone}.svg`;
   $("state").dataset.tone = tone;
   document.title = `${title} · ${$("queue").textContent}`;
   text($("title"), title);
@@ -74,10 +74,12 @@ async function poll() {
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(poll, 2000);
 }
-function lost({ message }) {
+function lost(error) {
   lostAt ||= new Date().toLocaleTimeString("en-GB");
   const sentence = `It has not answered since ${lostAt}. The figures below are from then. The page keeps trying.`;
-  headline({ tone: "bad", title: "No contact with this worker", sentence, detail: message, steps: ["Check that its process runs and can be reached. `forwarder status` asks Redis instead."] });
+  // The words of browsers differ, and help nobody.
+  const detail = error instanceof TypeError ? "" : error.message;
+  headline({ tone: "bad", title: "No contact with this worker", sentence, detail, steps: ["Check that its process runs and can be reached. `forwarder status` asks Redis instead."] });
   ways({ findings: [{}] });
 }
 

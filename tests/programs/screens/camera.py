@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Literal
 
-from playwright.async_api import Browser
+from playwright.async_api import Browser, Page
 
 from tests.support.servers.browser import browsing
 
@@ -39,6 +39,18 @@ class Camera:
         whole: bool = True,
     ) -> None:
         """Takes one, of the whole page or of what fits the size."""
+        page = await self.open(url, size, scheme, unlocked=unlocked)
+        await save(page, HERE / f"{name}.png", whole=whole)
+
+    async def open(
+        self,
+        url: str,
+        size: tuple[int, int] = DESK,
+        scheme: Literal["light", "dark"] = "light",
+        *,
+        unlocked: bool = False,
+    ) -> Page:
+        """Opens one, and waits until it shows what the service says."""
         page = await self._browser.new_page(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme)
         if unlocked:
             await page.add_init_script(f"sessionStorage.setItem('token', '{TOKEN}')")
@@ -46,13 +58,17 @@ class Camera:
         await page.wait_for_selector("#contact.live")
         if unlocked:
             await page.wait_for_selector("[data-may=act]")
-        file = HERE / f"{name}.png"
-        await page.screenshot(path=file, full_page=whole)
-        await page.close()
-        # A picture of a page has few colors: a palette makes it a third as large.
-        if (smaller := shutil.which("pngquant")) is not None:
-            subprocess.run([smaller, "--force", "--ext", ".png", str(file)], check=True)
-        sys.stdout.write(f"{file.relative_to(Path.cwd())}: {file.stat().st_size / 1000:.0f} kB\n")
+        return page
+
+
+async def save(page: Page, file: Path, *, whole: bool) -> None:
+    """Takes the picture of an open page, makes it small, and closes the page."""
+    await page.screenshot(path=file, full_page=whole)
+    await page.close()
+    # A picture of a page has few colors: a palette makes it a third as large.
+    if (smaller := shutil.which("pngquant")) is not None:
+        subprocess.run([smaller, "--force", "--ext", ".png", str(file)], check=True)
+    sys.stdout.write(f"{file.relative_to(Path.cwd())}: {file.stat().st_size / 1000:.0f} kB\n")
 
 
 @asynccontextmanager

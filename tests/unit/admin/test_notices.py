@@ -8,7 +8,7 @@ from forwarder.diagnosis.finding import Finding
 FULL = Finding("redis_full", "bad", "Redis is full", "Pushes are refused.", "99%", ("Give it more: `redis-cli`",))
 SOME = Finding("letters", "warn", "Events become dead letters", "", "1 dead letter.")
 MANY = Finding("refusals", "warn", "Many events become dead letters", "")
-ELSEWHERE = [Finding(reason, "bad", reason, "") for reason in ("credentials", "redis", "outage", "no_owner", "stale")]
+ELSEWHERE = [Finding(reason, "bad", reason, "") for reason in ("credentials", "redis", "outage", "no_owner", "silent")]
 
 
 def told(*moments: tuple[float, list[Finding]]) -> list[tuple[str, str, str]]:
@@ -42,6 +42,13 @@ def test_what_comes_and_goes_is_logged_again_only_after_a_minute() -> None:
 
 def test_more_dead_letters_of_the_same_cause_are_one_line() -> None:
     assert told((0, [SOME]), (5, [MANY]), (10, [SOME])) == [("warning", "Events become dead letters", "letters")]
+
+
+def test_just_after_redis_is_back_nothing_is_logged_that_may_be_over_in_a_moment() -> None:
+    gone = Finding("orphan", "warn", "A worker is gone", "")
+    back = [(0.0, [Finding("redis", "bad", "Redis is unavailable", "")]), (2.5, [gone]), (9.0, [gone])]
+    assert told(*back, (11.0, [])) == []
+    assert told(*back, (11.0, [gone])) == [("warning", "A worker is gone", "orphan")]
 
 
 def test_what_other_parts_log_is_left_to_them() -> None:

@@ -93,8 +93,14 @@ def test_the_words_of_a_halt_are_sentences() -> None:
         assert (found[:1].islower(), found[-1:] in (".", "?", "")) == (False, True), found
 
 
+def test_dead_letters_are_not_news_beside_the_halt_that_they_caused() -> None:
+    assert reasons(replace(WRONG["dead_letter_brake"], letters=9, trend=Trend(letters=9))) == ["dead_letter_brake"]
+    assert reasons(replace(WRONG["credentials"], letters=9, trend=Trend(letters=9))) == ["credentials", "letters"]
+
+
 def test_nothing_is_delivered_while_the_only_owner_is_gone() -> None:
     assert reasons(WRONG["orphan"]) == ["orphan"]
+    assert reasons(replace(WRONG["orphan"], own=Own("standing by"))) == ["orphan"], "that one takes over if it dies"
     assert reasons(replace(WRONG["orphan"], lists=2)) == ["orphan", "delivering"]
     assert "by itself" in findings(WRONG["orphan"])[0].steps[0]
     assert "forwarder run" in findings(replace(WRONG["orphan"], workers=()))[0].steps[0]
