@@ -287,6 +287,7 @@ def states() -> dict[str, State]:
         "misdirected": state(_halted("misdirected", wrong), backlog=90_254),
         "foreign list": state(_halted("misdirected", "none of the first 100 is an event", named=False), backlog=800),
         "brake": state(_halted("dead_letter_brake", brake), backlog=90_254, letters=6_258),
+        "paused": state(_halted("paused", "until 14:30 UTC: the vendor asks for it"), backlog=90_254),
         "outage": state(_outage(outage=True), backlog=90_254, pushed=12.0, retries=1.4, oldest=94.0),
         "silent": state(_outage(outage=False, cause="timeout"), backlog=41, retries=1.4, oldest=44.0),
         "redis": _unavailable(),

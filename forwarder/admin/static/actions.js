@@ -1,4 +1,4 @@
-// The token, requests, and the dialogs of the actions.
+// The token, requests, and dialogs.
 import { $, all, say, text, write } from "./kit.js";
 
 // A browser that stores nothing refuses this. The token then lasts until a reload.
@@ -51,6 +51,7 @@ const ACTS = {
   },
   resume: ({ refusals = 0 }) => fetched("resume", { allow_refusals: +refusals }),
   replay: ({ limit }, which) => fetched("replay", which.id ? which : { ...which, limit: +limit, canary: 1 }),
+  pause: ({ minutes, why }) => fetched("pause", { seconds: minutes ? minutes * 60 : null, why }),
   delete: (_, which) => fetched("delete", which),
 };
 export function ask(name, parts = {}, which = {}) {
@@ -72,6 +73,7 @@ for (const dialog of all("dialog")) {
     yes.disabled = false;
   });
 }
+$("pause-open").addEventListener("click", () => ask("pause"));
 $("lock").addEventListener("click", () => {
   if (!token) return ask("unlock");
   lock();

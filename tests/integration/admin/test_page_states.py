@@ -198,6 +198,12 @@ async def test_a_halt_says_the_right_action_first_and_its_dialog_what_will_happe
     await expect(page.locator("#resume")).to_contain_text("the service halts again, and nothing is lost")
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(page.locator("#resume")).to_be_hidden()
+    await page.get_by_role("button", name="Pause…").click()
+    await page.get_by_label("Minutes;").fill("5")
+    await page.get_by_label("Why").fill("the vendor asks for it")
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.locator("#pause")).to_be_hidden()
+    assert ("POST", "/pause", {"seconds": 300, "why": "the vendor asks for it"}) in script.done
     assert [body for _, path, body in script.done if path == "/resume"] == [
         {"allow_refusals": 7},
         {"allow_refusals": 0},

@@ -45,7 +45,7 @@ async def scripted() -> AsyncIterator[Script]:
     app.router.add_get("/status.json", script.status)
     for path in ("/letters.json", "/export"):
         app.router.add_get(path, script.act)
-    for path in ("/resume", "/retry", "/replay", "/delete"):
+    for path in ("/resume", "/retry", "/pause", "/replay", "/delete"):
         app.router.add_post(path, script.act)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
