@@ -74,10 +74,11 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
 
 
 def _trend(reading: Reading) -> Trend:
-    """The trend. While nobody delivers, its rates are those of before, and no end is in sight."""
+    """The trend. From the moment when nobody delivers, nothing is decided, and no end is in sight."""
     if any(map(_delivers, reading.workers.values())):
         return reading.trend
-    return replace(reading.trend, to_go=0.0 if reading.trend.to_go == 0 else None, turnover=None)
+    to_go = 0.0 if reading.trend.to_go == 0 else None
+    return replace(reading.trend, accepted=0.0, refused=0.0, to_go=to_go, turnover=None)
 
 
 def _delivers(worker: About) -> bool:

@@ -30,7 +30,7 @@ def test_an_end_is_in_sight_while_somebody_delivers(workers: tuple[About, ...]) 
 @pytest.mark.parametrize("workers", [(), (HALTED,), (STANDS_BY,), (SILENT, STANDS_BY)])
 def test_no_end_is_in_sight_from_the_moment_when_nobody_delivers_any_more(workers: tuple[About, ...]) -> None:
     found = trend(*workers)
-    assert (found.accepted, found.to_go, found.turnover) == (1_000, None, None)
+    assert (found.accepted, found.to_go, found.turnover) == (0, None, None)
 
 
 def test_what_is_gone_is_gone_with_or_without_a_worker() -> None:
