@@ -1,4 +1,4 @@
-// The tiles: a number each, and its last 15 minutes. One crosshair reads all charts at the same moment.
+// The tiles: a number each, and its last 15 minutes. One crosshair reads all charts.
 import { $, copy, count, el, known, rate, span, text } from "./kit.js";
 
 const SPAN = 900, WIDTH = 300, HEIGHT = 60;
@@ -30,7 +30,7 @@ for (const { chart } of TILES) {
   };
   chart.addEventListener("pointerdown", follow);
   chart.addEventListener("pointermove", follow);
-  // When a finger lifts, the crosshair stays, to be read.
+  // When a finger lifts, the crosshair stays.
   chart.addEventListener("pointerleave", ({ pointerType }) => pointerType === "mouse" && point(null));
   chart.addEventListener("blur", () => point(null));
   chart.addEventListener("keydown", (press) => {

@@ -1,4 +1,4 @@
-// Text, numbers and elements. What the service sends is shown as text, never as markup.
+// Text, numbers and elements. What the service sends is text, never markup.
 export const $ = (id) => document.getElementById(id);
 export const all = (selector, within = document) => [...within.querySelectorAll(selector)];
 export const known = (value) => value != null;
@@ -31,7 +31,7 @@ export const children = (node, data, make) => {
   node.replaceChildren(...make());
   if (focus) all("[data-key]", node).find((each) => each.dataset.key === focus)?.focus();
 };
-// Writes each part, a text or a list of nodes, into the elements of its class. An empty part is hidden.
+// Writes each part, a text or nodes, into the elements of its class. An empty part is hidden.
 export const write = (node, parts) => {
   for (const [name, value] of Object.entries(parts)) {
     for (const each of all(`.${name}`, node)) {

@@ -1,4 +1,4 @@
-// The status page: asks for the state every two seconds, and shows what is wrong and what to do.
+// Asks for the state every two seconds, and shows what is wrong and what to do.
 import { $, button, children, copy, el, known, marked, plural, say, span, text, when } from "./kit.js";
 import { tiles } from "./charts.js";
 import { fleet } from "./fleet.js";
