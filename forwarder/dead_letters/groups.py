@@ -80,8 +80,8 @@ class Group:
         """What is known of other events of the same users; empty if nothing is."""
         if not self.others_accepted:
             return ""
-        of = "these users" if self.others_accepted == self.count else f"the users of {self.others_accepted:,} of these"
-        return f"Events of {of} with other names were accepted."
+        begin = "T" if self.others_accepted == self.count else f"For {self.others_accepted:,} of these, t"
+        return f"{begin}he API accepted other events of the same user, so the user and the key are fine."
 
     def __add__(self, other: "Group") -> "Group":
         """Both together."""

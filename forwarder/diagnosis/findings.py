@@ -54,7 +54,7 @@ def without_redis(error: str, remedy: str) -> Finding:
         "redis",
         "bad",
         "Redis is unavailable",
-        "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
+        "No event can be claimed, so nothing is sent. Nothing is lost.",
         sentence(error),
         (sentence(remedy),),
         stops=True,
@@ -118,9 +118,9 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             "no_owner",
             "warn",
             "The list has no owner" if one else "Lists have no owner",
-            "No worker drains it. A running worker takes it within seconds."
+            "Its events wait in Redis. A running worker takes it within seconds."
             if one
-            else "No worker drains them. The running workers take them within seconds.",
+            else "Their events wait in Redis. The running workers take them within seconds.",
             waits if one else f"{facts.ownerless:,} of {facts.lists:,} lists. {waits}",
             ("If this lasts for more than a minute, look at the log of the workers.",),
             stops=facts.ownerless == facts.lists and facts.own is None,
@@ -132,7 +132,7 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             "orphan",
             "warn",
             "A worker is gone",
-            "It still holds a lease. When the lease ends, another worker takes over and adopts what was claimed.",
+            "Its events wait in Redis until its lease ends. Then another worker takes over. Nothing is lost.",
             f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
             if len(facts.orphans) == 1
             else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
@@ -151,13 +151,13 @@ def _memory(facts: Facts) -> Iterator[Finding]:
         "redis_full",
         "bad" if full else "warn",
         "Redis is full" if full else "Redis is nearly full",
-        "Pushes are refused. The service goes on with what Redis holds."
+        "Pushes are refused, so producers must keep their events. What Redis holds is kept and sent."
         if full
         else "When it is full, Redis refuses pushes.",
         f"{facts.memory:.0%} of its memory is used.",
         (
-            "Give Redis more memory, and write it into its configuration too: `redis-cli CONFIG SET maxmemory 2gb`",
-            "Dead letters take memory too: `forwarder dead summary`",
+            "Give Redis more memory, and change its configuration file too: `redis-cli CONFIG SET maxmemory 2gb`",
+            "Dead letters take memory too. See how many there are: `forwarder dead summary`",
         ),
     )
 
@@ -189,8 +189,8 @@ def _brake(facts: Facts) -> Iterator[Finding]:
         "brake_near",
         "warn",
         "Most of what is sent is refused",
-        "Refused events wait. If four of five decisions are refusals, the dead-letter brake halts all workers.",
-        f"{refused:,} of the last {decisions:,} decisions were refusals.",
+        "Refused events wait. If four of five answers are refusals, the dead-letter brake halts all workers.",
+        f"{refused:,} of the last {decisions:,} answers were refusals.",
         ("Look at what is refused: `forwarder dead summary`", "Fix the producer, or stop it."),
     )
 
@@ -210,7 +210,7 @@ def _refusals(facts: Facts) -> Iterator[Finding]:
         "warn",
         "Many events become dead letters" if many else "Events become dead letters",
         "They are kept in Redis with the reason. All other events go on.",
-        f"{made}; of what was decided lately, {share:.0%} was refused." if many else f"{made}.",
+        f"{made}; {share:.0%} of the latest events were refused." if many else f"{made}.",
         (
             "Look at what is refused: `forwarder dead summary`",
             "Fix the producer, then replay or delete them. This ends when none is left, or after 15 minutes.",
@@ -252,7 +252,7 @@ def _age_of_what_is_shown(own: Own | None) -> Iterator[Finding]:
         sentence = "Redis has not answered since this worker started. What is in the queue is not known."
         detail = ""
     elif own.redis_age > _STALE:
-        sentence = "Redis does not answer. The figures are those of then."
+        sentence = "Redis does not answer. The figures are from its last answer."
         detail = f"Redis answered last {span(own.redis_age)} ago."
     elif own.counted_age > _OUTDATED:
         sentence = "The lists cannot be counted. Perhaps a part of Redis does not answer."

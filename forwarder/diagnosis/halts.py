@@ -33,18 +33,23 @@ def halted(halt: Halted, setup: Setup) -> Finding:
 
 
 def _credentials(key_file: str) -> tuple[str, ...]:
-    where = f"`{key_file}` (`FORWARDER_API_KEY_FILE`)" if key_file else "the file in `FORWARDER_API_KEY_FILE`"
+    only = "Only if the refused key is right after all: `forwarder resume`"
+    if key_file:
+        return (
+            f"Put the right key into `{key_file}` (`FORWARDER_API_KEY_FILE`). The service then continues by itself.",
+            only,
+        )
     return (
-        f"Put the right key into {where}. The service then continues by itself.",
+        "Put the right key into the file in `FORWARDER_API_KEY_FILE`. The service then continues by itself.",
         "If the key is in `FORWARDER_API_KEY`, change that and restart. The service then continues by itself.",
-        "Only if the refused key is right after all: `forwarder resume`",
+        only,
     )
 
 
 def _address(api: str) -> tuple[str, ...]:
     now = f" (now {api})" if api else ""
     return (
-        f"Correct `FORWARDER_API_URL` or `FORWARDER_API_VERSION`{now}, and restart. It then continues by itself.",
+        f"Correct `FORWARDER_API_URL` or `FORWARDER_API_VERSION`{now}, and restart the service. It then continues.",
         "See what answers there: `forwarder check`",
         "Only if the address is right after all: `forwarder resume`",
     )
@@ -57,9 +62,9 @@ _FOREIGN = (
 )
 _BRAKE = (
     "Look at what was refused: `forwarder dead summary`",
-    "Fix the producer, or the service would halt again.",
-    "Go on, and halt again if most events are still refused: `forwarder resume`",
-    "Go on, and let 1,000 more bad events become dead letters: `forwarder resume --allow-refusals 1000`",
+    "Fix or stop the producer, or the service will halt again.",
+    "Go on, if no bad events are left: `forwarder resume`",
+    "Or let up to 1,000 more bad events become dead letters: `forwarder resume --allow-refusals 1000`",
 )
 _PAUSED = ("Go on: `forwarder resume`",)
 _UNKNOWN = ("Find out why, then end the halt: `forwarder resume`",)

@@ -18,7 +18,7 @@ _STEPS = {
     "proxy": "Check `FORWARDER_API_PROXY` and its password, and whether the proxy reaches {api}: `forwarder check`",
     "no_socket": "Give the process more file descriptors or memory: it cannot open a connection.",
     "unreadable": "Check `FORWARDER_API_URL` ({api}): what answers there does not speak HTTP.",
-    "429": "Look for another client that uses up the API's rate, or lower `FORWARDER_RATE_LIMIT`.",
+    "429": "Look for another client that uses up the API's rate, or lower `FORWARDER_RATE_LIMIT` and restart.",
 }
 _API_HAS_TROUBLE = "Look at the vendor's status page: the API answers with errors."
 _BY_ITSELF = (
@@ -52,7 +52,7 @@ def outage(silence: Silence, api: str = "", *, only: str = "") -> Finding | None
         "outage",
         "warn",
         "The API accepts nothing",
-        "Events stay in Redis and are retried. None becomes a dead letter because of this.",
+        "Events stay in Redis and are retried. None is lost, and none becomes a dead letter because of this.",
         f"{detail} {only}".rstrip(),
         (step, _BY_ITSELF),
         stops=not only,

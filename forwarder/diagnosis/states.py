@@ -26,10 +26,15 @@ def state(facts: Facts) -> Finding:
         push = f"echo '{_EXAMPLE}' | FORWARDER_QUEUE={shlex.quote(facts.setup.queue)} forwarder push"
         step = f"Push one for a test user, from a shell with the settings of the service: `{push}`"
         return Finding(
-            "idle", "good", "Idle: nothing has been pushed yet", "It waits for the first event.", "", (step,)
+            "idle",
+            "good",
+            "Idle: nothing has been pushed yet",
+            "The service is ready, and waits for the first event.",
+            "",
+            (step,),
         )
     if facts.backlog == 0:
-        return Finding("idle", "good", "Idle", "Every event is delivered or decided. The service waits for more.")
+        return Finding("idle", "good", "Idle", "Nothing is left to send. The service waits for new events.")
     to_go = facts.trend.to_go
     ends = f"The backlog is gone in {about(to_go)}." if to_go else ""
     return Finding("delivering", "good", "Delivering", "Events are claimed and sent to the API.", ends)

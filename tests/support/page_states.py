@@ -26,7 +26,7 @@ _EXPLAINED = {
     "exhausted": "It was retried often and for long, while others were accepted.",
     "erased": "The API answered that the user was erased.",
 }
-_HINTS = {"rejected": "Events of these users with other names were accepted."}
+_HINTS = {"rejected": "The API accepted other events of the same user, so the user and the key are fine."}
 _STATUS = {"rejected": "400", "too_large": "413", "exhausted": "503", "erased": "451", "invalid": ""}
 
 

@@ -76,10 +76,10 @@ async function poll() {
 }
 function lost(error) {
   lostAt ||= new Date().toLocaleTimeString("en-GB");
-  const sentence = `It has not answered since ${lostAt}. The figures below are from then. The page keeps trying.`;
+  const sentence = `No answer since ${lostAt}. Events stay in Redis. The figures are from then. The page keeps trying.`;
   // The words of browsers differ, and help nobody.
   const detail = error instanceof TypeError ? "" : error.message;
-  headline({ tone: "bad", title: "No contact with this worker", sentence, detail, steps: ["Check that its process runs and can be reached. `forwarder status` asks Redis instead."] });
+  headline({ tone: "bad", title: "No contact with this worker", sentence, detail, steps: ["Check that it runs and can be reached. `forwarder status` asks Redis instead."] });
   ways({ findings: [{}] });
 }
 

@@ -231,7 +231,7 @@ async def test_an_outage_counts_down_and_is_ended_by_try_now_and_a_lost_contact_
     await again(page)
     await expect(page.locator("#title")).to_have_text("No contact with this worker")
     await expect(page.locator("#contact")).to_have_text("no contact")
-    await expect(page.locator("#sentence")).to_contain_text("It has not answered since")
+    await expect(page.locator("#sentence")).to_contain_text("Events stay in Redis.")
     assert "grayscale" in await page.evaluate("getComputedStyle(document.getElementById('tiles')).filter")
 
 

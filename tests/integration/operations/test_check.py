@@ -100,7 +100,7 @@ async def test_a_redis_that_is_nearly_full_is_a_warning_and_one_that_is_full_is_
     memory = (await of_queue(world.settings(), small))["memory"]
     assert memory.grade == "failure"
     assert memory.detail.startswith("Redis is full: 100% used: ")
-    assert "Pushes are refused." in memory.detail
+    assert "Pushes are refused" in memory.detail
     assert "`redis-cli CONFIG SET maxmemory 2gb`" in memory.detail
 
 

@@ -263,7 +263,7 @@ def test_while_redis_is_away_the_old_figures_are_grey_and_their_age_is_shown() -
         "events",
         "",
         "Redis is unavailable",
-        "Nothing can be claimed or settled, so no POST starts. Nothing is lost.",
+        "No event can be claimed, so nothing is sent. Nothing is lost.",
         "Redis at 127.0.0.1:6379 refused the connection. Is it running? The figures below",
         "are 14 s old.",
         "  Check that Redis runs and can be reached (`FORWARDER_REDIS_URL`). The service",

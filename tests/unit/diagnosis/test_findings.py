@@ -1,5 +1,6 @@
 """What is wrong, the worst first, in words that the page, the commands and the log share."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -64,6 +65,19 @@ def test_green_appears_only_when_all_is_well() -> None:
     assert (first.reason, first.tone, first.detail) == ("delivering", "good", "The backlog is gone in about 12 min.")
     assert not rest
     assert reasons(replace(WELL, waiting=0, claimed=0)) == ["idle"]
+
+
+def test_what_keeps_the_service_from_its_work_says_that_the_events_are_safe() -> None:
+    found = [findings(facts)[0] for facts in WRONG.values()]
+    safe = [each.title for each in found if each.stops and not re.search(r"(?i)\blost\b|in redis", each.sentence)]
+    assert not safe, "somebody who reads this at night must not have to ask"
+
+
+def test_the_steps_for_a_refused_key_name_only_the_place_where_it_is() -> None:
+    of_file = findings(WRONG["credentials"])[0].steps
+    assert not any("FORWARDER_API_KEY`" in step for step in of_file)
+    unknown = findings(replace(WRONG["credentials"], setup=replace(SETUP, key_file="")))[0].steps
+    assert any("FORWARDER_API_KEY`" in step for step in unknown)
 
 
 @pytest.mark.parametrize("state", State)

@@ -78,7 +78,10 @@ def test_without_the_token_groups_have_no_names_and_say_how_many_there_are() -> 
     rejected, invalid = shown["groups"]
     assert (rejected["names"], rejected["count"], rejected["lists"], rejected["replay"]) == (2, 8, 2, True)
     assert (rejected["first"], rejected["last"]) == ("1970-01-01T00:00:01Z", "1970-01-01T00:00:09Z")
-    assert rejected["hint"] == "Events of the users of 5 of these with other names were accepted."
+    assert (
+        rejected["hint"]
+        == "For 5 of these, the API accepted other events of the same user, so the user and the key are fine."
+    )
     assert rejected["command"] == "forwarder dead list --reason rejected --status 400 --newest --limit 20"
     assert (invalid["names"], invalid["count"], invalid["replay"], invalid["hint"]) == (0, 2, False, "")
 
