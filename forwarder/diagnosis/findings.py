@@ -89,6 +89,7 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
     if facts.pause is not None and (own is None or own.halt is None or own.halt.reason != facts.pause.reason):
         yield halted(facts.pause, facts.setup)
     yield from _without_a_worker(facts)
+    yield from _orphans(facts)
     yield from _memory(facts)
     yield from _silences(facts)
     yield from _brake(facts)
@@ -126,22 +127,24 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             ("If this lasts for more than a minute, look at the log of the workers.",),
             stops=facts.ownerless == facts.lists and facts.own is None,
         )
-    if facts.orphans:
-        last = max(facts.orphans.values())
-        names = ", ".join(sorted(facts.orphans)[:3]) + (" and others" if len(facts.orphans) > 3 else "")
-        yield Finding(
-            "orphan",
-            "warn",
-            "A worker is gone",
-            "Its events wait in Redis until its lease ends. Then another worker takes over. Nothing is lost.",
-            f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
-            if len(facts.orphans) == 1
-            else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
-            ("Wait: a running worker takes over by itself.",)
-            if facts.workers
-            else ("Start a worker: `forwarder run`",),
-            stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
-        )
+
+
+def _orphans(facts: Facts) -> Iterator[Finding]:
+    if not facts.orphans or (facts.own is not None and facts.own.redis is not None):
+        return
+    last = max(facts.orphans.values())
+    names = ", ".join(sorted(facts.orphans)[:3]) + (" and others" if len(facts.orphans) > 3 else "")
+    yield Finding(
+        "orphan",
+        "warn",
+        "A worker is gone",
+        "Its events wait in Redis until its lease ends. Then another worker takes over. Nothing is lost.",
+        f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
+        if len(facts.orphans) == 1
+        else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
+        ("Wait: a running worker takes over by itself.",) if facts.workers else ("Start a worker: `forwarder run`",),
+        stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
+    )
 
 
 def _memory(facts: Facts) -> Iterator[Finding]:
