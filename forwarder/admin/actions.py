@@ -19,7 +19,7 @@ from forwarder.errors import UnreachableError
 from forwarder.operations import pause as pausing
 from forwarder.operations import resume as resuming
 from forwarder.operations.retry import request_retry
-from forwarder.outcome import LetterReason
+from forwarder.outcome import PAUSED, LetterReason
 from forwarder.queue.queue import Queue
 
 #: One request replays at most this many letters, so that it does not take long.
@@ -39,7 +39,7 @@ log = structlog.get_logger()
 
 
 class ResumeRequest(msgspec.Struct, forbid_unknown_fields=True):
-    """How to end the halt, as with `forwarder resume --allow-refusals`."""
+    """How to end the pause or the halt, as with `forwarder resume --allow-refusals`."""
 
     allow_refusals: Annotated[int, msgspec.Meta(ge=0, le=1_000_000_000)] = 0
 
@@ -107,7 +107,7 @@ async def pause(queue: Queue, wanted: PauseRequest) -> Done:
 
 
 async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
-    """Ends the halt in force. Raises UnreachableError."""
+    """Ends the pause in force; if there is none, the halt. Raises UnreachableError."""
     done = await resuming.resume(queue, allow_refusals=wanted.allow_refusals)
     ended = done.ended
     if ended is None:
@@ -115,7 +115,8 @@ async def resume(queue: Queue, wanted: ResumeRequest) -> Done:
     log.warning("resumed from the status page", reason=ended.reason, allow_refusals=wanted.allow_refusals)
     if done.remains is not None:
         return Done(f"The pause is over, but the service is still halted ({done.remains.reason}).")
-    return Done("The halt is over. Workers continue within seconds.")
+    over = "pause" if ended.reason == PAUSED else "halt"
+    return Done(f"The {over} is over. Workers continue within seconds.")
 
 
 async def retry(queue: Queue, _: RetryRequest) -> Done:

@@ -3,6 +3,8 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from forwarder.dead_letters.anomalies import Label
+from forwarder.dead_letters.explain import explain
 from forwarder.event import decode, name_of, one_line, with_date
 from forwarder.event.dates import timestamp
 from forwarder.logs.printable import counted
@@ -71,3 +73,16 @@ def line(letter: DeadLetter, max_bytes: int) -> bytes:
     element = with_date(letter.element, letter.claimed_at)
     decode(element, max_bytes=max_bytes)
     return one_line(element)
+
+
+def explained(letter: DeadLetter, label: Label) -> str:
+    """What is probably wrong with a letter. `label` decides how much of what producers wrote is revealed."""
+    return explain(
+        letter.reason,
+        letter.status,
+        letter.detail,
+        letter.element,
+        claimed_at=letter.claimed_at,
+        attempts=letter.attempts,
+        label=label,
+    )

@@ -38,6 +38,7 @@ class Own:
         counted_age: seconds since the lists were counted, by this process or another one.
         defect: which part has failed through a defect of ours; empty if none has.
         silence: how long the API has accepted nothing from it.
+        name: of its worker, as in the worker's row.
     """
 
     state: str
@@ -47,6 +48,7 @@ class Own:
     counted_age: float = 0.0
     defect: str = ""
     silence: Silence | None = None
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

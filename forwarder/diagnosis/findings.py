@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from forwarder.diagnosis.facts import Facts, Own, Setup
 from forwarder.diagnosis.finding import Finding
-from forwarder.diagnosis.halts import halted
+from forwarder.diagnosis.halts import halted, halted_in_part
 from forwarder.diagnosis.outages import outage
 from forwarder.diagnosis.spans import about, events, letters, sentence, span, workers
 from forwarder.diagnosis.states import of_worker, state
@@ -61,7 +61,7 @@ def without_redis(error: str, remedy: str) -> Finding:
     )
 
 
-def _of_process(own: Own, setup: Setup) -> Iterator[Finding]:
+def _of_process(own: Own, setup: Setup, *, only: str = "") -> Iterator[Finding]:
     if own.halt is not None:
         yield halted(own.halt, setup)
     if own.redis is not None:
@@ -75,19 +75,21 @@ def _of_process(own: Own, setup: Setup) -> Iterator[Finding]:
             own.defect,
             ("Restart the service, and report the error in its log.",),
         )
-    if own.silence is not None and own.state == "delivering" and (found := outage(own.silence, setup.api)):
+    if own.silence is not None and own.state == "delivering" and (found := outage(own.silence, setup.api, only=only)):
         yield found
 
 
 def _wrong(facts: Facts) -> Iterator[Finding]:
     own = facts.own
     if own is not None:
-        yield from _of_process(own, facts.setup)
+        yield from _of_process(own, facts.setup, only=_only(facts))
     if facts.halt is not None and (own is None or own.halt is None):
-        yield halted(facts.halt, facts.setup)
+        others_go_on = facts.halt.named and any(each.lists and each.state == "delivering" for each in facts.workers)
+        yield (halted_in_part if others_go_on else halted)(facts.halt, facts.setup)
     if facts.pause is not None and (own is None or own.halt is None or own.halt.reason != facts.pause.reason):
         yield halted(facts.pause, facts.setup)
     yield from _without_a_worker(facts)
+    yield from _orphans(facts)
     yield from _memory(facts)
     yield from _silences(facts)
     yield from _brake(facts)
@@ -125,22 +127,24 @@ def _without_a_worker(facts: Facts) -> Iterator[Finding]:
             ("If this lasts for more than a minute, look at the log of the workers.",),
             stops=facts.ownerless == facts.lists and facts.own is None,
         )
-    if facts.orphans:
-        last = max(facts.orphans.values())
-        names = ", ".join(sorted(facts.orphans)[:3]) + (" and others" if len(facts.orphans) > 3 else "")
-        yield Finding(
-            "orphan",
-            "warn",
-            "A worker is gone",
-            "Its events wait in Redis until its lease ends. Then another worker takes over. Nothing is lost.",
-            f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
-            if len(facts.orphans) == 1
-            else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
-            ("Wait: a running worker takes over by itself.",)
-            if facts.workers
-            else ("Start a worker: `forwarder run`",),
-            stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
-        )
+
+
+def _orphans(facts: Facts) -> Iterator[Finding]:
+    if not facts.orphans or (facts.own is not None and facts.own.redis is not None):
+        return
+    last = max(facts.orphans.values())
+    names = ", ".join(sorted(facts.orphans)[:3]) + (" and others" if len(facts.orphans) > 3 else "")
+    yield Finding(
+        "orphan",
+        "warn",
+        "A worker is gone",
+        "Its events wait in Redis until its lease ends. Then another worker takes over. Nothing is lost.",
+        f"The owner of the list {names} is gone. Its lease ends in {span(last)}."
+        if len(facts.orphans) == 1
+        else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
+        ("Wait: a running worker takes over by itself.",) if facts.workers else ("Start a worker: `forwarder run`",),
+        stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
+    )
 
 
 def _memory(facts: Facts) -> Iterator[Finding]:
@@ -166,8 +170,7 @@ def _silences(facts: Facts) -> Iterator[Finding]:
     """An outage that other workers see; what this process itself sees comes from itself."""
     if facts.own is not None and facts.own.silence is not None and facts.own.state == "delivering":
         return
-    owners = [each for each in facts.workers if each.lists]
-    silent = [each.silence for each in owners if each.silence is not None]
+    silent = [each.silence for each in facts.workers if each.lists and each.silence is not None]
     if not silent:
         return
     first, longest = min(each.next_try or 0.0 for each in silent), max(silent, key=lambda each: each.seconds)
@@ -175,9 +178,21 @@ def _silences(facts: Facts) -> Iterator[Finding]:
     whole = type(longest)(
         longest.seconds, longest.cause, first if known else None, outage=any(each.outage for each in silent)
     )
-    only = "" if len(silent) == len(owners) else f"This concerns {len(silent):,} of {workers(len(owners))}."
-    if found := outage(whole, facts.setup.api, only=only):
+    if found := outage(whole, facts.setup.api, only=_only(facts)):
         yield found
+
+
+def _only(facts: Facts) -> str:
+    """Which workers an outage concerns; empty if the API accepts nothing from anybody.
+
+    Another worker that has nothing to send proves nothing. What this process itself sees is newer than its row.
+    """
+    mine = facts.own.name if facts.own is not None and facts.own.silence is not None else None
+    owners = [each for each in facts.workers if each.lists]
+    well = [each for each in owners if each.silence is None and each.name != mine]
+    if not any(each.accepted for each in well):
+        return ""
+    return f"This concerns {len(owners) - len(well):,} of {workers(len(owners))}."
 
 
 def _brake(facts: Facts) -> Iterator[Finding]:

@@ -4,6 +4,8 @@
 again at once.
 """
 
+from dataclasses import replace
+
 from forwarder.diagnosis.facts import Halted, Setup
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.spans import sentence
@@ -30,6 +32,13 @@ def halted(halt: Halted, setup: Setup) -> Finding:
         case _:
             return Finding("halted", "bad", "Halted", _KEPT, sentence(halt.detail), _UNKNOWN, stops=True)
     return Finding(halt.reason, "bad", title, _KEPT, sentence(halt.detail), steps, stops=True)
+
+
+def halted_in_part(halt: Halted, setup: Setup) -> Finding:
+    """A halt that names a key or an address that other workers do not use, so they go on."""
+    found = halted(halt, setup)
+    title = found.title.replace("Halted", "Some workers are halted", 1)
+    return replace(found, title=title, sentence="Other workers use another key or address. They go on.", stops=False)
 
 
 def _credentials(key_file: str) -> tuple[str, ...]:

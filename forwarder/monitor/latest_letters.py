@@ -4,11 +4,11 @@ Only what has changed is read, and each time a bounded part: a list with a milli
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from forwarder.dead_letters import letter as words
 from forwarder.dead_letters.anomalies import Label, named, unnamed
-from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.groups import Group, by_name, without_names, word
 from forwarder.dead_letters.letter import id_in_list, order, with_shard
 from forwarder.queue.census import Census
@@ -143,13 +143,4 @@ def explained(letter: DeadLetter, label: Label, *, enough: bool) -> Example:
     """What is probably wrong with a letter; with `enough`, which command says it."""
     if enough:
         return Example(letter.id, _UNEXPLAINED)
-    said = explain(
-        letter.reason,
-        word(letter.status),
-        letter.detail,
-        letter.element,
-        claimed_at=letter.claimed_at,
-        attempts=letter.attempts,
-        label=label,
-    )
-    return Example(letter.id, said)
+    return Example(letter.id, words.explained(replace(letter, status=word(letter.status)), label))

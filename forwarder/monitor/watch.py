@@ -29,6 +29,9 @@ SAMPLED = PERIOD - 0.5
 #: Lists that are counted per second at most, by all processes together. Up to 200 lists are counted every second if
 #: somebody looks. With 1,000 lists counts are up to 4.5 s old.
 _COUNTED = 200
+#: Rows of workers that each process reads per second at most while nobody looks, for what the log says. A large fleet
+#: reads the rows of all its workers ten times a second. In a small one each worker reads them every five seconds.
+_ROWS = 10
 #: Seconds that a caller waits for Redis. After that it gets what was read last.
 _PATIENCE = 1.0
 #: Seconds before the dead letters are read again, which costs more than counting.
@@ -53,7 +56,7 @@ class Seen:
     counted: float
     #: Seconds that the counts were allowed to be old.
     max_age: float
-    #: The workers by their IDs, and when they were read. They are read only to be shown, as each has a row.
+    #: The workers by their IDs, and when they and the past were read. Each has a row, so samples read them rarely.
     workers: Mapping[str, About] = field(default_factory=dict)
     workers_at: float = float("-inf")
     trend: Trend = field(default_factory=Trend)
@@ -98,6 +101,7 @@ class Watch:
 
         Args:
             in_full: whether to read the workers and the latest dead letters too, which costs more than counting.
+                Without it, the workers are read again when they are five seconds old, or older in a large fleet.
             max_age: seconds that the counts of the lists may be old; by default one, or more if there are many lists.
             patience: seconds to wait for Redis.
         """
@@ -148,15 +152,16 @@ class Watch:
         try:
             seen = await self._read(0.0 if anew else max_age)
             if in_full:
-                workers = await self._queue.workers()
-                lately = trend(await self._queue.past(), seen.totals)
-                seen = replace(seen, workers=workers, workers_at=self._clock(), trend=lately)
+                seen = await self._with_fleet(seen)
         except ForwarderError as error:
             self._changed |= changed
             self.problem = str(error)
             return
         self.problem = None
         self._gauges.counted(seen.censuses, seen.counted)
+        if not in_full and self._clock() - seen.workers_at >= max(PERIOD, len(seen.workers) / _ROWS):
+            with suppress(ForwarderError):  # what is counted can be shown without it
+                seen = await self._with_fleet(seen)
         seen = replace(seen, memory=await self._memory())
         if changed:
             seen = replace(seen, letters_at=float("-inf"))
@@ -174,6 +179,12 @@ class Watch:
         before = seen or Seen(now, censuses, totals, halt, pause, counted, max_age)
         before = replace(before, censuses=censuses, totals=totals, counted=counted, max_age=max_age)
         return replace(before, at=now, halt=halt, pause=pause)
+
+    async def _with_fleet(self, seen: Seen) -> Seen:
+        """With the workers, and with what has happened lately."""
+        workers = await self._queue.workers()
+        lately = trend(await self._queue.past(), seen.totals)
+        return replace(seen, workers=workers, workers_at=self._clock(), trend=lately)
 
     async def _memory(self) -> Memory | None:
         """Of the fullest server. It is measured rarely, because the reply is long and memory fills slowly.

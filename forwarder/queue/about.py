@@ -7,7 +7,7 @@ import msgspec
 
 
 class Silence(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The API answers nobody well: nothing was decided since the first POST that failed.
+    """The API has accepted and refused nothing since the first POST that failed.
 
     Attributes:
         seconds: since that POST.

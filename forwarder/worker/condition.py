@@ -150,6 +150,7 @@ class Condition:
             redis=self._availabilities.problem,
             defect=self._failure,
             silence=self._pacer.silence(self._clock()),
+            name=self.name,
         )
 
     @property

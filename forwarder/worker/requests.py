@@ -13,7 +13,7 @@ log = structlog.get_logger()
 
 
 class Requests:
-    """Follows each request once. One that was made before this object learnt of any is not followed: it is old.
+    """Follows each request once, but not the one that is there at the first heartbeat: it is old.
 
     Args:
         clock: seconds, monotonic.

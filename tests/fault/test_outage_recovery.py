@@ -16,7 +16,7 @@ from tests.support.service import event, eventually, running
 from tests.support.world import World
 
 DOWN = Faults(status_all=Answer(status=503))
-#: Seconds for which the API answers nobody well, in the long test.
+#: Seconds for which the API decides nothing, in the long test.
 FOR = 8.0
 
 

@@ -1,8 +1,8 @@
 """The backoffs of all batches of a process, and what ends them before their time.
 
-A batch that failed while the API answered nobody says nothing about its user. So its backoff ends when the API answers
-again: a user who failed for the eighth time a second before that would otherwise be silent for a minute. A person ends
-every backoff by asking for it (`forwarder retry`).
+A batch that failed in an outage says nothing about its user. So its backoff ends when the API answers again: a user who
+failed for the eighth time a second before that would otherwise be silent for a minute. A person ends every backoff by
+asking for it (`forwarder retry`).
 """
 
 import asyncio

@@ -1,10 +1,10 @@
-"""Since when the API has answered nobody well, and why. Pure.
+"""Since when the API has accepted and refused nothing, and why. Pure.
 
 A silence begins with the first POST that fails after one that was answered well: at 12:00:00 a POST is accepted, an
 hour later the next one starts, and its answer is 503. The silence is as old as that POST, not an hour.
 A POST fails if its events are neither accepted nor refused, so that they must be sent again. A 400 ends a silence: the
 API has decided. A 403 does not, nor does a 404 of an address that may be wrong.
-An outage is a silence that has lasted for a while and that three different users were met with: with fewer users, the
+An outage is a silence that has lasted for a while and in which three different users have failed. With fewer users, the
 cause may be their events.
 """
 
@@ -65,7 +65,7 @@ class Silences:
         return self._failing.enough
 
     def has_lasted(self, now: float) -> bool:
-        """Whether the API has answered nobody well for a while, be it one user or all."""
+        """Whether the silence has lasted for a while, be it of one user or of all."""
         return self.since is not None and now - self.since >= _LASTING
 
     def is_outage(self, now: float) -> bool:

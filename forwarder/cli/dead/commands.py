@@ -26,9 +26,8 @@ from forwarder.cli.progress import bar
 from forwarder.cli.streams import write_bytes
 from forwarder.dead_letters.anomalies import named
 from forwarder.dead_letters.curl import curl
-from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.groups import by_name, matching
-from forwarder.dead_letters.letter import count_of, line, summary
+from forwarder.dead_letters.letter import count_of, explained, line, summary
 from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.selection import Filter, Selection
 from forwarder.errors import InvalidElementError
@@ -90,21 +89,12 @@ def dead_show(letter_id: Annotated[str, typer.Argument(metavar="ID")], *, as_jso
         if letter is None:
             problem(f"there is no dead letter {letter_id}; it may have been replayed or deleted")
             return EXIT_FAILURE
-        why = explain(
-            letter.reason,
-            letter.status,
-            letter.detail,
-            letter.element,
-            claimed_at=letter.claimed_at,
-            attempts=letter.attempts,
-            label=named,
-        )
         command: bytes | str
         try:
             command = curl(letter, settings)
         except InvalidElementError as error:
             command = str(error)
-        print_letter(letter, why, command, as_json=as_json)
+        print_letter(letter, explained(letter, named), command, as_json=as_json)
         return 0
 
     raise typer.Exit(loop.run(work()))

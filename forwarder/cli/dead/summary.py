@@ -14,14 +14,12 @@ from forwarder.cli.options import Json
 from forwarder.cli.output import as_line, out, problem, say
 from forwarder.cli.progress import bar
 from forwarder.dead_letters.anomalies import named
-from forwarder.dead_letters.explain import explain
 from forwarder.dead_letters.groups import Group, by_name, by_reason
-from forwarder.dead_letters.letter import came_at, count_of, id_in_list
+from forwarder.dead_letters.letter import came_at, count_of, explained, id_in_list
 from forwarder.dead_letters.letters import Letters
 from forwarder.dead_letters.selection import Filter
 from forwarder.logs.printable import breaks, visible
 from forwarder.outcome import LetterReason
-from forwarder.queue.letters import DeadLetter
 from forwarder.runtime import loop
 
 #: This many of the largest groups are shown to people.
@@ -71,19 +69,7 @@ async def _example(letters: Letters, group: Group) -> _Example | None:
         which = Filter(reason=group.reason, status=group.status, name=group.exact_name, limit=1)
         others, _ = await letters.newest(which, among=_AMONG, last=id_in_list(group.last))
         found = others[0] if others else None
-    return None if found is None else _Example(found.id, _explained(found))
-
-
-def _explained(letter: DeadLetter) -> str:
-    return explain(
-        letter.reason,
-        letter.status,
-        letter.detail,
-        letter.element,
-        claimed_at=letter.claimed_at,
-        attempts=letter.attempts,
-        label=named,
-    )
+    return None if found is None else _Example(found.id, explained(found, named))
 
 
 def _json(group: Group, example: _Example | None) -> dict[str, object]:

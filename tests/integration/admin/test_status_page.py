@@ -158,6 +158,9 @@ async def test_a_halt_is_ended_with_the_token(
     assert (code, done["done"]) == (200, "The halt is over. Workers continue within seconds.")
     await settled(redis_client, queue_name)
     assert (await ask(guarded, "/resume", {}, **bearer()))[1] == {"done": "The service was neither halted nor paused."}
+    await ask(guarded, "/pause", {}, **bearer())
+    done = (await ask(guarded, "/resume", {}, **bearer()))[1]
+    assert done == {"done": "The pause is over. Workers continue within seconds."}
     assert (await ask(guarded, "/retry", {}))[0] == 401
     assert (await ask(guarded, "/retry", {}, **bearer()))[1] == {"done": "1 worker tries now."}
 

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from forwarder.metrics import Metrics
 from forwarder.monitor import latest_letters
 from forwarder.monitor.gauges import Gauges
+from forwarder.monitor.history import PERIOD
 from forwarder.monitor.watch import SAMPLED, Watch
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
@@ -22,6 +23,8 @@ from tests.support.service import event, eventually, running, settings
 LISTS = 64
 #: Only the counting of a list uses it, once.
 COUNTING = "xlen"
+#: Only a look at all workers uses it, after they have come.
+WORKERS = "hgetall"
 
 
 @dataclass
@@ -55,12 +58,25 @@ async def test_however_many_processes_take_a_sample_each_list_is_counted_once(
     for shard in range(LISTS):
         await redis_client.rpush(Keys(queue_name, shard, of=LISTS).list, *(event("u", n) for n in range(shard + 1)))
     watchers = [Watcher(redis_client, queue_name) for _ in range(8)]
-    before, hashes = await calls(redis_client, COUNTING), await calls(redis_client, "hgetall")
+    before = await calls(redis_client, COUNTING)
     for each in watchers:
         await each.sample()
     assert await calls(redis_client, COUNTING) - before == LISTS
-    assert await calls(redis_client, "hgetall") == hashes, "nobody looks at the workers"
     assert {each.waiting for each in watchers} == {sum(range(LISTS + 1))}
+
+
+async def test_in_a_large_fleet_each_process_rarely_reads_the_rows_of_all_workers(
+    redis_client: Redis, queue_name: str
+) -> None:
+    queue = Queue(redis_client, queue_name, LISTS)
+    for n in range(60):
+        await queue.fleet(name=f"host:{n}", remembered=30.0).attend()
+    one = Watcher(redis_client, queue_name)
+    before = await calls(redis_client, WORKERS)
+    for now, times in ((0.0, 1), (PERIOD, 1), (2 * PERIOD, 2)):
+        one.clock.now = now
+        await one.sample()
+        assert await calls(redis_client, WORKERS) - before == times, "the rows of 60 workers are read every six seconds"
 
 
 async def test_who_looks_gets_newer_counts_than_a_sample_needs(redis_client: Redis, queue_name: str) -> None:

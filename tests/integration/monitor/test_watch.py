@@ -12,8 +12,9 @@ from redis.asyncio import Redis
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.metrics import Metrics
 from forwarder.monitor.gauges import Gauges
+from forwarder.monitor.history import PERIOD
 from forwarder.monitor.summary import Summary
-from forwarder.monitor.watch import Watch
+from forwarder.monitor.watch import SAMPLED, Watch
 from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue, QueueList
 from forwarder.queue.wire.connection import connect
@@ -113,6 +114,30 @@ async def test_who_wants_all_gets_all_also_while_a_sample_is_taken(redis_client:
     _, seen = await asyncio.gather(watch.refresh(), watch.refresh(in_full=True))
     assert seen is not None
     assert [each.name for each in seen.workers.values()] == ["host:1"]
+
+
+async def test_what_the_log_says_is_decided_from_the_fleet_of_now_though_nobody_looks(
+    redis_client: Redis, queue_name: str
+) -> None:
+    now = 100.0
+    queue = Queue(redis_client, queue_name, 1)
+    watch = Watch(queue, Gauges(Metrics(), 1, lambda: now), lambda: now)
+    first = await watch.refresh(max_age=SAMPLED)
+    assert first is not None
+    await queue.fleet(name="host:1", remembered=30.0).attend()
+    await redis_client.xadd(Keys(queue_name).dead, {"element": b"{}", "reason": "rejected"})
+    await redis_client.set(Keys(queue_name).dead_lettered, 1)
+    await redis_client.hincrby(QueueKeys(queue_name).counts, "at", -20_000_000)
+    now += PERIOD
+    seen = await watch.refresh(max_age=SAMPLED)
+    assert seen is not None
+    assert [each.name for each in seen.workers.values()] == ["host:1"]
+    assert seen.trend.letters == 1
+    await redis_client.delete(QueueKeys(queue_name).past)
+    await redis_client.set(QueueKeys(queue_name).past, "foreign")
+    now += PERIOD
+    await watch.refresh(max_age=SAMPLED)
+    assert watch.problem is None, "the metrics do not need the past"
 
 
 async def test_where_info_is_forbidden_the_service_runs_and_the_memory_is_unknown(

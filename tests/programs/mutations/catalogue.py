@@ -1447,10 +1447,10 @@ CATALOGUE = (
     ),
     Mutation(
         7,
-        "every worker reads the rows of all workers every five seconds",
+        "every worker of a large fleet reads the rows of all workers every five seconds",
         "forwarder/monitor/watch.py",
-        "            if in_full:\n",
-        "            if seen:\n",
+        "max(PERIOD, len(seen.workers) / _ROWS)",
+        "PERIOD",
         (_MANY_LISTS,),
     ),
     Mutation(

@@ -28,7 +28,7 @@ class Scenario:
         line: is in the one line of the log at warning or above; empty if there must be none.
         first: a line that may come before that one.
         ready: whether /readyz answers so.
-        after: the reasons of which one must be first when it has ended.
+        after: one of these reasons must be first when it has ended.
         before: makes the stage ready before anything is looked at.
         workers: how many run.
         own_redis: whether it needs a Redis that nothing else uses.

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
@@ -17,14 +18,15 @@ SETUP = Setup(api="https://api.example.com/v6", key_file="/run/secrets/api-key")
 BUSY = About("a:1", version="1", state="delivering", lists=1, accepted=120.0)
 WELL = Facts(workers=(BUSY,), waiting=900, claimed=100, letters=0, trend=Trend(to_go=720.0), setup=SETUP)
 DOWN = Silence(40.0, "503", 22.0, outage=True)
+AT_REST = replace(WELL, workers=(msgspec.structs.replace(BUSY, state="halted", lists=0),))
 HALT = Halted(HaltReason.CREDENTIALS, "the API answered 401", "2026-01-01T00:00:00Z", named=True)
 
 #: What is wrong, by the reason that is then the first one.
 WRONG: dict[str, Facts] = {
-    "credentials": replace(WELL, halt=HALT),
-    "misdirected": replace(WELL, halt=replace(HALT, reason=HaltReason.MISDIRECTED)),
-    "dead_letter_brake": replace(WELL, halt=replace(HALT, reason=HaltReason.DEAD_LETTER_BRAKE)),
-    "halted": replace(WELL, halt=replace(HALT, reason="tuesday")),
+    "credentials": replace(AT_REST, halt=HALT),
+    "misdirected": replace(AT_REST, halt=replace(HALT, reason=HaltReason.MISDIRECTED)),
+    "dead_letter_brake": replace(AT_REST, halt=replace(HALT, reason=HaltReason.DEAD_LETTER_BRAKE, named=False)),
+    "halted": replace(AT_REST, halt=replace(HALT, reason="tuesday", named=False)),
     "redis": replace(WELL, own=Own("delivering", redis=("Redis refused the connection", "start it"))),
     "defect": replace(WELL, own=Own("delivering", defect="the monitor has failed")),
     "no_worker": replace(WELL, workers=(), ownerless=1),
@@ -101,6 +103,20 @@ def test_a_halt_says_first_what_ends_it_and_last_resume() -> None:
     assert "FORWARDER_QUEUE" in foreign.steps[0]
 
 
+def test_a_halt_that_names_the_key_of_others_does_not_say_that_nothing_is_sent() -> None:
+    """Example: the key is rotated, and some workers are restarted with the new one."""
+    for reason in ("credentials", "misdirected"):
+        one_of_two = replace(WRONG[reason], workers=(*WRONG[reason].workers, BUSY))
+        for facts in (one_of_two, replace(one_of_two, own=Own("delivering", name=BUSY.name))):
+            first, second = findings(facts)
+            assert (first.reason, first.tone, second.reason) == (reason, "bad", "delivering")
+            assert first.title.startswith("Some workers are halted: ")
+            assert first.sentence == "Other workers use another key or address. They go on."
+            assert first.steps == findings(WRONG[reason])[0].steps
+    brake = WRONG["dead_letter_brake"]
+    assert findings(replace(brake, workers=(*brake.workers, BUSY)))[0].stops, "that one is meant for everybody"
+
+
 def test_the_words_of_a_halt_are_sentences() -> None:
     for detail in ("the API answered 401: the key is refused", "is FORWARDER_API_URL right?", ""):
         found = findings(replace(WELL, halt=replace(HALT, detail=detail)))[0].detail
@@ -152,6 +168,15 @@ def test_an_outage_that_only_one_worker_sees_names_how_many_and_stops_nothing() 
     first, second = findings(replace(WELL, workers=others))
     assert (first.reason, second.reason) == ("outage", "delivering")
     assert first.detail.endswith("This concerns 1 of 2 workers.")
+    its_page = findings(replace(WELL, workers=others, own=Own("delivering", name="b:1", silence=DOWN)))
+    assert its_page == (first, second), "the page of that worker says the same"
+    soon = (BUSY, About("b:1", lists=1))
+    assert findings(replace(WELL, workers=soon, own=Own("delivering", name="b:1", silence=DOWN)))[0] == first
+
+
+def test_an_outage_concerns_all_if_the_others_have_nothing_to_send() -> None:
+    idle = About("b:1", state="delivering", lists=1, accepted=0.0)
+    assert reasons(replace(WELL, workers=(About("a:1", lists=1, silence=DOWN), idle))) == ["outage"]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,6 @@ import logging
 import os
 import socket
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,16 +15,6 @@ from forwarder.logs import Format
 from forwarder.logs import setup as logs
 from forwarder.logs.journal import leads_there
 from forwarder.logs.writer import Writer
-
-
-@pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def named(descriptor: int) -> str:

@@ -2,7 +2,6 @@ import io
 import json
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import quote
@@ -13,18 +12,6 @@ import structlog
 from forwarder.api.credentials import Credentials
 from forwarder.logs import redaction as hiding
 from forwarder.logs import setup as logs
-
-
-@pytest.fixture(autouse=True)
-def as_before(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Leaves no trace of its own set-up."""
-    monkeypatch.setattr(hiding, "_secrets", set())
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 def logger(log_format: Literal["json", "console"] = "json", level: str = "info") -> tuple[Any, io.StringIO]:

@@ -12,7 +12,7 @@ from forwarder.api.pacing.permits import Permit, Signal
 from tests.support.virtual.crowd import Crowd, all_good, granted, most_in_a_second, pacer
 from tests.support.virtual.pipeline import ACCEPTED, UNAVAILABLE, Attempt, Reply, Script, World, virtually
 
-#: The API answers nobody well until then.
+#: The API decides nothing until then.
 DOWN = 900.0
 
 

@@ -1,4 +1,4 @@
-"""Since when the API has answered nobody well, and why."""
+"""Since when the API has accepted and refused nothing, and why."""
 
 import asyncio
 
