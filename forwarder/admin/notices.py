@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from forwarder.diagnosis.finding import Finding
+from forwarder.outcome import HaltReason
 
 #: What is logged, and what counts as the same: a person who has read one of the two lines does not need the other one.
 _KINDS = {
@@ -49,6 +50,8 @@ class Notices:
         now, found = self._clock(), list(found)
         if any(each.reason in _UNSETTLED for each in found):
             self._settled = now + _SETTLES
+        if any(each.reason == HaltReason.DEAD_LETTER_BRAKE for each in found):
+            self._seen |= {"letters": now, "brake_near": now}  # its line has said it
         kinds = {_KINDS[each.reason]: each for each in found if each.reason in _KINDS}
         for kind, each in kinds.items():
             if kind not in self._open and now >= self._settled and now - self._seen.get(kind, float("-inf")) > _AGAIN:

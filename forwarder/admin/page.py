@@ -141,13 +141,15 @@ class StatusPage:
     def _workers(self, seen: Seen | None) -> list[dict[str, object]]:
         mine = self._condition.name
         workers = () if seen is None else seen.workers.values()
+        # A worker that has nothing to deliver is idle for a person, as in the headline.
+        resting = "idle" if seen is not None and not seen.census.backlog else "delivering"
         return [
             {
                 "name": each.name,
                 "this": each.name == mine,
                 "version": each.version,
                 "uptime": each.uptime,
-                "state": each.state,
+                "state": resting if each.state == "delivering" else each.state,
                 "reason": each.reason,
                 "lists": each.lists,
                 "accepted": each.accepted,

@@ -196,7 +196,9 @@ def _only(facts: Facts) -> str:
 
 
 def _brake(facts: Facts) -> Iterator[Finding]:
-    suspects = [each.refused for each in facts.workers if each.refused is not None]
+    # When a halt has just ended, a worker's latest row may still be of the time before.
+    working = [each for each in facts.workers if each.state != "halted"]
+    suspects = [each.refused for each in working if each.refused is not None]
     if not suspects or facts.halt is not None:
         return
     refused, decisions = max(suspects, key=lambda each: each[0] / max(1, each[1]))

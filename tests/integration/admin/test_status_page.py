@@ -492,6 +492,11 @@ async def test_a_standby_says_so_and_shows_the_list(
             await eventually(lambda: says(second, "Standing by"))
             (shard,) = (await status(second))["lists"]
             assert shard["owner"] == f"{socket.gethostname()}:{os.getpid()}"
+            await eventually(lambda: works(second, "idle", "standing by"))
+
+
+async def works(service: Running, *states: str) -> bool:
+    return sorted(each["state"] for each in (await status(service))["workers"]) == [*states]
 
 
 async def test_several_lists_are_shown_and_replayed_each_and_together(

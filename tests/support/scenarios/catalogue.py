@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from forwarder.simulator import Answer, Faults, Refusal
-from tests.support.scenarios.stage import Stage, commands
+from tests.support.scenarios.stage import PATIENCE, Stage, commands
 from tests.support.service import eventually
 
 Act = Callable[[Stage], Awaitable[None]]
@@ -27,6 +27,7 @@ class Scenario:
         end: ends it, as the steps say. It is called with all commands that the page or `status` showed.
         line: is in the one line of the log at warning or above; empty if there must be none.
         first: a line that may come before that one.
+        over: is in a line that may say at warning or above that it has ended.
         ready: whether /readyz answers so.
         after: one of these reasons must be first when it has ended.
         before: makes the stage ready before anything is looked at.
@@ -42,6 +43,7 @@ class Scenario:
     end: Callable[[Stage, list[str]], Awaitable[None]]
     line: str = ""
     first: str = ""
+    over: str = ""
     ready: bool = True
     after: frozenset[str] = frozenset({"idle", "delivering"})
     before: Act = field(default=nothing)
@@ -76,8 +78,10 @@ async def _renew(stage: Stage, steps: list[str]) -> None:
 
 
 async def _refuse_one_name(stage: Stage) -> None:
+    """Some of what is sent, not most of it."""
+    await eventually(lambda: stage.api.ledger.accepted_events > 100, within=PATIENCE, what="more events arrive")
     stage.api.faults = Faults(refuse=(Refusal(name="broken"),))
-    await stage.push(50, name="broken")
+    await stage.push(40, name="broken")
 
 
 async def _replay(stage: Stage, steps: list[str]) -> None:
@@ -200,11 +204,13 @@ SCENARIOS = (
     ),
     Scenario(
         "outage", "The API answers 503 to everything", "outage", "vendor",
-        before=_produce, cause=_fail, end=_heal_and_retry, line="accepts nothing", ready=False,
+        before=_produce, cause=_fail, end=_heal_and_retry, line="accepts nothing", over="outage is over",
+        ready=False,
     ),
     Scenario(
         "too-many-requests", "The API answers 429 to everything", "outage", "FORWARDER_RATE_LIMIT",
-        before=_produce, cause=_push_back, end=_heal, line="accepts nothing", ready=False,
+        before=_produce, cause=_push_back, end=_heal, line="accepts nothing", over="outage is over",
+        ready=False,
     ),
     Scenario(
         "redis-stopped", "Redis is stopped", "redis", "Redis",

@@ -48,5 +48,5 @@ def problems_after(scenario: Scenario, look: Look) -> Iterator[str]:
             yield f"{place}: after the end there is {bad}: {said.reasons}"
     if look.readyz.text and not json.loads(look.readyz.text)["ready"]:
         yield f"/readyz after the end: {look.readyz.text}"
-    if look.lines:
-        yield f"log: after the end there are {look.lines}"
+    if lines := [each for each in look.lines if not scenario.over or scenario.over not in each["event"]]:
+        yield f"log: after the end there are {lines}"

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,8 @@ class Stage:
         self.redis = Redis.from_url(server.url)
         self.workers: list[WorkerProcess] = []
         self.others: dict[str, str] = {}
-        self.producing: list[asyncio.Task[None]] = []
+        self._producing: asyncio.Task[None] | None = None
+        self._enough = asyncio.Event()
         self._pushed = self._started = 0
 
     @property
@@ -70,22 +71,23 @@ class Stage:
         events = [{"user_id": f"u{number % users}", "name": "visit", "n": number, **members} for number in numbers]
         await self.redis.rpush(self.queue, *map(json.dumps, events))
 
-    async def produce(self, **members: Any) -> None:
-        """Pushes from now on; returns once the API has accepted some, unless these are to be refused."""
-        self.producing.append(asyncio.create_task(self._produce(members)))
-        if not members:
-            await eventually(lambda: self.api.ledger.accepted_events > _LOAD, within=PATIENCE, what="events arrive")
+    async def produce(self) -> None:
+        """Pushes from now on. Returns once the API has accepted some."""
+        self._producing = asyncio.create_task(self._produce())
+        await eventually(lambda: self.api.ledger.accepted_events > _LOAD, within=PATIENCE, what="events arrive")
 
-    async def _produce(self, members: dict[str, Any]) -> None:
-        while True:
-            await self.push(_LOAD // 4, **members)
-            await asyncio.sleep(0.25)
+    async def _produce(self) -> None:
+        while not self._enough.is_set():
+            await self.push(_LOAD // 4)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(0.25):
+                    await self._enough.wait()
 
     async def stop_producing(self) -> None:
-        for task in self.producing:
-            task.cancel()
-        await asyncio.gather(*self.producing, return_exceptions=True)
-        self.producing.clear()
+        """Ends the producer after the push that it has begun: a client of Redis may swallow a cancellation."""
+        self._enough.set()
+        if self._producing is not None:
+            await asyncio.wait({self._producing})
 
     def heal(self) -> None:
         """The API answers as it should."""

@@ -51,5 +51,11 @@ def test_just_after_redis_is_back_nothing_is_logged_that_may_be_over_in_a_moment
     assert told(*back, (11.0, [gone])) == [("warning", "A worker is gone", "orphan")]
 
 
+def test_dead_letters_are_not_news_when_the_halt_that_they_caused_has_ended() -> None:
+    brake = Finding("dead_letter_brake", "bad", "Halted: most events were refused", "")
+    near = Finding("brake_near", "warn", "Most of what is sent is refused", "")
+    assert told((0.0, [brake]), (100.0, [brake]), (102.5, [near]), (105.0, [SOME]), (160.0, [SOME])) == []
+
+
 def test_what_other_parts_log_is_left_to_them() -> None:
     assert told((0, ELSEWHERE)) == []

@@ -123,6 +123,11 @@ def test_the_words_of_a_halt_are_sentences() -> None:
         assert (found[:1].islower(), found[-1:] in (".", "?", "")) == (False, True), found
 
 
+def test_what_a_halted_worker_has_seen_does_not_warn_of_the_halt_that_has_just_ended() -> None:
+    worker = About("a:1", state="halted", lists=1, refused=(100, 100))
+    assert reasons(replace(WELL, workers=(worker,))) == ["delivering"]
+
+
 def test_dead_letters_are_not_news_beside_the_halt_that_they_caused() -> None:
     assert reasons(replace(WRONG["dead_letter_brake"], letters=9, trend=Trend(letters=9))) == ["dead_letter_brake"]
     assert reasons(replace(WRONG["credentials"], letters=9, trend=Trend(letters=9))) == ["credentials", "letters"]
