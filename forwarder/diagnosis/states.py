@@ -66,7 +66,7 @@ _STATES = {
         "stopping",
         "calm",
         "Stopping",
-        "POSTs in flight may finish. What is not settled stays claimed, and the next owner adopts it.",
+        "POSTs in flight may finish. All other events stay in Redis, and the next owner takes over.",
     ),
     "stopped": ("stopped", "calm", "Stopped", "This worker has stopped."),
 }
