@@ -92,7 +92,7 @@ def explain(
 def _rejected(status: str, odd: list[str]) -> str:
     answer = f"The API answered {status or 'a refusal'} and gave no reason."
     if not odd:
-        return f"{answer} Nothing in the event looks unusual: try the curl."
+        return f"{answer} Nothing in the event looks unusual: try the curl of `forwarder dead show`."
     more = ", and more is unusual" if len(odd) > _MOST else ""
     return f"{answer} Likely because {', or because '.join(odd[:_MOST])}{more}."
 

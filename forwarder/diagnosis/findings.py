@@ -17,6 +17,9 @@ _NEARLY_FULL, _FULL = 0.9, 0.99
 _REFUSED = 0.05
 #: Events older than this many seconds are late.
 _LATE = 300.0
+#: The oldest event was overtaken if the whole backlog is decided in less than this part of its age. Example: of 500
+#: events 170 are decided a second, so in order none would be older than 3 s, but one is 6 minutes old.
+_OVERTAKEN = 10.0
 #: If Redis has not answered for this many seconds, what is shown is old.
 _STALE = 3.0
 #: The same for the counts of the lists. Those of many lists may be 4.5 s old, or 6.5 s if the process that counts died.
@@ -238,7 +241,20 @@ def _refusals(facts: Facts) -> Iterator[Finding]:
 def _late(facts: Facts) -> Iterator[Finding]:
     if not facts.backlog or facts.oldest is None or facts.oldest < _LATE:
         return
-    to_go = facts.trend.to_go
+    to_go, turnover = facts.trend.to_go, facts.trend.turnover
+    if not to_go and turnover is not None and turnover < facts.oldest / _OVERTAKEN:
+        yield Finding(
+            "late",
+            "warn",
+            "Some events are late",
+            "Newer events of other users are accepted, so the POSTs of a few users fail again and again.",
+            f"The oldest event is {span(facts.oldest)} old.",
+            (
+                "Look in the log for the status of the POSTs that fail.",
+                "Wait: they are accepted in the end, or become dead letters: `forwarder dead summary`",
+            ),
+        )
+        return
     steps: tuple[str, ...] = (f"Wait: the backlog is gone in {about(to_go)}.",) if to_go else _TOO_SLOW
     yield Finding(
         "late",

@@ -30,7 +30,7 @@ EXPLAINED_BYTES = 65_536
 #: Letters are counted in at most this many calls before something is shown, each of at most 100 letters, and in at most
 #: this many lists. Example: 100,000 new letters are counted within 20 s, and take a tenth of Redis' time meanwhile.
 _CALLS = 100
-_UNEXPLAINED = "`forwarder dead show` explains what is probably wrong."
+_UNEXPLAINED = "`forwarder dead show {id}` explains what is probably wrong."
 
 #: What changes whenever a letter of a list comes or goes.
 _Counts = tuple[int, int, int, int]
@@ -142,5 +142,5 @@ async def _example(queue: Queue, group: Group) -> DeadLetter | None:
 def explained(letter: DeadLetter, label: Label, *, enough: bool) -> Example:
     """What is probably wrong with a letter; with `enough`, which command says it."""
     if enough:
-        return Example(letter.id, _UNEXPLAINED)
+        return Example(letter.id, _UNEXPLAINED.format(id=letter.id))
     return Example(letter.id, words.explained(replace(letter, status=word(letter.status)), label))

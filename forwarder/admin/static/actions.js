@@ -1,5 +1,5 @@
 // The token, requests, and dialogs.
-import { $, all, say, text, write } from "./kit.js";
+import { $, all, clock, say, text, write } from "./kit.js";
 
 // A browser that stores nothing refuses this. The token then lasts until a reload.
 const stored = (act) => {
@@ -14,10 +14,16 @@ export let token = stored((store) => store.getItem("token"));
 export async function asked(path, body, key = token) {
   const headers = { ...(key && { Authorization: `Bearer ${key}` }), ...(body && { "Content-Type": "application/json" }) };
   const signal = AbortSignal.timeout(body ? 60000 : 8000);
-  const answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+  const sent = fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
+  // The words of browsers differ, and help nobody.
+  const answer = await sent.catch(() => {
+    throw new Error(`No answer.${body ? " Look whether it was done before you try again." : ""}`);
+  });
+  clock.ahead = new Date(answer.headers.get("Date") ?? Date.now()) - Date.now();
   if (answer.ok) return answer;
   if (answer.status === 401) lock();
-  throw new Error((await answer.json()).error);
+  const { error } = await answer.json().catch(() => ({}));
+  throw new Error(error ?? `The answer was ${answer.status}.`);
 }
 export const fetched = async (path, body) => (await asked(path, body)).json();
 const changed = () => document.dispatchEvent(new Event("changed"));
@@ -26,11 +32,12 @@ function lock() {
   token = null;
   stored((store) => store.removeItem("token"));
 }
+let hide;
 export function done(sentence) {
   say($("done"), sentence);
-  setTimeout(say, 8000, $("done"), "");
+  clearTimeout(hide);
+  hide = setTimeout(say, 8000, $("done"), "");
 }
-// Says what came of it.
 export async function attempt(work, failed = done) {
   try {
     const found = await work();

@@ -2,7 +2,6 @@
 import { $, copy, count, el, known, rate, span, text } from "./kit.js";
 
 const SPAN = 900, WIDTH = 300, HEIGHT = 60;
-// Seconds by which a key moves the crosshair.
 const KEYS = { ArrowLeft: 5, ArrowRight: -5, PageDown: 60, PageUp: -60 };
 const TILES = [
   ["backlog", count, "Backlog", "events"],
@@ -52,11 +51,11 @@ function plot(tile, values) {
   const y = (value) => HEIGHT - 1 - (value / (tile.most || 1)) * (HEIGHT - 5);
   const runs = [];
   values.forEach((value, i) => {
-    // A value that is unknown leaves a gap, and so does a time without samples.
+    // Unknown values and times without samples leave a gap.
     if (!known(values[i - 1]) || ages[i - 1] - ages[i] > 30) runs.push([]);
     if (known(value)) runs.at(-1).push(`${x(ages[i]).toFixed(1)} ${y(value).toFixed(1)}`);
   });
-  // A single point is a line to itself, which a round end makes visible.
+  // A single point is a line to itself.
   const lines = runs.filter((run) => run.length).map((run) => `M${run[0]}L${run.join("L")}`);
   tile.stroke.setAttribute("d", lines.join(""));
   tile.area.setAttribute("d", lines.map((line) => `${line}V${HEIGHT}H${line.slice(1).split(" ")[0]}Z`).join(""));

@@ -1,10 +1,9 @@
-// The workers and the lists, as tables. Of many rows, the noteworthy ones come first.
+// The workers and the lists, as tables. Of many, the noteworthy come first.
 import { $, children, count, el, rate, span, text } from "./kit.js";
 
 const FEW = 20;
 const warn = (value, odd = true) => (odd ? el("b", { class: "warn" }, value) : value);
 
-// `weigh` says how noteworthy a row is.
 function fill(id, rows, weigh, cells) {
   const sorted = rows.length > FEW ? [...rows].sort((a, b) => weigh(b) - weigh(a)) : rows;
   children($(id), sorted, () => sorted.map((each) => el("tr", {}, ...cells(each).map((cell) => el("td", {}, ...[cell].flat())))));

@@ -65,7 +65,6 @@ export const count = (value) => (!known(value) ? "–" : value < 1e7 ? whole(val
 export const rate = (value) => (known(value) && value < 100 ? fine : count)(value);
 export const plural = (n, one) => `${count(n)} ${one}${n === 1 ? "" : "s"}`;
 const UNITS = [["d", 86400], ["h", 3600], ["min", 60], ["s", 1]];
-// In the two largest units, or in one.
 export const span = (seconds, one) => {
   if (!known(seconds)) return "–";
   if (seconds < 60) return `${(seconds < 10 ? fine : whole)(seconds)} s`;
@@ -74,8 +73,10 @@ export const span = (seconds, one) => {
   const rest = Math.floor((seconds % size) / small);
   return `${whole(Math.floor(seconds / size))} ${name}${rest && !one ? ` ${rest} ${next}` : ""}`;
 };
+// How far the clock of the service is ahead.
+export const clock = { ahead: 0 };
 export const ago = (iso) => {
-  const seconds = (Date.now() - new Date(iso)) / 1000;
+  const seconds = (Date.now() + clock.ahead - new Date(iso)) / 1000;
   return isNaN(seconds) ? iso : `${span(Math.max(0, Math.round(seconds)), true)} ago`;
 };
 export const when = (iso) => `${iso.slice(0, 19).replace("T", " ")} UTC, ${ago(iso)}`;

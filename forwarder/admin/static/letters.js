@@ -3,9 +3,8 @@ import { $, ago, button, children, command, copy, count, el, known, marked, plur
 import { ask, asked, attempt, fetched, token } from "./actions.js";
 
 const MOST = 10, LIMIT = 1000;
-// With the token: the groups by name, and examples of the open one.
-let named = null, examples = [], open = null;
-let given = null;
+// With the token: groups by name, examples of the open one.
+let named = null, examples = [], open = null, given = null;
 
 const title = ({ reason, status, name }) => [reason, status, name].filter(Boolean).join(", ");
 const query = (which) => `?${new URLSearchParams(which)}`;
@@ -15,7 +14,7 @@ async function download(which) {
   el("a", { href: url, download: "dead-letters.ndjson" }).click();
   URL.revokeObjectURL(url);
 }
-// Invalid elements come back if they are replayed, and cannot be pushed again from a file.
+// Invalid elements would come back.
 function acts(which, n, invalid) {
   const what = which.id ?? title(which), all = plural(n, "dead letter");
   const many = n > LIMIT ? `the oldest ${count(LIMIT)} of ${all}` : all;
@@ -57,7 +56,6 @@ function group(each) {
   });
 }
 
-// Asks for what only people with the token see.
 export async function load() {
   named = token && (await fetched("letters.json")).groups;
   const group = named?.find((each) => each.id === open);

@@ -5,7 +5,7 @@ import { fleet } from "./fleet.js";
 import { letters, load } from "./letters.js";
 import { ask, attempt, done, fetched, token } from "./actions.js";
 
-let last = null, lostAt = null, timer, nextTry = null;
+let last = null, heard = new Date(), timer, nextTry = null;
 
 function headline({ tone, title, sentence, detail, steps }) {
   if ($("state").dataset.tone !== tone) $("icon").href = `${tone}.svg`;
@@ -26,13 +26,12 @@ function other(found) {
 }
 
 function resume() {
-  const { findings, now, brake } = last;
-  ask(brake ? "resume-brake" : "resume", { left: `Backlog: ${plural(now.backlog, "event")}.`, why: findings[0].detail });
+  const { findings: [{ reason, detail }], now } = last, own = `resume-${reason}`;
+  ask($(own) ? own : "resume", { left: `Backlog: ${plural(now.backlog, "event")}.`, why: detail });
 }
 function ways({ findings: [found], state, silence, halted_since: since }) {
   const silent = ["outage", "silent"].includes(found.reason);
-  const way = state === "halted" ? "resume" : silent ? "retry" : "";
-  const act = { resume: ["Resume…", way, resume], retry: ["Try now", way, () => attempt(() => fetched("retry", {}))] }[token && way];
+  const act = token && (state === "halted" ? ["Resume…", "resume", resume] : silent && ["Try now", "retry", () => attempt(() => fetched("retry", {}))]);
   children($("ways"), act, () => (act ? [button(...act, { class: "main" })] : []));
   nextTry = silent && known(silence?.next_try) ? performance.now() + 1000 * silence.next_try : null;
   tick();
@@ -56,29 +55,27 @@ function render(d) {
   fleet(d);
   letters(d.letters);
   $("version").textContent = d.version;
-  // The style sheet shows what fits.
   document.body.dataset.may = token ? "act" : d.actions ? "unlock" : "read";
 }
 
 async function poll() {
+  let lost;
   try {
     const found = await fetched("status.json");
+    heard = new Date();
     await load().catch(({ message }) => done(message));
-    lostAt = null;
     render(found);
-  } catch (error) {
-    lost(error);
+  } catch ({ message }) {
+    lost = true;
+    alone(message);
   }
-  $("contact").className = lostAt ? "lost" : "live";
-  text($("contact"), lostAt ? "no contact" : "live");
+  $("contact").className = lost ? "lost" : "live";
+  text($("contact"), lost ? "no contact" : "live");
   clearTimeout(timer);
   if (!document.hidden) timer = setTimeout(poll, 2000);
 }
-function lost(error) {
-  lostAt ||= new Date().toLocaleTimeString("en-GB");
-  const sentence = `No answer since ${lostAt}. Events stay in Redis. The figures are from then. The page keeps trying.`;
-  // The words of browsers differ, and help nobody.
-  const detail = error instanceof TypeError ? "" : error.message;
+function alone(detail) {
+  const sentence = `No answer since ${heard.toLocaleTimeString("en-GB")}. Events stay in Redis. The figures are from then. The page keeps trying.`;
   headline({ tone: "bad", title: "No contact with this worker", sentence, detail, steps: ["Check that it runs and can be reached. `forwarder status` asks Redis instead."] });
   ways({ findings: [{}] });
 }

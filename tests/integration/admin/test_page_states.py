@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from typing import Any
 
@@ -157,9 +158,12 @@ async def test_dead_letters_are_filtered_looked_at_replayed_exported_and_deleted
 
 async def test_a_wrong_token_is_told_and_nothing_is_unlocked(browser: Browser, script: Script) -> None:
     page = (await opened(browser, script.url)).page
-    for token in ("wrong", "é", "😀 token", "line\u2028break"):
+    await unlocked(page, "wrong" * 4)
+    await expect(page.locator("#unlock .error")).to_have_text("wrong token")
+    await page.keyboard.press("Escape")
+    for token in ("short", "é" * 16, "😀 token of many", "line\u2028break" * 2):
         await unlocked(page, token)
-        await expect(page.locator("#unlock .error")).not_to_be_empty()
+        await expect(page.locator("#unlock input:invalid")).to_have_attribute("title", re.compile("16 ASCII"))
         await page.keyboard.press("Escape")
         await expect(page.get_by_role("button", name="Unlock actions")).to_be_visible()
         assert await page.evaluate("sessionStorage.length") == 0
@@ -183,7 +187,7 @@ async def test_a_halt_says_the_right_action_first_and_its_dialog_what_will_happe
     await assert_accessible(page, [("dark", PHONE)])
     await unlocked(page, TOKEN)
     await page.get_by_role("button", name="Resume…").click()
-    await expect(page.locator("#resume-brake")).to_contain_text("Backlog: 90,254 events.")
+    await expect(page.locator("#resume-dead_letter_brake")).to_contain_text("Backlog: 90,254 events.")
     await page.get_by_label("Refusals to let through").fill("7")
     await page.get_by_role("button", name="Resume", exact=True).click()
     await expect(page.locator("#done")).to_have_text("/resume: done.")
@@ -194,6 +198,10 @@ async def test_a_halt_says_the_right_action_first_and_its_dialog_what_will_happe
     await expect(steps.last.get_by_role("button", name="Copy forwarder resume")).to_be_visible()
     await expect(page.get_by_role("link", name="Runbook: Halted")).to_have_attribute("href", "runbook#credentials")
     await expect(page.locator("#more")).to_contain_text("2 min ago")
+    await page.evaluate("{ const now = Date.now; Date.now = () => now() + 3600000 }")
+    script.state |= {"halted_since": (datetime.now(UTC) - timedelta(minutes=5)).isoformat()}
+    await again(page)
+    await expect(page.locator("#more")).to_contain_text("5 min ago")
     await page.get_by_role("button", name="Resume…").click()
     await expect(page.locator("#resume")).to_contain_text("the service halts again, and nothing is lost")
     await page.get_by_role("button", name="Resume", exact=True).click()
@@ -203,6 +211,12 @@ async def test_a_halt_says_the_right_action_first_and_its_dialog_what_will_happe
     await page.get_by_label("Why").fill("the vendor asks for it")
     await page.get_by_role("button", name="Pause", exact=True).click()
     await expect(page.locator("#pause")).to_be_hidden()
+    script.state = states()["paused"]
+    await again(page)
+    await page.get_by_role("button", name="Resume…").click()
+    await expect(page.locator("#resume-paused")).to_contain_text("End the pause?")
+    await expect(page.locator("#resume-paused")).not_to_contain_text("halts again")
+    await page.keyboard.press("Escape")
     assert ("POST", "/pause", {"seconds": 300, "why": "the vendor asks for it"}) in script.done
     assert [body for _, path, body in script.done if path == "/resume"] == [
         {"allow_refusals": 7},
@@ -232,6 +246,14 @@ async def test_an_outage_counts_down_and_is_ended_by_try_now_and_a_lost_contact_
     await expect(page.locator("#title")).to_have_text("No contact with this worker")
     await expect(page.locator("#contact")).to_have_text("no contact")
     await expect(page.locator("#sentence")).to_contain_text("Events stay in Redis.")
+    await expect(page.locator("#detail")).to_have_text("The answer was 500.")
+    await page.route("**/*", lambda route: route.abort())
+    await again(page)
+    await expect(page.locator("#detail")).to_have_text("No answer.")
+    await page.get_by_role("button", name="Pause…").click()
+    await page.get_by_role("button", name="Pause", exact=True).click()
+    await expect(page.locator("#pause .error")).to_have_text(re.compile("Look whether it was done"))
+    await page.keyboard.press("Escape")
     assert "grayscale" in await page.evaluate("getComputedStyle(document.getElementById('tiles')).filter")
 
 

@@ -86,7 +86,7 @@ async def test_it_says_plainly_that_it_lost_contact_and_when_it_is_back(
         port = port_of(service.url)
     await expect(page.locator("#title")).to_have_text("No contact with this worker")
     assert await page.locator("#glyph img:visible").evaluate_all("all => all.map((e) => e.naturalWidth > 0)") == [True]
-    await expect(page.locator("#detail")).to_be_hidden()
+    await expect(page.locator("#detail")).to_have_text("No answer.")
     async with running(settings(redis_url, queue_name, api, admin_port=port)):
         await expect(page.locator("#title")).to_have_text("Idle: nothing has been pushed yet")
         await expect(page.locator("#contact")).to_have_text("live")

@@ -73,7 +73,7 @@ def test_a_refusal_is_explained_by_what_is_unusual(members: str, said: str) -> N
 
 @pytest.mark.parametrize("members", ["", ',"vars":{"cds":2,"dollars":29.33},"ok":true', ',"x":"é 日本 \U0001f600"'])
 def test_a_usual_event_is_not_blamed(members: str) -> None:
-    assert rejected(members).endswith("Nothing in the event looks unusual: try the curl.")
+    assert rejected(members).endswith("Nothing in the event looks unusual: try the curl of `forwarder dead show`.")
     assert "400" in rejected(members)
 
 

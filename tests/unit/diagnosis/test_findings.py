@@ -212,6 +212,15 @@ def test_late_events_come_with_the_time_that_is_left() -> None:
     assert reasons(replace(WELL, oldest=299.0)) == ["delivering"]
 
 
+def test_events_of_a_user_who_fails_are_late_although_the_api_is_fast_enough() -> None:
+    (late, _) = findings(replace(WELL, oldest=720.0, trend=Trend(accepted=170.0, turnover=6.0)))
+    assert (late.reason, late.title) == ("late", "Some events are late")
+    assert "a few users fail" in late.sentence
+    assert not any("rate" in step for step in late.steps)
+    (late, _) = findings(replace(WELL, oldest=720.0, trend=Trend(accepted=1.0, turnover=600.0)))
+    assert late.title == "Events are late"
+
+
 def test_old_dead_letters_are_not_news() -> None:
     assert reasons(replace(WELL, letters=3_000)) == ["delivering"]
     assert reasons(replace(WELL, letters=0, trend=Trend(letters=5))) == ["delivering"], "all are replayed"
