@@ -32,7 +32,7 @@ def parse(url: str) -> ProxyUrl:
     scheme = _SCHEME.match(url)
     if scheme is not None and scheme[1].lower() == "https":
         raise ValueError(
-            "must not be https://: a proxy is spoken to in HTTP, and what an https API is sent is encrypted inside"
+            "must be http://: TLS to the proxy is not supported. What goes to an https API is encrypted all the way"
         )
     if scheme is not None and scheme[1].lower() != "http":
         raise ValueError("must be http://: SOCKS and other kinds of proxies are not supported")

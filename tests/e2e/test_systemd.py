@@ -111,7 +111,7 @@ async def test_a_service_is_up_though_redis_is_gone_because_a_restart_would_not_
     server.kill()
     process = worker(settings(server.url, queue_name, api))
     await at_a_path.hears("READY=1")
-    await eventually(lambda: at_a_path.status().startswith("STATUS=starting: redis: "), what="the status says so")
+    await eventually(lambda: at_a_path.status().startswith("STATUS=Redis is unavailable. "), what="the status says so")
     await at_a_path.hears_more_beats()
     server.restart()
     await eventually(lambda: at_a_path.status() == "STATUS=delivering", what="the status says that it is over")
@@ -124,7 +124,7 @@ async def test_a_halt_is_told_and_does_not_stop_the_beats(
     api.api_key = "another-one"
     await redis_client.rpush(queue_name, event("u", 1))
     process = worker(settings(redis_url, queue_name, api))
-    await eventually(lambda: at_a_path.status().startswith("STATUS=halted: credentials: "), what="told")
+    await eventually(lambda: at_a_path.status().startswith("STATUS=Halted: the API refuses the key. "), what="told")
     await at_a_path.hears_more_beats()
     assert await process.stopped() == 0
 

@@ -93,7 +93,7 @@ WRONG = {
     "API_PROXY": (
         f"https://user:{SECRET}@host:3128",
         (
-            "must not be https://: a proxy is spoken to in HTTP, and what an https API is sent is encrypted inside; "
+            "must be http://: TLS to the proxy is not supported. What goes to an https API is encrypted all the way; "
             "example: http://proxy.example.com:3128"
         ),
     ),

@@ -80,7 +80,7 @@ async def test_the_log_says_how_it_goes(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, tmp_path: Path
 ) -> None:
     given = environment(settings(redis_url, queue_name, api, log_level="debug"))
-    # Before it starts: the first line, which comes after ten seconds and is the only one for a minute, tells of it.
+    # Before it starts: the first line, which comes after ten seconds and is the only one for a minute, counts it.
     await redis_client.rpush(queue_name, *(event("u", n) for n in range(30)), b"no event")
     worker = WorkerProcess(given, tmp_path / "log")
     try:

@@ -33,7 +33,7 @@ WRONG = {
     "http://proxy:3128?x": "must be http://host:port or",
     f"http://me:a@{SECRET}@proxy:3128": "write %40 for @",
     f"http://me:a/{SECRET}@proxy:3128": "%2F for /",
-    f"https://me:{SECRET}@proxy:3128": "must not be https://",
+    f"https://me:{SECRET}@proxy:3128": "TLS to the proxy is not supported",
     f"socks5://me:{SECRET}@proxy:1080": "SOCKS and other kinds of proxies are not supported",
     "http://proxy:0": "has a port that is not a number from 1 to 65535",
     f"http://proxy:{SECRET}": "has a port that is not a number from 1 to 65535",
