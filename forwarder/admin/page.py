@@ -122,6 +122,8 @@ class StatusPage:
             "pushed": trend.pushed,
             "oldest": facts.oldest,
             **asdict(self._monitor.history.now(sample)),
+            # The mean of the last seconds would contradict a headline that says that nothing is sent.
+            **({"accepted": 0.0} if trend.accepted == 0.0 else {}),
         }
 
     def _limits(self) -> dict[str, dict[str, float]]:

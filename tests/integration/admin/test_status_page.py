@@ -148,9 +148,12 @@ async def test_without_a_token_nothing_can_be_done_or_seen(
 async def test_a_halt_is_ended_with_the_token(
     guarded: Running, api: Simulator, redis_client: Redis, queue_name: str
 ) -> None:
+    await redis_client.rpush(queue_name, *[event("u-1", n) for n in range(50)])
+    await settled(redis_client, queue_name)
     api.api_key = "another"
     await redis_client.rpush(queue_name, event("u", 1))
     found = await eventually(lambda: halted(guarded))
+    assert found["now"]["accepted"] == 0, "what was accepted before would contradict the headline"
     assert found["findings"][0]["title"] == "Halted: the API refuses the key"
     assert "forwarder resume" in found["findings"][0]["steps"][-1]
     assert found["halted_since"]
@@ -168,7 +171,8 @@ async def test_a_halt_is_ended_with_the_token(
 
 async def halted(service: Running) -> dict[str, Any] | None:
     found = await status(service)
-    return found if found["state"] == "halted" and found["halted_since"] else None
+    known = found["workers"] and found["workers"][0]["reason"]
+    return found if found["state"] == "halted" and found["halted_since"] and known else None
 
 
 async def test_one_letter_and_all_of_a_reason_are_replayed(
