@@ -21,10 +21,9 @@ from forwarder.monitor.summary import Values
 from forwarder.monitor.watch import SAMPLED, Seen
 from forwarder.operations.facts import Reading, facts_of
 from forwarder.outcome import HaltReason
-from forwarder.queue.about import About
 from forwarder.queue.census import Census
 from forwarder.queue.queue import lists_of_a_queue
-from forwarder.worker.condition import Condition, State
+from forwarder.worker.condition import Condition
 
 #: Seconds between two looks for what should be in the log.
 _REPORTED = 2.5
@@ -84,7 +83,7 @@ class StatusPage:
             "answers": self._monitor.history.answers(sample),
             "limits": self._limits(),
             "lists": _lists(seen, self._settings.lease_ttl),
-            "workers": self._workers(seen, idle=facts.backlog == 0),
+            "workers": self._workers(seen),
             "letters": _letters(seen),
             "history": self._monitor.history.columns(sample.at),
         }
@@ -141,28 +140,24 @@ class StatusPage:
             "rate": _limit(posts, pacer.rate, pacer.part, "429 answers"),
         }
 
-    def _workers(self, seen: Seen | None, *, idle: bool) -> list[dict[str, object]]:
+    def _workers(self, seen: Seen | None) -> list[dict[str, object]]:
         mine = self._condition.name
         workers = () if seen is None else seen.workers.values()
+        # A worker that has nothing to deliver is idle for a person, as in the headline.
+        resting = "idle" if seen is not None and not seen.census.backlog else "delivering"
         return [
             {
                 "name": each.name,
                 "this": each.name == mine,
                 "version": each.version,
                 "uptime": each.uptime,
-                "state": self._state(each, idle=idle),
+                "state": resting if each.state == "delivering" else each.state,
                 "reason": each.reason,
                 "lists": each.lists,
                 "accepted": each.accepted,
             }
             for each in workers
         ]
-
-    def _state(self, worker: About, *, idle: bool) -> str:
-        # Of itself a process knows more than its last heartbeat. A worker that has nothing to deliver is idle for a
-        # person, as in the headline.
-        state = self._condition.own.state if worker.name == self._condition.name else worker.state
-        return "idle" if idle and state == State.DELIVERING else state
 
 
 def _lists(seen: Seen | None, lease_ttl: float) -> list[dict[str, object]]:
