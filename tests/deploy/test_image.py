@@ -16,7 +16,7 @@ from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
 from tests.programs.image import ROOT, USER, instructions
-from tests.programs.materials import direct, pins
+from tests.programs.materials import SHIPPED, direct, pins
 from tests.support.service import event, eventually, free_port, running, settings
 
 PIN = re.compile(r"[a-z0-9-]+==[0-9][0-9A-Za-z.]*( ; .+)?")
@@ -135,6 +135,13 @@ def test_everything_that_the_image_installs_has_a_hash_and_the_version_of_the_co
     assert wanted == f"hatchling=={backend['hatchling'][0]}"
     for name in backend.keys() & pins().keys():
         assert backend[name][0] == pins()[name]
+
+
+def test_the_bill_of_materials_is_in_the_image() -> None:
+    (steps,) = [rest for word, rest in instructions() if word == "RUN"]
+    (step,) = [step.split() for step in steps.split("&&") if SHIPPED.name in step]
+    assert step == ["cp", "--no-preserve=mode", str(SHIPPED.relative_to(ROOT)), "/opt/forwarder/"]
+    assert "/opt/forwarder /opt/forwarder" in last_stage()["COPY"]
 
 
 def test_the_image_takes_nothing_from_elsewhere_that_has_no_hash() -> None:
