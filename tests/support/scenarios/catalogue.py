@@ -81,7 +81,7 @@ async def _refuse_one_name(stage: Stage) -> None:
     """Some of what is sent, not most of it."""
     await eventually(lambda: stage.api.ledger.accepted_events > 100, within=PATIENCE, what="more events arrive")
     stage.api.faults = Faults(refuse=(Refusal(name="broken"),))
-    await stage.push(40, name="broken")
+    stage.also = "broken"
 
 
 async def _replay(stage: Stage, steps: list[str]) -> None:

@@ -36,6 +36,8 @@ class Stage:
         self.redis = Redis.from_url(server.url)
         self.workers: list[WorkerProcess] = []
         self.others: dict[str, str] = {}
+        #: The name of some more events that the producer pushes: one of six.
+        self.also = ""
         self._producing: asyncio.Task[None] | None = None
         self._enough = asyncio.Event()
         self._pushed = self._started = 0
@@ -79,6 +81,8 @@ class Stage:
     async def _produce(self) -> None:
         while not self._enough.is_set():
             await self.push(_LOAD // 4)
+            if self.also:
+                await self.push(2, name=self.also)
             with suppress(TimeoutError):
                 async with asyncio.timeout(0.25):
                     await self._enough.wait()
