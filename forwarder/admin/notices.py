@@ -20,6 +20,7 @@ _KINDS = {
     "orphan": "orphan",
     "redis_full": "redis_full",
     "refusals": "letters",
+    "rolled_back": "rolled_back",
 }
 #: Seconds for which something must have been over before it is logged again. A backlog whose oldest event is about five
 #: minutes old is late and not late again and again.

@@ -105,7 +105,8 @@ class StatusPage:
         counted_age = self._monitor.clock() - seen.counted
         own = replace(own, redis_age=self._age(seen), counted_age=counted_age, silence=silence)
         reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.pause, seen.trend, seen.memory)
-        return facts_of(reading, setup, oldest=sample.oldest, own=own)
+        facts = facts_of(reading, setup, oldest=sample.oldest, own=own)
+        return replace(facts, rolled_back=self._monitor.history.went_back(sample))
 
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)

@@ -9,5 +9,6 @@ finding       one thing that a person should know
 halts         the words for a halt: a title, and what to do, the right action first
 outages       the words for an API that accepts nothing
 states        the words for what a service does while nothing keeps it from its work
+storage       the words for what is wrong with what Redis holds
 findings      from the facts to what is wrong, the worst first
 """

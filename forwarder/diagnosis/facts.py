@@ -64,6 +64,7 @@ class Facts:
         waiting, claimed: events.
         untouched: whether nothing was ever pushed.
         letters: dead letters that are kept.
+        rolled_back: whether Redis counts less than it has counted within the last 15 minutes.
         imbalance: events by which the counts of claims, outcomes and letters disagree.
         oldest: seconds since the oldest event was pushed, as far as anybody has seen it.
         trend: how the backlog changes.
@@ -82,6 +83,7 @@ class Facts:
     claimed: int | None = None
     untouched: bool = False
     letters: int | None = None
+    rolled_back: bool = False
     imbalance: int = 0
     oldest: float | None = None
     trend: Trend = field(default_factory=Trend)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from forwarder.diagnosis import storage
 from forwarder.diagnosis.facts import Facts, Own, Setup
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.halts import halted, halted_in_part
@@ -10,9 +11,6 @@ from forwarder.diagnosis.spans import about, events, letters, sentence, span, wo
 from forwarder.diagnosis.states import of_worker, state
 from forwarder.outcome import HaltReason
 
-#: A Redis server is nearly full from this part of its memory on, and full from the second one on: what pushes need is
-#: a little more than what is free.
-_NEARLY_FULL, _FULL = 0.9, 0.99
 #: More refusals than this part of what is decided are worth a look. One bad event in a thousand is everyday life.
 _REFUSED = 0.05
 #: Events older than this many seconds are late.
@@ -93,11 +91,12 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
         yield halted(facts.pause, facts.setup)
     yield from _without_a_worker(facts)
     yield from _orphans(facts)
-    yield from _memory(facts)
+    yield from storage.memory(facts)
     yield from _silences(facts)
     yield from _brake(facts)
     yield from _refusals(facts)
-    yield from _imbalance(facts)
+    yield from storage.rolled_back(facts)
+    yield from storage.imbalance(facts)
     yield from _age_of_what_is_shown(own)
     yield from _versions(facts)
 
@@ -147,25 +146,6 @@ def _orphans(facts: Facts) -> Iterator[Finding]:
         else f"The owners of the lists {names} are gone. The last lease ends in {span(last)}.",
         ("Wait: a running worker takes over by itself.",) if facts.workers else ("Start a worker: `forwarder run`",),
         stops=len(facts.orphans) == facts.lists and (facts.own is None or facts.own.state == "standing by"),
-    )
-
-
-def _memory(facts: Facts) -> Iterator[Finding]:
-    if facts.memory is None or facts.memory < _NEARLY_FULL:
-        return
-    full = facts.memory >= _FULL
-    yield Finding(
-        "redis_full",
-        "bad" if full else "warn",
-        "Redis is full" if full else "Redis is nearly full",
-        "Pushes are refused, so producers must keep their events. What Redis holds is kept and sent."
-        if full
-        else "When it is full, Redis refuses pushes.",
-        f"{facts.memory:.0%} of its memory is used.",
-        (
-            "Give Redis more memory, and change its configuration file too: `redis-cli CONFIG SET maxmemory 2gb`",
-            "Dead letters take memory too. See how many there are: `forwarder dead summary`",
-        ),
     )
 
 
@@ -264,18 +244,6 @@ def _late(facts: Facts) -> Iterator[Finding]:
         f"The oldest event is {span(facts.oldest)} old.",
         steps,
     )
-
-
-def _imbalance(facts: Facts) -> Iterator[Finding]:
-    if facts.imbalance:
-        yield Finding(
-            "imbalance",
-            "warn",
-            "The counts disagree",
-            "Claims, outcomes and dead letters do not add up. Redis lost writes, or somebody changed keys.",
-            f"They disagree by {events(facts.imbalance)}.",
-            ("See which list it is: `forwarder audit`",),
-        )
 
 
 def _age_of_what_is_shown(own: Own | None) -> Iterator[Finding]:

@@ -96,6 +96,11 @@ class History:
         grown = {answer: int(count - old.get(answer, 0)) for answer, count in sample.answers.items()}
         return dict(sorted(((a, n) for a, n in grown.items() if n > 0), key=lambda item: -item[1]))
 
+    def went_back(self, sample: Sample) -> bool:
+        """Whether fewer events were accepted in all than at some moment of the last 15 minutes."""
+        known = [each.accepted for each in self._samples if each.accepted is not None]
+        return sample.accepted is not None and max(known, default=0) > sample.accepted
+
     def columns(self, now: float) -> dict[str, list[float | None]]:
         """One list for each chart, oldest first, and `age`: how many seconds ago each point is."""
         points = [(after, pace(before, after)) for before, after in pairwise(self._samples)]

@@ -546,3 +546,20 @@ async def test_what_was_done_is_logged_and_the_token_is_not(
     assert TOKEN not in str(logged)
     for path in ("/", "/status.json", "/readyz", "/metrics"):
         assert TOKEN not in str((await ask(guarded, path))[1])
+
+
+@pytest.mark.long
+async def test_a_redis_that_was_emptied_does_not_look_like_one_that_was_never_used(
+    own_redis: Callable[..., EmbeddedRedis], queue_name: str, api: Simulator
+) -> None:
+    server = own_redis(port=None)
+    async with running(settings(server.url, queue_name, api)) as service, connect(server.url) as redis:
+        await redis.rpush(queue_name, event("u", 1))
+        await settled(redis, queue_name)
+
+        async def counted() -> bool:
+            return any((await status(service))["history"]["accepted"])
+
+        await eventually(counted, what="a sample has seen it")
+        await redis.flushall()
+        await eventually(lambda: says(service, "Redis has lost data"))

@@ -39,6 +39,7 @@ WRONG: dict[str, Facts] = {
     "refusals": replace(WELL, letters=9, trend=Trend(accepted=9.0, refused=1.0, letters=9)),
     "letters": replace(WELL, letters=9, trend=Trend(accepted=999.0, refused=1.0, letters=9)),
     "late": replace(WELL, oldest=720.0),
+    "rolled_back": replace(WELL, rolled_back=True, imbalance=2),
     "imbalance": replace(WELL, imbalance=2),
     "stale": replace(WELL, own=Own("delivering", redis_age=12.0)),
 }
