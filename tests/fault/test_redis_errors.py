@@ -253,6 +253,7 @@ async def test_a_redis_that_somebody_emptied_is_started_over(
         assert [x["level"] for x in now.worker.lines() if x["level"] in ("error", "critical")] == []
 
 
+@pytest.mark.long
 @fault(
     "Redis",
     "somebody replaces the hash of claimed events with a string",
@@ -277,6 +278,7 @@ async def test_a_key_that_changes_its_type_is_named(
         assert "missing" not in verdict.faults
 
 
+@pytest.mark.long
 @fault(
     "Redis",
     "`LOADING`: it restarts and reads its append-only file for seconds",
