@@ -92,6 +92,14 @@ class Facts:
     own: Own | None = None
 
     @property
+    def is_busy(self) -> bool:
+        """Whether the API has accepted something in the last seconds.
+
+        Where one event comes each second, it is the backlog of half a second. The state must not change with it.
+        """
+        return any(each.accepted for each in self.workers)
+
+    @property
     def backlog(self) -> int | None:
         """Events that are not decided."""
         return None if self.waiting is None or self.claimed is None else self.waiting + self.claimed

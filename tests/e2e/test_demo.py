@@ -44,6 +44,7 @@ async def test_ctrl_c_and_its_like_leave_no_process_and_no_file_behind(number: i
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.long
 async def test_a_stand_in_that_dies_ends_the_demo_with_a_word_instead_of_hanging(tmp_path: Path) -> None:
     process = _demo(tmp_path)
     assert process.stdout is not None

@@ -145,6 +145,7 @@ def said(process: WorkerProcess, **members: object) -> Callable[[], bool]:
     return lambda: any(members.items() <= line.items() for line in process.lines())
 
 
+@pytest.mark.long
 async def test_no_secret_shows_through_a_life_of_trouble(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, worker: Start, tmp_path: Path
 ) -> None:
@@ -290,6 +291,7 @@ async def python(code: str, stdin: str) -> tuple[int, str]:
     return process.returncode, err.decode()
 
 
+@pytest.mark.long
 async def test_a_redis_that_quotes_the_password_it_does_not_understand_is_not_quoted(
     own_redis: Callable[..., EmbeddedRedis], queue_name: str, worker: Start
 ) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
@@ -127,6 +128,7 @@ async def test_no_request_leaves_the_path_of_its_user(
     assert numbers == {user: [0, 1, 2] for user in USERS}
 
 
+@pytest.mark.long
 @fault("input", "thousands of events damaged at random", "each is accepted or a dead letter", keeps=(1, 2, 4))
 async def test_damaged_events_are_accepted_or_become_letters(
     api: Simulator, redis_url: str, redis_client: Redis, queue_name: str, worker: Start

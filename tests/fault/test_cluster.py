@@ -92,6 +92,7 @@ def _unexplained(process: WorkerProcess) -> list[object]:
     return found
 
 
+@pytest.mark.long
 @fault(
     "cluster",
     "one of three masters is killed under load, and its replica is promoted",

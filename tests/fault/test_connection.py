@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
@@ -16,6 +17,7 @@ from tests.support.service import WorkerProcess, event, eventually, fetch, port_
 Start = Callable[[Settings], WorkerProcess]
 
 
+@pytest.mark.long
 @fault(
     "connection",
     "one reply in three to a script is lost",
@@ -61,6 +63,7 @@ async def test_a_cut_connection_is_made_again_and_nothing_doubles(
     assert (verdict.faults, verdict.explained) == ({}, [])
 
 
+@pytest.mark.long
 @fault(
     "connection",
     "stays open, but nothing comes through",

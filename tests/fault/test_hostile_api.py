@@ -68,6 +68,7 @@ async def pages(process: WorkerProcess) -> str:
     return "\n".join([(await fetch(address + path))[1] for path in ("/status.json", "/metrics", "/readyz")])
 
 
+@pytest.mark.long
 async def test_nothing_that_the_api_says_shows_but_the_status(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:

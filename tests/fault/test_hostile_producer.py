@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.queue.keys import Keys
@@ -154,6 +155,7 @@ async def shows_nothing_that_moves(commands: list[str], given: dict[str, str]) -
         assert "Traceback" not in err
 
 
+@pytest.mark.long
 async def test_long_users_are_counted_as_memory(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start
 ) -> None:

@@ -33,8 +33,8 @@ class Scene:
     queue: str
     pushed: list[bytes]
 
-    async def says(self, *words: str) -> None:
-        """Waits until /readyz and the log name the problem."""
+    async def says(self, *words: str, log: bool = True) -> None:
+        """Waits until /readyz and the log name the problem. The log names the first one, and not what follows on it."""
         admin = await self.worker.admin()
 
         async def unready() -> bool:
@@ -47,7 +47,8 @@ class Scene:
             errors = [line.get("error", "") for line in self.worker.lines()]
             return any(word in error for word in words for error in errors)
 
-        await eventually(logged, what=f"the log says one of {words}")
+        if log:
+            await eventually(logged, what=f"the log says one of {words}")
 
     async def ends_well(self) -> None:
         """Everything is accepted, in order, and not once too often; and it says that Redis is available again."""
@@ -252,6 +253,7 @@ async def test_a_redis_that_somebody_emptied_is_started_over(
         assert [x["level"] for x in now.worker.lines() if x["level"] in ("error", "critical")] == []
 
 
+@pytest.mark.long
 @fault(
     "Redis",
     "somebody replaces the hash of claimed events with a string",
@@ -276,6 +278,7 @@ async def test_a_key_that_changes_its_type_is_named(
         assert "missing" not in verdict.faults
 
 
+@pytest.mark.long
 @fault(
     "Redis",
     "`LOADING`: it restarts and reads its append-only file for seconds",
@@ -296,7 +299,7 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
         slow = ["--key-load-delay", "1000"]  # microseconds a command
         port = port_of(server.url)
         loading = asyncio.create_task(asyncio.to_thread(own_redis, port=port, arguments=slow, **kept))
-        await now.says("loading", "LOADING")
+        await now.says("loading", "LOADING", log=False)
         await loading
         await now.redis.connection_pool.disconnect()
         await settled(now.redis, queue_name, within=40)

@@ -94,7 +94,9 @@ async def test_a_new_password_in_the_file_is_used_when_the_old_one_is_refused(
             await now.accepts(now.new)
             await now.redis.rpush(queue_name, *pushed[100:])
             same = await unready(service, "was read again")
-            assert same["remedy"] == f"write the present password into {now.file}; the service reads it again by itself"
+            assert (
+                same["remedy"] == f"Write the present password into {now.file}. The service reads it again by itself."
+            )
             for url, said in {
                 now.url(now.new, db=1): "names another Redis, database or option, which only a restart uses",
                 now.url(now.new).replace("127.0.0.1", "localhost"): "names another Redis",

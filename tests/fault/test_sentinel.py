@@ -109,6 +109,7 @@ async def sentinel_set(own_redis: Servers, directory: Path) -> AsyncIterator[Set
             process.wait()
 
 
+@pytest.mark.long
 @fault(
     "failover",
     "the master is killed, and the Sentinels promote a replica",

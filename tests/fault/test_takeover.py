@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 
+import pytest
 from redis.asyncio import Redis
 
 from forwarder.config import Settings
@@ -90,6 +91,7 @@ async def test_a_worker_that_was_frozen_past_its_lease_changes_nothing_and_stand
     assert (await census(redis_client, queue_name)).accepted == len(elements)
 
 
+@pytest.mark.long
 @fault(
     "Redis", "frozen for a while (SIGSTOP)", "POSTs stop within a second, and continue when it wakes", keeps=(1, 2, 3)
 )
@@ -158,6 +160,7 @@ async def test_no_post_starts_that_the_lease_would_not_outlast(
     assert accepted(api) == {"u": [1]}
 
 
+@pytest.mark.long
 @fault("process", "the owner stops or dies, and four more workers stand by", "one of them takes over", keeps=(1, 2, 3))
 async def test_of_five_workers_one_drains_and_the_next_takes_over(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, worker: Start

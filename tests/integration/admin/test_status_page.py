@@ -81,7 +81,7 @@ async def test_it_shows_how_it_stands(redis_url: str, redis_client: Redis, queue
         await with_letters(redis_client, queue_name, *["fine"] * 50, "refused", HOSTILE)
         found = await eventually(lambda: decided(service, letters=1))
         assert (found["queue"], found["actions"]) == (queue_name, False)
-        assert "idle" in [each["reason"] for each in found["findings"]]
+        assert {"idle", "delivering"} & {each["reason"] for each in found["findings"]}
         (shard,) = found["lists"]
         assert (shard["list"], shard["alive"]) == ("0", True)
         assert 0 < shard["lease_seconds"] <= 5
@@ -368,7 +368,7 @@ async def test_a_frozen_redis_does_not_hold_up_the_page(
             assert max(took) < 4.5
         finally:
             os.kill(server.pid, signal.SIGCONT)
-        await eventually(lambda: says(service, "Idle", took))
+        await eventually(lambda: says(service, "Idle", took), within=30.0)
 
 
 async def test_old_counts_of_another_process_are_not_shown_as_new(

@@ -12,7 +12,7 @@ from tests.support.servers.prometheus import DEPLOYED, program
     [
         ["check", "config", "--lint=all", "--lint-fatal", "prometheus.yml"],
         ["check", "rules", "--lint=all", "--lint-fatal", "rules.yml"],
-        ["test", "rules", "rules_test.yml"],
+        pytest.param(["test", "rules", "rules_test.yml"], marks=pytest.mark.long),
     ],
 )
 def test_promtool_is_content(arguments: list[str]) -> None:

@@ -76,6 +76,7 @@ async def test_every_worker_shows_all_lists_whoever_owns_them(
             await service.shows("forwarder_queue_waiting_events 10.0")
 
 
+@pytest.mark.long
 async def test_the_log_says_how_it_goes(
     redis_url: str, redis_client: Redis, queue_name: str, api: Simulator, tmp_path: Path
 ) -> None:

@@ -68,6 +68,7 @@ async def steps() -> AsyncIterator[Steps]:
         print(f"longest step {watched.longest * 1e3:.1f} ms")
 
 
+@pytest.mark.long
 @fault(
     "input",
     "elements that are slow to decode, a whole claim of them",

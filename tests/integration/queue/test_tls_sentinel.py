@@ -77,6 +77,7 @@ async def test_the_service_finds_its_master_by_tls_with_its_own_ca_and_a_clients
         await eventually(lambda: api.ledger.accepted_events == 51)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [

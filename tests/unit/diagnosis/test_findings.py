@@ -67,7 +67,9 @@ def test_green_appears_only_when_all_is_well() -> None:
     first, *rest = findings(WELL)
     assert (first.reason, first.tone, first.detail) == ("delivering", "good", "The backlog is gone in about 12 min.")
     assert not rest
-    assert reasons(replace(WELL, waiting=0, claimed=0)) == ["idle"]
+    nothing_left = replace(WELL, waiting=0, claimed=0)
+    assert reasons(nothing_left) == ["delivering"], "it has just delivered: one event a second must not make it flicker"
+    assert reasons(replace(nothing_left, workers=(About("a:1", lists=1, accepted=0.0),))) == ["idle"]
 
 
 def test_what_keeps_the_service_from_its_work_says_that_the_events_are_safe() -> None:

@@ -152,6 +152,7 @@ async def test_a_higher_grant_counts_at_once() -> None:
     assert len(crowd.starts) >= 0.99 * 40 * 5
 
 
+@pytest.mark.long
 @pytest.mark.virtual_time
 @pytest.mark.parametrize("tick", [0.002, 0.015, 0.04])
 async def test_a_worker_whose_loop_wakes_late_is_eager_too(tick: float) -> None:
