@@ -172,7 +172,7 @@ async def test_a_redis_without_a_connection_to_spare_is_waited_for(
     async with scene(own_redis(port=None), api, worker, queue_name) as now:
         await now.redis.config_set("maxclients", 1)
         await now.redis.client_kill_filter(_type="normal", skipme=True)
-        await now.says("max number of clients")
+        await now.says("max number of clients", log=False)
         await now.redis.config_set("maxclients", 1_000)
         await now.ends_well()
 
