@@ -15,7 +15,7 @@ from forwarder.diagnosis.findings import findings
 from forwarder.diagnosis.states import outlook
 from forwarder.metrics import Metrics
 from forwarder.monitor import shown_letters
-from forwarder.monitor.history import Sample
+from forwarder.monitor.history import Pace, Sample
 from forwarder.monitor.monitor import Monitor
 from forwarder.monitor.summary import Values
 from forwarder.monitor.watch import SAMPLED, Seen
@@ -62,6 +62,7 @@ class StatusPage:
         seen = await self._monitor.watch.refresh(in_full=True)
         values = self._metrics.values()
         sample = self._monitor.sample(seen, values)
+        pace, answers = self._monitor.history.now(sample), self._monitor.history.answers(sample)
         facts, own = self._facts(seen, sample), self._condition.own
         readiness = self._condition.readiness
         halt = self._condition.halt
@@ -78,12 +79,12 @@ class StatusPage:
             "silence": own.silence,
             "actions": self._actions,
             "redis": {"age": self._age(seen), "problem": self._monitor.watch.problem},
-            "now": self._now(seen, sample, facts),
-            "notes": _notes(seen, sample, values, self._monitor.history.answers(sample)) | self._limit_notes(sample),
-            "answers": self._monitor.history.answers(sample),
+            "now": _now(facts, pace),
+            "notes": _notes(seen, sample, values, answers) | self._limit_notes(pace),
+            "answers": answers,
             "limits": self._limits(),
-            "lists": _lists(seen, self._settings.lease_ttl),
-            "workers": self._workers(seen),
+            "lists": self._lists(seen, facts),
+            "workers": self._workers(facts),
             "letters": _letters(seen),
             "history": self._monitor.history.columns(sample.at),
         }
@@ -111,21 +112,6 @@ class StatusPage:
     def _age(self, seen: Seen | None) -> float | None:
         return None if seen is None else round(max(0.0, self._monitor.clock() - seen.at), 1)
 
-    def _now(self, seen: Seen | None, sample: Sample, facts: Facts) -> dict[str, object]:
-        census, trend = seen and seen.census, facts.trend
-        return {
-            "backlog": census and census.backlog,
-            "waiting": census and census.waiting,
-            "claimed": census and census.claimed,
-            "to_go": trend.to_go,
-            "outlook": outlook(facts),
-            "pushed": trend.pushed,
-            "oldest": facts.oldest,
-            **asdict(self._monitor.history.now(sample)),
-            # The mean of the last seconds would contradict a headline that says that nothing is sent.
-            **({"accepted": 0.0} if trend.accepted == 0.0 else {}),
-        }
-
     def _limits(self) -> dict[str, dict[str, float]]:
         pacer, settings = self._pacer, self._settings
         return {
@@ -133,19 +119,23 @@ class StatusPage:
             "rate": {"now": round(pacer.rate, 1), "most": round(pacer.part, 1)},
         }
 
-    def _limit_notes(self, sample: Sample) -> dict[str, str]:
+    def _limit_notes(self, pace: Pace) -> dict[str, str]:
         pacer, most = self._pacer, self._settings.concurrency
-        posts = self._monitor.history.now(sample).posts or 0.0
         return {
             "concurrency": _limit(pacer.in_flight, int(pacer.limit), most, "5xx or missing answers"),
-            "rate": _limit(posts, pacer.rate, pacer.part, "429 answers"),
+            "rate": _limit(pace.posts or 0.0, pacer.rate, pacer.part, "429 answers"),
         }
 
-    def _workers(self, seen: Seen | None) -> list[dict[str, object]]:
+    def _lists(self, seen: Seen | None, facts: Facts) -> list[dict[str, object]]:
+        if seen is None:
+            return []
+        named = enumerate(zip(self._names, seen.censuses, strict=True))
+        return [_list(seen, shard, census, gone=name in facts.orphans) for shard, (name, census) in named]
+
+    def _workers(self, facts: Facts) -> list[dict[str, object]]:
         mine = self._condition.name
-        workers = () if seen is None else seen.workers.values()
         # A worker that has nothing to deliver is idle for a person, as in the headline.
-        resting = "idle" if seen is not None and not seen.census.backlog else "delivering"
+        resting = "idle" if facts.is_idle else "delivering"
         return [
             {
                 "name": each.name,
@@ -157,16 +147,28 @@ class StatusPage:
                 "lists": each.lists,
                 "accepted": each.accepted,
             }
-            for each in workers
+            for each in facts.workers
         ]
 
 
-def _lists(seen: Seen | None, lease_ttl: float) -> list[dict[str, object]]:
-    return [] if seen is None else [_list(seen, *each, lease_ttl) for each in enumerate(seen.censuses)]
+def _now(facts: Facts, pace: Pace) -> dict[str, object]:
+    trend = facts.trend
+    return {
+        "backlog": facts.backlog,
+        "waiting": facts.waiting,
+        "claimed": facts.claimed,
+        "to_go": trend.to_go,
+        "outlook": outlook(facts),
+        "pushed": trend.pushed,
+        "oldest": facts.oldest,
+        **asdict(pace),
+        # The mean of the last seconds would contradict a headline that says that nothing is sent.
+        **({"accepted": 0.0} if trend.accepted == 0.0 else {}),
+    }
 
 
-def _list(seen: Seen, shard: int, census: Census, lease_ttl: float) -> dict[str, object]:
-    owner, gone = seen.workers.get(census.owner), census.is_orphan(seen.workers, lease_ttl)
+def _list(seen: Seen, shard: int, census: Census, *, gone: bool) -> dict[str, object]:
+    owner = seen.workers.get(census.owner)
     held = census.lease is not None
     unknown = f"worker {census.owner} (gone)" if gone else f"worker {census.owner}"
     return {

@@ -94,7 +94,7 @@ class Pages:
         return web.Response(text=text, content_type=kind)
 
     async def _runbook(self, _: web.Request) -> web.Response:
-        """Made in a thread, so that no event waits, and only on demand: few workers are ever asked for it."""
+        """Made in a thread, so that events go on meanwhile, and only on demand: few workers are ever asked for it."""
         runbook = await asyncio.to_thread(import_module, "forwarder.admin.runbook")
         return web.Response(text=await asyncio.to_thread(runbook.page), content_type="text/html")
 

@@ -92,12 +92,12 @@ class Facts:
     own: Own | None = None
 
     @property
-    def is_busy(self) -> bool:
-        """Whether the API has accepted something in the last seconds.
+    def is_idle(self) -> bool:
+        """Whether nothing is left to send, and the API has accepted nothing in the last seconds.
 
         Where one event comes each second, it is the backlog of half a second. The state must not change with it.
         """
-        return any(each.accepted for each in self.workers)
+        return self.backlog == 0 and not any(each.accepted for each in self.workers)
 
     @property
     def backlog(self) -> int | None:

@@ -7,8 +7,9 @@ from forwarder.diagnosis.facts import Facts, Own, Setup
 from forwarder.diagnosis.finding import Finding
 from forwarder.diagnosis.halts import halted, halted_in_part
 from forwarder.diagnosis.outages import outage
-from forwarder.diagnosis.spans import about, events, letters, sentence, span, workers
+from forwarder.diagnosis.spans import about, sentence, span
 from forwarder.diagnosis.states import of_worker, state
+from forwarder.logs.printable import counted
 from forwarder.outcome import HaltReason
 
 #: More refusals than this part of what is decided are worth a look. One bad event in a thousand is everyday life.
@@ -103,7 +104,7 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
 
 def _without_a_worker(facts: Facts) -> Iterator[Finding]:
     backlog = facts.backlog or 0
-    waits = f"{events(backlog)} {'waits' if backlog == 1 else 'wait'}."
+    waits = f"{counted(backlog, 'event')} {'waits' if backlog == 1 else 'wait'}."
     if facts.own is not None and facts.own.redis is not None:
         return
     if not facts.workers and facts.own is None and facts.ownerless:
@@ -175,7 +176,7 @@ def _only(facts: Facts) -> str:
     well = [each for each in owners if each.silence is None and each.name != mine]
     if not any(each.accepted for each in well):
         return ""
-    return f"This concerns {len(owners) - len(well):,} of {workers(len(owners))}."
+    return f"This concerns {len(owners) - len(well):,} of {counted(len(owners), 'worker')}."
 
 
 def _brake(facts: Facts) -> Iterator[Finding]:
@@ -204,7 +205,7 @@ def _refusals(facts: Facts) -> Iterator[Finding]:
     if trend.accepted is not None and trend.refused is not None and trend.accepted + trend.refused > 0:
         share = trend.refused / (trend.accepted + trend.refused)
     many = share is not None and share >= _REFUSED
-    made = f"{letters(trend.letters)} in the last 15 minutes"
+    made = f"{counted(trend.letters, 'dead letter')} in the last 15 minutes"
     yield Finding(
         "refusals" if many else "letters",
         "warn",

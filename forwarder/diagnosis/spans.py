@@ -1,4 +1,4 @@
-"""What people read: a time, a count of events, a sentence."""
+"""What people read: a time, a sentence."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -26,15 +26,3 @@ def about(seconds: float) -> str:
 def sentence(text: str) -> str:
     """A text with a capital at its beginning and a full stop at its end; an empty one stays empty."""
     return text[:1].upper() + text[1:] + ("" if not text or text.endswith((".", "?")) else ".")
-
-
-def events(count: int) -> str:
-    return "1 event" if count == 1 else f"{count:,} events"
-
-
-def letters(count: int) -> str:
-    return "1 dead letter" if count == 1 else f"{count:,} dead letters"
-
-
-def workers(count: int) -> str:
-    return "1 worker" if count == 1 else f"{count:,} workers"

@@ -33,7 +33,7 @@ def state(facts: Facts) -> Finding:
             "",
             (step,),
         )
-    if facts.backlog == 0 and not facts.is_busy:
+    if facts.is_idle:
         return Finding("idle", "good", "Idle", "Nothing is left to send. The service waits for new events.")
     to_go = facts.trend.to_go
     ends = f"The backlog is gone in {about(to_go)}." if to_go else ""

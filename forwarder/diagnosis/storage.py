@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from forwarder.diagnosis.facts import Facts
 from forwarder.diagnosis.finding import Finding
-from forwarder.diagnosis.spans import events
+from forwarder.logs.printable import counted
 
 #: A Redis server is nearly full from this part of its memory on, and full from the second one on: what pushes need is
 #: a little more than what is free.
@@ -52,6 +52,6 @@ def imbalance(facts: Facts) -> Iterator[Finding]:
             "warn",
             "The counts disagree",
             "Claims, outcomes and dead letters do not add up. Redis lost writes, or somebody changed keys.",
-            f"They disagree by {events(facts.imbalance)}.",
+            f"They disagree by {counted(facts.imbalance, 'event')}.",
             ("See which list it is: `forwarder audit`",),
         )

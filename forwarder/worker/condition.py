@@ -161,7 +161,8 @@ class Condition:
     @property
     def readiness(self) -> Readiness:
         """Ready: it delivers or stands by, nothing stops it, nobody asked it to stop, and no part has failed."""
-        own, found = self.own, self.finding
+        own = self.own
+        found = of_process(own, self.setup)
         ready = own.state in (State.DELIVERING, State.STANDING_BY) and not found.stops and not own.defect
         if found.anchor is None:
             return Readiness(ready, own.state)

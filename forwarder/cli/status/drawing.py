@@ -51,7 +51,7 @@ def _known(found: Status, paper: Paper) -> Iterator[Iterable[Text]]:
     yield _figures(found, paper)
     if paper.width is not None:
         yield charts.drawn(found.past, paper)
-    yield rows.of_workers(found.workers, paper, idle=not facts.backlog)
+    yield rows.of_workers(found.workers, paper, idle=facts.is_idle)
     yield rows.of_lists(found.lists, paper)
 
 

@@ -20,7 +20,7 @@ _NARROW = tuple(map(_LIST.index, ("list", "backlog", "owner", "lease")))
 
 
 def of_workers(workers: Sequence[About], paper: Paper, *, idle: bool) -> list[Text]:
-    """Every worker that runs, also standbys and halted ones. `idle`: there is nothing to deliver."""
+    """Every worker that runs, also standbys and halted ones. `idle`: the queue is, as in the headline."""
     if not workers:
         return []
     rows = [_of_worker(each, idle=idle) for each in workers]

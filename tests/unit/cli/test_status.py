@@ -235,7 +235,7 @@ def test_of_many_lists_those_are_shown_that_need_attention_and_those_with_the_la
     ],
 )
 def test_a_worker_says_what_it_does(worker: About, waiting: int, said: str) -> None:
-    lines = plain(replace(QUEUE, workers=(worker,), facts=facts(waiting=waiting, claimed=0)))
+    lines = plain(replace(QUEUE, workers=(worker,), facts=facts(workers=(worker,), waiting=waiting, claimed=0)))
     (line,) = [line for line in lines if line.startswith("w  ")]
     assert line.removeprefix("w").strip().startswith(f"{said}  ")
 
