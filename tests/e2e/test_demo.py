@@ -13,7 +13,10 @@ import pytest
 from tests.support.service import eventually, fetch, fresh_command
 
 
-@pytest.mark.parametrize(("faults", "width"), [((), 60), (("--faults",), 80)], ids=["fair weather", "faults"])
+@pytest.mark.parametrize(
+    ("faults", "width"),
+    [pytest.param((), 60, id="fair weather", marks=pytest.mark.long), pytest.param(("--faults",), 80, id="faults")],
+)
 async def test_the_demo_ends_with_every_check_held(faults: tuple[str, ...], width: int, tmp_path: Path) -> None:
     given = {"TMPDIR": str(tmp_path), "COLUMNS": str(width)}
     code, out, err = await fresh_command("demo", "--events", "3000", *faults, environment=given)
@@ -68,6 +71,7 @@ async def test_a_demo_that_is_killed_takes_its_children_with_it(tmp_path: Path) 
     await eventually(lambda: not any(_runs(pid) for pid in children), what="its children are gone")
 
 
+@pytest.mark.long
 async def test_keep_ends_with_commands_that_work_when_they_are_copied(tmp_path: Path) -> None:
     process = _demo(tmp_path, "--events", "500", "--keep")
     lines: list[str] = []
