@@ -22,7 +22,7 @@ from tests.support.promises import check, observed
 from tests.support.service import WorkerProcess, census, command, environment, event, eventually, settings, settled
 
 ROOT = Path(__file__).resolve().parents[2]
-#: The last commit before `forwarder` got its present packages and its present rows in Redis.
+#: Release 0.1.0: before `forwarder` got its present packages and its present rows in Redis.
 BEFORE = "6dc43a2"
 LISTS = 4
 

@@ -120,7 +120,7 @@ def state(facts: Facts, *, letters: int = 0, flat: bool = False, actions: bool =
     some = groups(4 if letters > 10 else 1, of=letters) if letters else []
     return {
         "queue": "events",
-        "version": "0.1.0",
+        "version": "0.2.0",
         "worker": {"name": _ME, "seconds": 7_384},
         "state": "halted" if halt else own.state,
         "ready": True,
@@ -177,7 +177,7 @@ def _list(number: int, *, backlog: int = 0, held: bool = True, alive: bool = Tru
     }
 
 
-def _worker(name: str, doing: str, accepted: float | None, *, this: bool = False, version: str = "0.1.0") -> State:
+def _worker(name: str, doing: str, accepted: float | None, *, this: bool = False, version: str = "0.2.0") -> State:
     return {
         "name": name,
         "this": this,
@@ -195,7 +195,7 @@ def _halted(reason: str, detail: str, *, named: bool = True) -> Facts:
 
 
 def _delivering(**facts: Any) -> Facts:
-    return Facts(own=Own("delivering"), workers=(About(_ME, "0.1.0", lists=1), About(_OTHER, "0.1.0")), **facts)
+    return Facts(own=Own("delivering"), workers=(About(_ME, "0.2.0", lists=1), About(_OTHER, "0.2.0")), **facts)
 
 
 def _outage(*, outage: bool, cause: str = "503") -> Facts:
@@ -215,7 +215,7 @@ def _unavailable() -> State:
 
 def _many() -> State:
     """40 workers of two versions, 64 lists, 1,000 groups of letters."""
-    versions = tuple(About(f"w-{n}:1", "0.1.0" if n % 9 else "0.0.9", lists=1) for n in range(40))
+    versions = tuple(About(f"w-{n}:1", "0.2.0" if n % 9 else "0.1.0", lists=1) for n in range(40))
     orphans = {"events:17": 12.0}
     found = state(
         Facts(own=Own("delivering"), workers=versions, lists=64, orphans=orphans),
@@ -274,7 +274,7 @@ def states() -> dict[str, State]:
     wrong = "https://api.example.com answered 404 to three users and has never answered 202"
     growing = Trend(accepted=280.0, pushed=310.0, refused=2.0, seconds=60, letters=512)
     refusals = Trend(accepted=280.0, pushed=281.0, refused=41.0, seconds=60, letters=6_258)
-    near = (About(_ME, "0.1.0", lists=1, refused=(63, 100)),)
+    near = (About(_ME, "0.2.0", lists=1, refused=(63, 100)),)
     return {
         "delivering": state(_delivering(), backlog=90_254, accepted=2_054.0),
         "growing": state(_delivering(trend=growing), backlog=18_204, accepted=280.0, pushed=310.0, to_go=None),

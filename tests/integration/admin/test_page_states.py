@@ -264,7 +264,7 @@ async def test_many_workers_and_lists_are_sorted_and_a_first_start_says_what_to_
     await expect(page.locator("#workers tr")).to_have_count(40)
     await expect(page.locator("#workers .badge")).to_have_text("this one")
     assert set(await page.locator("#workers tr:nth-child(-n+6) .warn").all_text_contents()) == {
-        "0.0.9", "halted: credentials"
+        "0.1.0", "halted: credentials"
     }  # fmt: skip
     await expect(page.locator("#lists tr").first).to_contain_text("events:17")
     await expect(page.locator("#lists tr").nth(1)).to_contain_text("events:62")

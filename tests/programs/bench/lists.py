@@ -29,7 +29,7 @@ FLEETS = ((8, 64), (100, 1_000), (1_000, 1_000))
 #: What a worker says of itself during an outage: the most that there is to say.
 _ABOUT = About(
     "ip-10-0-12-34.ec2.internal:1234",
-    "0.1.0",
+    "0.2.0",
     86_400.1,
     "delivering",
     "",

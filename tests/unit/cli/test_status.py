@@ -23,8 +23,8 @@ MIDNIGHT = 1_704_067_200.0
 WIDTHS = (40, 60, 80, 200)
 HOST = "forwarder-7f9c5d6c4d-x2x7k:1"
 WORKERS = (
-    About(HOST, "0.1.0", 12_345.0, "delivering", "", 2, 603.4, 130.0),
-    About("host-b:4711", "0.1.0", 55.0, "standing by"),
+    About(HOST, "0.2.0", 12_345.0, "delivering", "", 2, 603.4, 130.0),
+    About("host-b:4711", "0.2.0", 55.0, "standing by"),
 )
 WORKING = Finding("delivering", "good", "Delivering", "Events are claimed and sent to the API.")
 REFUSED_KEY = Finding(
@@ -98,8 +98,8 @@ def test_the_state_stands_first_then_the_figures_then_the_workers_and_the_lists(
         "accepted/s   ████████████████████████████████████████████  highest 1,203",
         "",
         "worker                        state        version  running     lists  accepted",
-        "forwarder-7f9c5d6c4d-x2x7k:1  delivering   0.1.0    3 h 25 min      2     603/s",
-        "host-b:4711                   standing by  0.1.0    55 s            0",
+        "forwarder-7f9c5d6c4d-x2x7k:1  delivering   0.2.0    3 h 25 min      2     603/s",
+        "host-b:4711                   standing by  0.2.0    55 s            0",
         "",
         "list    backlog  owner                         lease",
         "events   91,454  forwarder-7f9c5d6c4d-x2x7k:1  28 s",
@@ -326,7 +326,7 @@ def test_a_script_gets_everything_under_names_that_stay() -> None:
     assert found["workers"] == [
         {
             "name": HOST,
-            "version": "0.1.0",
+            "version": "0.2.0",
             "state": "delivering",
             "reason": "",
             "uptime_seconds": 12_345.0,
@@ -337,7 +337,7 @@ def test_a_script_gets_everything_under_names_that_stay() -> None:
         },
         {
             "name": "host-b:4711",
-            "version": "0.1.0",
+            "version": "0.2.0",
             "state": "standing by",
             "reason": "",
             "uptime_seconds": 55.0,
