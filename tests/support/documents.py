@@ -12,13 +12,14 @@ README = ROOT / "README.md"
 REFERENCE = ROOT / "deploy" / "reference.md"
 REDIS = ROOT / "deploy" / "redis.md"
 PRODUCERS = ROOT / "deploy" / "producers.md"
-FAULTS = ROOT / "tests" / "fault" / "README.md"
+FAULTS = ROOT / "tests" / "fault" / "table.md"
+PROOF = ROOT / "tests" / "fault" / "README.md"
 BENCH = ROOT / "tests" / "programs" / "bench" / "README.md"
 
 #: Every page, by its path from the root.
 PAGES = {
     str(page.relative_to(ROOT)): page
-    for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "deploy").glob("*.md")), FAULTS, BENCH)
+    for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "deploy").glob("*.md")), PROOF, FAULTS, BENCH)
 }
 
 

@@ -1,6 +1,6 @@
-"""The table of faults in tests/fault/README.md: a row for each fault, a mark for each promise that its test checks.
+"""The table of faults in tests/fault/table.md: a row for each fault, a mark for each promise that its test checks.
 
-A test declares what it causes with :func:`fault`. `pytest -m fault --fault-table=tests/fault/README.md` writes the
+A test declares what it causes with :func:`fault`. `pytest -m fault --fault-table=tests/fault/table.md` writes the
 table from the tests that have just passed and failed. A run of all short tests, or of all long ones, fails if the page
 has other rows or other promises, or if a test of a row failed; the run of the other half checks the other results.
 """
@@ -20,7 +20,7 @@ Where = Literal["process", "connection", "Redis", "failover", "cluster", "API", 
 
 PROMISES = range(1, 8)
 #: The page that has the table, from the root of the repository.
-PAGE = "tests/fault/README.md"
+PAGE = "tests/fault/table.md"
 #: The property of a test's report that holds the rows of the test; also what a process of xdist hands over.
 _PROPERTY = "fault"
 #: `-m` of a run of everything, or of one of the two halves.

@@ -7,7 +7,7 @@ notices a new fault at once.
 import ast
 from collections.abc import Iterator
 
-from tests.support.documents import FAULTS, ROOT, between_marks
+from tests.support.documents import FAULTS, PROOF, ROOT, between_marks
 from tests.support.faults import PAGE, FaultTable
 
 
@@ -42,3 +42,8 @@ def test_the_page_has_a_row_for_each_fault_and_each_is_kept() -> None:
 
 def test_the_plugin_checks_the_same_page() -> None:
     assert ROOT / PAGE == FAULTS
+
+
+def test_the_page_about_the_proof_says_how_many_faults_there_are() -> None:
+    rows = between_marks(FAULTS.read_text(encoding="utf-8"), "faults").strip().splitlines()[2:]
+    assert f"has {len(rows)} faults" in PROOF.read_text(encoding="utf-8")
