@@ -20,7 +20,7 @@ from tests.support.service import KEY, WorkerProcess, environment
 from tests.support.virtual.loop import VirtualLoop
 from tests.support.world import World
 
-pytest_plugins = ["tests.support.faults"]
+pytest_plugins = ["tests.support.bytecode", "tests.support.faults"]
 
 # Before 3.12 pytest-asyncio makes a loop where there is none yet and never closes it: with warnings as errors,
 # whichever test happens to run then fails.
