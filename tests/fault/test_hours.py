@@ -14,18 +14,8 @@ from forwarder.outcome import HaltReason
 from forwarder.pipeline.gate import Halted
 from tests.support.faults import fault
 from tests.support.promises import check
-from tests.support.virtual.pipeline import (
-    ACCEPTED,
-    MALFORMED,
-    REFUSED,
-    SWALLOWED,
-    UNAVAILABLE,
-    Attempt,
-    Reply,
-    Script,
-    World,
-    virtually,
-)
+from tests.support.virtual.api import ACCEPTED, MALFORMED, REFUSED, SWALLOWED, UNAVAILABLE, Attempt, Reply, Script
+from tests.support.virtual.pipeline import World, virtually
 
 SEED = random.SystemRandom().randrange(2**32)
 #: How much smaller than the story the crowd is; TEST_HOURS_SCALE=1 is the whole of it.

@@ -7,7 +7,8 @@ import pytest
 
 from forwarder.api.answer import Answer, Declined, Meaning, Unanswered
 from tests.support.faults import fault
-from tests.support.virtual.pipeline import ACCEPTED, LATENCY, Attempt, Reply, World, virtually
+from tests.support.virtual.api import ACCEPTED, LATENCY, Attempt, Reply
+from tests.support.virtual.pipeline import World, virtually
 
 SEED = random.SystemRandom().randrange(2**32)
 RATE = 40

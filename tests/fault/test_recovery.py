@@ -7,7 +7,8 @@ import pytest
 from forwarder.api.answer import Answer, Declined, Meaning
 from tests.support.faults import fault
 from tests.support.promises import check
-from tests.support.virtual.pipeline import ACCEPTED, TOO_LARGE, Attempt, Reply, World, virtually
+from tests.support.virtual.api import ACCEPTED, TOO_LARGE, Attempt, Reply
+from tests.support.virtual.pipeline import World, virtually
 
 SEED = random.SystemRandom().randrange(2**32)
 #: Seconds for which POSTs fail.

@@ -14,18 +14,8 @@ from hypothesis import strategies as st
 from forwarder.api.answer import Answer, Declined, Meaning, Unanswered
 from forwarder.worker.condition import Stopping
 from tests.support.promises import check
-from tests.support.virtual.pipeline import (
-    ACCEPTED,
-    MALFORMED,
-    REFUSED,
-    SWALLOWED,
-    TOO_LARGE,
-    UNAVAILABLE,
-    Attempt,
-    Reply,
-    World,
-    virtually,
-)
+from tests.support.virtual.api import ACCEPTED, MALFORMED, REFUSED, SWALLOWED, TOO_LARGE, UNAVAILABLE, Attempt, Reply
+from tests.support.virtual.pipeline import World, virtually
 
 _TROUBLES: dict[str, Answer | Reply] = {
     "unavailable": UNAVAILABLE,

@@ -7,17 +7,13 @@ scripts, and the API by a function. Nothing sleeps: :class:`VirtualLoop` turns t
 import asyncio
 import json
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Coroutine, Iterable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-import structlog
 from redis.asyncio import Redis
 
 from forwarder import config
-from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswered
-from forwarder.api.client import Api
 from forwarder.api.credentials import Credentials
 from forwarder.errors import UnreachableError
 from forwarder.pipeline.gate import Ending, Halted
@@ -31,20 +27,14 @@ from forwarder.worker.condition import Stopping
 from forwarder.worker.jury import Jury
 from forwarder.worker.ownership import Ownership, limits
 from forwarder.worker.process import build
-from tests.support.promises import History, Post
+from tests.support.promises import History
 from tests.support.service import KEY
+from tests.support.virtual.api import Script, ScriptedApi
 from tests.support.virtual.fleet_model import DecisionsModel, SequenceModel
 from tests.support.virtual.list_model import Field, ListModel
 from tests.support.virtual.loop import VirtualLoop
+from tests.support.virtual.quiet import quiet
 
-ACCEPTED = Registered(202)
-UNAVAILABLE = Declined(503, Meaning.TRANSIENT)
-MALFORMED = Declined(400, Meaning.MALFORMED)
-TOO_LARGE = Declined(413, Meaning.TOO_LARGE)
-REFUSED = Unanswered("refused", ambiguous=False)
-
-#: Seconds that a POST takes.
-LATENCY = 0.1
 #: Seconds between two heartbeats.
 _HEARTBEAT = 1.0
 #: Seconds that Redis takes for a command.
@@ -54,67 +44,6 @@ _TRIP = 0.001
 _NO_REDIS = Redis()
 
 T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Attempt:
-    """A POST that the scripted API sees: its user, the members ``n`` of its events, and when it began."""
-
-    user: str
-    numbers: tuple[int, ...]
-    at: float
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What becomes of an attempt: the answer, after how long, and whether its events are registered."""
-
-    answer: Answer
-    seconds: float = LATENCY
-
-    @property
-    def registers(self) -> bool:
-        return isinstance(self.answer, Registered)
-
-
-#: The API accepts, but its answer is lost.
-SWALLOWED = Unanswered("reset", ambiguous=True)
-
-Script = Callable[[Attempt], Answer | Reply]
-
-
-class ScriptedApi(Api):
-    """Answers what a function returns, in virtual time, and keeps a ledger of what was accepted."""
-
-    def __init__(self, script: Script) -> None:
-        self.script = script
-        self.attempts: list[Attempt] = []
-        self.accepted: list[Post] = []
-        self._in_flight: set[str] = set()
-
-    @property
-    def fingerprint(self) -> str:
-        return "scripted"
-
-    async def post(self, user: str, bodies: Iterable[bytes]) -> Answer:
-        """As :meth:`Api.post`. Fails the test if this user already has a POST in flight."""
-        loop = asyncio.get_running_loop()
-        attempt = Attempt(user, tuple(json.loads(body)["n"] for body in bodies), loop.time())
-        assert user not in self._in_flight, f"two POSTs of {user} at once"
-        self.attempts.append(attempt)
-        given = self.script(attempt)
-        reply = given if isinstance(given, Reply) else Reply(given)
-        mine = len(self.accepted)
-        if reply.registers or reply.answer is SWALLOWED:
-            self.accepted.append(Post(user, attempt.numbers, attempt.at, answered=False))
-        self._in_flight.add(user)
-        try:
-            await asyncio.sleep(reply.seconds)
-        finally:
-            self._in_flight.discard(user)
-        if reply.registers:
-            self.accepted[mine] = replace(self.accepted[mine], at=loop.time(), answered=True)
-        return reply.answer
 
 
 class VirtualLease(Lease):
@@ -318,27 +247,13 @@ class World:
         )
 
 
-@contextmanager
-def _quiet() -> Iterator[None]:
-    before = structlog.get_config()
-    structlog.configure(processors=[_drop])
-    try:
-        yield
-    finally:
-        structlog.configure(**before)
-
-
-def _drop(*_: object) -> Any:
-    raise structlog.DropEvent
-
-
 def virtually(main: Coroutine[Any, Any, T], *, seed: int) -> T:
     """Runs on a virtual clock. `seed` decides every random number."""
     print(f"seed {seed}")
     before = random.getstate()
     random.seed(seed)
     try:
-        with _quiet(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        with quiet(), asyncio.Runner(loop_factory=VirtualLoop) as runner:
             return runner.run(main)
     finally:
         random.setstate(before)

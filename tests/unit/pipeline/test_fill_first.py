@@ -9,8 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from forwarder.worker.ownership import limits
+from tests.support.virtual.api import ACCEPTED, UNAVAILABLE, Attempt, Reply
 from tests.support.virtual.list_model import ListModel
-from tests.support.virtual.pipeline import ACCEPTED, UNAVAILABLE, Attempt, Reply, World, virtually
+from tests.support.virtual.pipeline import World, virtually
 
 _CLAIMING = 0.5
 #: Stands for a Redis that does not answer.

@@ -10,7 +10,8 @@ from forwarder.outcome import HaltReason
 from forwarder.pipeline.gate import Gate, Halted, Lost, Stopped
 from forwarder.queue.keys import Keys
 from forwarder.queue.lease import Lease
-from tests.support.virtual.pipeline import _NO_REDIS, ACCEPTED, Attempt, VirtualClaims, World, virtually
+from tests.support.virtual.api import ACCEPTED, Attempt
+from tests.support.virtual.pipeline import _NO_REDIS, VirtualClaims, World, virtually
 
 UNAUTHORIZED = Declined(401, Meaning.UNAUTHORIZED)
 

@@ -18,8 +18,9 @@ from forwarder.pipeline.pace import Pace
 from forwarder.pipeline.settlement import Settler
 from forwarder.pipeline.stock import Stock
 from forwarder.queue.claims import Settlement
+from tests.support.virtual.api import ACCEPTED
 from tests.support.virtual.list_model import ListModel
-from tests.support.virtual.pipeline import ACCEPTED, VirtualClaims, VirtualLease, World
+from tests.support.virtual.pipeline import VirtualClaims, VirtualLease, World
 
 pytestmark = pytest.mark.virtual_time
 

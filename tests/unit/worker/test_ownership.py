@@ -7,7 +7,8 @@ import pytest
 from forwarder.errors import LeaseLostError
 from forwarder.queue.claims import Settlement
 from forwarder.worker.condition import Stopping
-from tests.support.virtual.pipeline import ACCEPTED, Reply, VirtualClaims, World, virtually
+from tests.support.virtual.api import ACCEPTED, Reply
+from tests.support.virtual.pipeline import VirtualClaims, World, virtually
 
 
 def test_a_lease_that_is_lost_while_winding_down_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

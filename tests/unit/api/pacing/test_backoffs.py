@@ -9,8 +9,9 @@ import pytest
 from forwarder.api.answer import Declined, Meaning
 from forwarder.api.pacing.backoffs import Backoffs
 from forwarder.api.pacing.permits import Permit, Signal
+from tests.support.virtual.api import ACCEPTED, UNAVAILABLE, Attempt, Reply, Script
 from tests.support.virtual.crowd import Crowd, all_good, granted, most_in_a_second, pacer
-from tests.support.virtual.pipeline import ACCEPTED, UNAVAILABLE, Attempt, Reply, Script, World, virtually
+from tests.support.virtual.pipeline import World, virtually
 
 #: The API decides nothing until then.
 DOWN = 900.0

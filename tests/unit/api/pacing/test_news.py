@@ -8,7 +8,8 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from tests.support.virtual.pipeline import ACCEPTED, UNAVAILABLE, Attempt, Reply, World, virtually
+from tests.support.virtual.api import ACCEPTED, UNAVAILABLE, Attempt, Reply
+from tests.support.virtual.pipeline import World, virtually
 
 BEGINS = "the API accepts nothing; retrying, one POST at a time. Nothing is lost."
 OVER = "the API answers again: the outage is over"

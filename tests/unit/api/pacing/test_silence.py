@@ -8,8 +8,9 @@ from forwarder.api.answer import Answer, Declined, Meaning, Registered, Unanswer
 from forwarder.api.pacing.permits import Permit, Signal
 from forwarder.api.pacing.silence import Silences
 from forwarder.queue.about import Silence
+from tests.support.virtual.api import ACCEPTED, Reply
 from tests.support.virtual.crowd import asked, granted, pacer
-from tests.support.virtual.pipeline import ACCEPTED, Reply, World, virtually
+from tests.support.virtual.pipeline import World, virtually
 
 TIMED_OUT = Unanswered("timeout", ambiguous=True)
 

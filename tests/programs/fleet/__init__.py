@@ -1,0 +1,1 @@
+"""Simulates whole fleets for a while: `python -m tests.programs.fleet --minutes 5`."""

@@ -1,0 +1,154 @@
+"""The life of a random world: producers push, faults come and go, a person looks; then it is calm, and judged."""
+
+import asyncio
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from forwarder.errors import ForwarderError
+from forwarder.operations.resume import resume
+from tests.support.fleet import verdict
+from tests.support.fleet.faults import FAULTS, HARMLESS
+from tests.support.fleet.observer import Observer
+from tests.support.fleet.play import play
+from tests.support.fleet.producers import Producers
+from tests.support.fleet.world import Size, World
+
+#: Seconds between two looks of the person who ends halts.
+_ROUND = 20.0
+#: Seconds after the last fault within which everything must be decided: the longest Retry-After, and some more.
+_DECIDED = 1_500.0
+
+
+@dataclass
+class Report:
+    """What became of a world."""
+
+    seed: str
+    digest: str
+    hours: float
+    worker_hours: float
+    events: int
+    posts: int
+    worst: int
+    doubles: int
+    commands: int
+    causes: Counter[str]
+    #: Each is a broken promise.
+    faults: list[str] = field(default_factory=list)
+    #: The first faults that were caused, and the last lines before the first broken promise.
+    first: list[str] = field(default_factory=list)
+    tail: list[str] = field(default_factory=list)
+
+
+class Life:
+    """One world from its first worker to the verdict.
+
+    Args:
+        hours: virtual hours with faults.
+        pause: mean seconds between two faults.
+    """
+
+    def __init__(self, world: World, *, hours: float, pause: float, only: tuple[str, ...] = ()) -> None:
+        self._world = world
+        self._dice = world.dice("faults")
+        self._seconds = hours * 3600
+        self._pause = pause
+        self._kinds = list(only or FAULTS)
+        self._observer = Observer(world)
+        self.causes: Counter[str] = Counter()
+        self.first: list[str] = []
+
+    async def run(self) -> Report:
+        world, dice = self._world, self._dice
+        for _ in range(world.size.workers):
+            world.start()
+            await asyncio.sleep(dice.choice([0.0, dice.uniform(0, 3)]))
+        producers = Producers(world, users=dice.choice([20, 200, 2000]), pause=dice.choice([3.0, 10.0, 30.0]))
+        beside = [asyncio.create_task(work) for work in (self._observer.run(), self._person())]
+        pushing = asyncio.create_task(producers.run())
+        try:
+            await self._faults()
+            pushing.cancel()
+            await self._decided()
+            for member in list(world.members.values()):
+                await world.stop(member)
+        finally:
+            for task in (*beside, pushing):
+                task.cancel()
+        return self._report()
+
+    async def _faults(self) -> None:
+        running: set[asyncio.Task[None]] = set()
+        end = self._world.now() + self._seconds
+        await asyncio.sleep(self._dice.uniform(5, 60))
+        while self._world.now() < end:
+            name = self._dice.choice(self._kinds)
+            running = {task for task in running if not task.done()} | {asyncio.create_task(self._cause(name))}
+            await asyncio.sleep(self._dice.expovariate(1 / self._pause))
+        await asyncio.gather(*running)
+
+    async def _cause(self, name: str) -> None:
+        world = self._world
+        if not world.members:
+            return
+        self.causes[name] += 1
+        line = f"{world.now():.3f} s: {name}"
+        world.trace.add("fault", name)
+        self.first = [*self.first, line][:5]
+        if name not in HARMLESS:
+            self._observer.active.append(name)
+        await FAULTS[name](world, self._dice)
+        world.trace.add("fault", f"{name} is over")
+        if name not in HARMLESS:
+            self._observer.active.remove(name)
+
+    async def _person(self) -> None:
+        """Ends a halt once its cause is over. Lets the bad events through that are still undecided."""
+        world = self._world
+        while True:
+            await asyncio.sleep(_ROUND)
+            halt = world.look("GET", "{events}:halt")
+            if halt is None or world.broken or world.now() < world.paused_until:
+                continue
+            with suppress(ForwarderError):
+                await resume(world.person, allow_refusals=len(world.bad))
+                world.trace.add("person", "resume")
+
+    async def _decided(self) -> None:
+        world = self._world
+        async with asyncio.TaskGroup() as tasks:
+            waiting = tasks.create_task(self._observer.nothing_left())
+            await asyncio.wait({waiting}, timeout=_DECIDED)
+            waiting.cancel()
+        if world.undecided:
+            world.violated(f"{world.undecided} events are not decided {_DECIDED:.0f} s after the last fault")
+
+    def _report(self) -> Report:
+        world = self._world
+        limit = float(world.settings("nobody").rate_limit)
+        found = verdict.faults(world, limit=limit, workers=self._observer.most_workers)
+        return Report(
+            seed=world.seed,
+            digest=world.trace.digest,
+            hours=world.now() / 3600,
+            worker_hours=world.worker_seconds / 3600,
+            events=world.numbers,
+            posts=world.outside.posts,
+            worst=world.outside.worst,
+            doubles=len(verdict.doubles(world)),
+            commands=world.network.commands,
+            causes=self.causes,
+            faults=found,
+            first=self.first,
+            tail=world.trace.tail if found else [],
+        )
+
+
+def live(seed: str, *, size: Size, hours: float, pause: float = 60.0, only: tuple[str, ...] = ()) -> Report:
+    """A whole random life. The same arguments give the same report."""
+
+    async def story(world: World) -> Report:
+        return await Life(world, hours=hours, pause=pause, only=only).run()
+
+    return play(story, size, seed=seed)
