@@ -18,12 +18,16 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The settings that a remedy names: the queue, the API's address and the key file (may be empty), the lease (s)."""
+    """The settings that a remedy names: the queue, the API's address, the key file, the lease (s), the proxy's address.
+
+    All but the queue and the lease may be empty.
+    """
 
     queue: str = "events"
     api: str = ""
     key_file: str = ""
     lease_ttl: float = 30.0
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from forwarder.config import Settings, api_url
+from forwarder.config import Settings, api_url, proxy_url
 from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
 from forwarder.diagnosis.trend import Trend
 from forwarder.queue.about import About
@@ -30,12 +30,14 @@ class Reading:
 
 
 def setup_of(settings: Settings) -> Setup:
-    """The settings that a remedy names."""
+    """The settings that a remedy names, without a secret."""
+    proxy = settings.api_proxy
     return Setup(
         queue=settings.queue,
         api=f"{api_url.shown(settings.api_url)}/{settings.api_version}",
         key_file=str(settings.api_key_file or ""),
         lease_ttl=settings.lease_ttl,
+        proxy="" if proxy is None else proxy_url.parse(proxy.get_secret_value()).address,
     )
 
 

@@ -106,6 +106,16 @@ def test_a_halt_says_first_what_ends_it_and_last_resume() -> None:
     assert "FORWARDER_QUEUE" in foreign.steps[0]
 
 
+@pytest.mark.parametrize("reason", ["misdirected", "credentials"])
+def test_a_halt_over_answers_names_the_proxy_where_one_is_configured(reason: str) -> None:
+    proxied = replace(WRONG[reason], setup=replace(SETUP, proxy="http://10.0.0.7:3128"))
+    (step,) = (each for each in findings(proxied)[0].steps if "`FORWARDER_API_PROXY`" in each)
+    assert "http://10.0.0.7:3128" in step
+    assert "FORWARDER_API_PROXY" not in findings(WRONG[reason])[0].remedy
+    foreign = replace(proxied, halt=Halted(HaltReason.MISDIRECTED, "no event", ""))
+    assert "FORWARDER_API_PROXY" not in findings(foreign)[0].remedy
+
+
 def test_a_halt_that_names_the_key_of_others_does_not_say_that_nothing_is_sent() -> None:
     """Example: the key is rotated, and some workers are restarted with the new one."""
     for reason in ("credentials", "misdirected"):
