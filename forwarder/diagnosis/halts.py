@@ -44,11 +44,8 @@ def halted_in_part(halt: Halted, setup: Setup) -> Finding:
 def _credentials(setup: Setup) -> tuple[str, ...]:
     last = (*_proxy(setup), "Only if the refused key is right after all: `forwarder resume`")
     if setup.key_file:
-        return (
-            f"Put the right key into `{setup.key_file}` (`FORWARDER_API_KEY_FILE`). "
-            "The service then continues by itself.",
-            *last,
-        )
+        put = f"Put the right key into `{setup.key_file}` (`FORWARDER_API_KEY_FILE`)."
+        return (f"{put} The service then continues by itself.", *last)
     return (
         "Put the right key into the file in `FORWARDER_API_KEY_FILE`. The service then continues by itself.",
         "If the key is in `FORWARDER_API_KEY`, change that and restart. The service then continues by itself.",
@@ -70,10 +67,8 @@ def _proxy(setup: Setup) -> tuple[str, ...]:
     """The answers may be those of a proxy or a portal. Another proxy ends no halt: the key and the address stay."""
     if not setup.proxy:
         return ()
-    return (
-        f"If the proxy answers instead of the API, correct `FORWARDER_API_PROXY` (now {setup.proxy}), restart the "
-        "service, and end the halt: `forwarder resume`",
-    )
+    correct = f"If the proxy answers instead of the API, correct `FORWARDER_API_PROXY` (now {setup.proxy})"
+    return (f"{correct}, restart the service, and end the halt: `forwarder resume`",)
 
 
 _FOREIGN = (
