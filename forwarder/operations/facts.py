@@ -27,6 +27,7 @@ class Reading:
     pause: HaltRecord | None
     trend: Trend
     memory: Memory | None = None
+    foreign: tuple[str, ...] = ()
 
 
 def setup_of(settings: Settings) -> Setup:
@@ -70,6 +71,7 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),
         trend=_trend(reading),
         memory=None if reading.memory is None else reading.memory.part,
+        foreign=reading.foreign,
         setup=setup,
         own=own,
     )

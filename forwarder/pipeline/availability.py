@@ -15,8 +15,8 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 #: The longest pause before a changed cause is logged, in seconds. The second line of an outage may follow at once, as a
-#: connection that is cut and then refused is every restart of Redis. Then the pause doubles from 1 s on. Example: causes
-#: that alternate each second make about nine lines in the first two minutes, and at most twelve in each later hour.
+#: connection that is cut and then refused is every restart of Redis. Then the pause doubles from 1 s on. Example:
+#: causes that alternate each second make about nine lines in the first two minutes, and twelve in each later hour.
 _LONGEST = 300.0
 
 

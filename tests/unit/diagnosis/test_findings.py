@@ -239,6 +239,14 @@ def test_old_dead_letters_are_not_news() -> None:
     assert reasons(replace(WELL, letters=0, trend=Trend(letters=5))) == ["delivering"], "all are replayed"
 
 
+def test_keys_of_somebody_else_are_a_hint_that_names_them_below_the_state() -> None:
+    *_, hint = findings(replace(WELL, foreign=("{events}:past", "{a b}:about")))
+    assert hint.reason == "foreign_keys"
+    assert "{events}:past, {a b}:about" in hint.detail
+    assert "`redis-cli DEL '{events}:past' '{a b}:about'`" in hint.steps[0]
+    assert findings(replace(WELL, foreign=("{events}:past",)))[0].reason == "delivering"
+
+
 def test_workers_of_different_versions_are_a_hint_below_the_state() -> None:
     deploy = replace(WELL, workers=(BUSY, About("b:1", version="2", lists=0)))
     assert reasons(deploy) == ["delivering", "versions"]
