@@ -184,7 +184,7 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
     assert (await fetch(admin + "/readyz"))[0] == 200
     assert await command("retry", environment=environment(given)) == (0, "1 worker tries now.\n", "")
     code, out, _ = await command("retry", "--json", environment=environment(given))
-    assert (code, json.loads(out)) == (0, {"workers": 1, "halt": None})
+    assert (code, json.loads(out)) == (0, {"workers": 1, "standing_by": 0, "halted": 0, "halt": None})
 
 
 @pytest.mark.parametrize("name", ["list", "claimed", "lease", "sequence", "dead"])
