@@ -1535,6 +1535,22 @@ CATALOGUE = (
         (_STATUS,),
     ),
     Mutation(
+        7,
+        "after a huge push, the backlog is said to grow while it goes down",
+        "forwarder/diagnosis/trend.py",
+        "if rate > _BURST * min(rates) and",
+        "if False and",
+        (_TREND,),
+    ),
+    Mutation(
+        7,
+        "in an overload, every push looks like a burst",
+        "forwarder/diagnosis/trend.py",
+        "if rate > _BURST * min(rates) and",
+        "if",
+        (_TREND, "tests/property/test_trend.py"),
+    ),
+    Mutation(
         1,
         "a watched status ends when Redis goes away",
         "forwarder/cli/status/watch.py",

@@ -272,6 +272,7 @@ def test_a_queue_that_nobody_has_pushed_to_says_how_to_push_an_event() -> None:
         (Trend(to_go=720.0), "gone in about 12 min"),
         (Trend(pushed=130.0, accepted=100.0, turnover=90.0), "growing by 30/s"),
         (Trend(pushed=100.0, replayed=30.0, accepted=90.0, refused=10.0), "growing by 30/s"),
+        (Trend(pushed=5_000.0, accepted=100.0, turnover=90.0, burst=True), "events were just pushed"),
         (Trend(pushed=0.0, accepted=0.0), "not going down"),
         (Trend(pushed=1_200.0, accepted=1_200.0, turnover=0.1), "keeping up"),
     ],
