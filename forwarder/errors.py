@@ -11,6 +11,7 @@
     ├── InvalidElementError  a list element that is not an event (deploy/producers.md)
     ├── QueueError           Redis did not do what was asked
     │   ├── UnreachableError     no answer, or Redis is unavailable: the command may or may not have run
+    │   │   ├── RefusedError         nothing takes connections at the address: the command did not run
     │   │   └── DeniedError          a password or a right is missing: the command did not run
     │   ├── LeaseLostError       another worker may own the list by now: nothing was changed
     │   └── RolledBackError      Redis went back in time (failover): nothing was changed, adopt again
@@ -80,6 +81,10 @@ class UnreachableError(QueueError):
     """Redis gave no answer, or is unavailable. The command may or may not have run. `remedy` says what to do."""
 
     remedy = "Check that Redis runs and can be reached (`FORWARDER_REDIS_URL`). The service then continues by itself"
+
+
+class RefusedError(UnreachableError):
+    """Nothing takes connections at the address of Redis. The command did not run."""
 
 
 class DeniedError(UnreachableError):

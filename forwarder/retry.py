@@ -23,14 +23,17 @@ from typing import Any, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_never, wait_random_exponential
 
-from forwarder.errors import DeniedError, UnreachableError
+from forwarder.errors import DeniedError, RefusedError, UnreachableError
 
 T = TypeVar("T")
 
 Sleep = Callable[[float], Awaitable[None]]
 
 #: Seconds for which an operator's command is repeated while Redis gives no answer.
-_PATIENCE = 5.0
+PATIENCE = 5.0
+#: Seconds for which the first connection may be refused: a Redis that restarts is back by then, and one that is down is
+#: said to be down while somebody still looks.
+RESTART = 1.0
 
 
 async def _sleep(seconds: float, _asked: float) -> None:
@@ -128,6 +131,7 @@ async def until_reachable(
 async def patiently(
     command: Callable[[], Awaitable[T]],
     *,
+    refused: float | None = None,
     sleep: Sleep = asyncio.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> T:
@@ -137,16 +141,18 @@ async def patiently(
 
     Args:
         command: safe to send again.
+        refused: seconds for which it is repeated while the connection is refused; by default as long as otherwise.
         sleep: how to wait between two tries.
         clock: seconds, monotonic.
 
     Raises:
         UnreachableError: Redis has not answered for five seconds; or DeniedError, at once.
     """
-    deadline = clock() + _PATIENCE
+    began = clock()
 
     def failed(error: UnreachableError) -> None:
-        if isinstance(error, DeniedError) or clock() > deadline:
+        patience = refused if isinstance(error, RefusedError) and refused is not None else PATIENCE
+        if isinstance(error, DeniedError) or clock() > began + patience:
             raise error
 
     return await until_reachable(command, failed=failed, maximum=0.5, sleep=sleep)

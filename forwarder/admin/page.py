@@ -105,7 +105,8 @@ class StatusPage:
         silence = own.silence and msgspec.structs.replace(own.silence, next_try=None)
         counted_age = self._monitor.clock() - seen.counted
         own = replace(own, redis_age=self._age(seen), counted_age=counted_age, silence=silence)
-        reading = Reading(self._names, seen.censuses, seen.workers, seen.halt, seen.pause, seen.trend, seen.memory)
+        said = (seen.halt, seen.pause, seen.trend, seen.memory, seen.foreign)
+        reading = Reading(self._names, seen.censuses, seen.workers, *said)
         facts = facts_of(reading, setup, oldest=sample.oldest, own=own)
         return replace(facts, rolled_back=self._monitor.history.went_back(sample))
 

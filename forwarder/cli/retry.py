@@ -15,7 +15,7 @@ def retry(*, as_json: Json = False) -> None:
     """Try now: end the pause of an outage and every backoff.
 
     If the API is still down, each worker sends one POST, and the pauses go on.
-    The exit code is 77 while the service is halted, and 1 if no worker runs.
+    The exit code is 77 while the service is halted, and 1 if no worker tries.
     """
     settings = config.load()
 
@@ -25,7 +25,8 @@ def retry(*, as_json: Json = False) -> None:
 
     found = loop.run(work())
     if as_json:
-        as_line({"workers": found.workers, "halt": found.halt and found.halt.reason})
+        halt = found.halt and found.halt.reason
+        as_line({"workers": found.workers, "standing_by": found.standbys, "halted": found.halted, "halt": halt})
     else:
         say(visible(found.sentence))
     if found.halt is not None:

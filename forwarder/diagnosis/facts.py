@@ -18,12 +18,16 @@ class Halted:
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """The settings that a remedy names: the queue, the API's address and the key file (may be empty), the lease (s)."""
+    """The settings that a remedy names: the queue, the API's address, the key file, the lease (s), the proxy's address.
+
+    All but the queue and the lease may be empty.
+    """
 
     queue: str = "events"
     api: str = ""
     key_file: str = ""
     lease_ttl: float = 30.0
+    proxy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,7 @@ class Facts:
         untouched: whether nothing was ever pushed.
         letters: dead letters that are kept.
         rolled_back: whether Redis counts less than it has counted within the last 15 minutes.
+        foreign: keys that only what is shown depends on, and that hold something else.
         imbalance: events by which the counts of claims, outcomes and letters disagree.
         oldest: seconds since the oldest event was pushed, as far as anybody has seen it.
         trend: how the backlog changes.
@@ -84,6 +89,7 @@ class Facts:
     untouched: bool = False
     letters: int | None = None
     rolled_back: bool = False
+    foreign: tuple[str, ...] = ()
     imbalance: int = 0
     oldest: float | None = None
     trend: Trend = field(default_factory=Trend)

@@ -100,6 +100,7 @@ def _wrong(facts: Facts) -> Iterator[Finding]:
     yield from storage.imbalance(facts)
     yield from _age_of_what_is_shown(own)
     yield from _versions(facts)
+    yield from storage.foreign_keys(facts)
 
 
 def _without_a_worker(facts: Facts) -> Iterator[Finding]:

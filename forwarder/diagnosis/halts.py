@@ -18,9 +18,9 @@ def halted(halt: Halted, setup: Setup) -> Finding:
     """The halt in force, for people."""
     match halt.reason:
         case HaltReason.CREDENTIALS:
-            title, steps = "Halted: the API refuses the key", _credentials(setup.key_file)
+            title, steps = "Halted: the API refuses the key", _credentials(setup)
         case HaltReason.MISDIRECTED if halt.named:
-            title, steps = "Halted: this is not the API", _address(setup.api)
+            title, steps = "Halted: this is not the API", _address(setup)
         case HaltReason.MISDIRECTED:
             title, steps = "Halted: this is not a list of events", _FOREIGN
         case HaltReason.DEAD_LETTER_BRAKE:
@@ -41,27 +41,34 @@ def halted_in_part(halt: Halted, setup: Setup) -> Finding:
     return replace(found, title=title, sentence="Other workers use another key or address. They go on.", stops=False)
 
 
-def _credentials(key_file: str) -> tuple[str, ...]:
-    only = "Only if the refused key is right after all: `forwarder resume`"
-    if key_file:
-        return (
-            f"Put the right key into `{key_file}` (`FORWARDER_API_KEY_FILE`). The service then continues by itself.",
-            only,
-        )
+def _credentials(setup: Setup) -> tuple[str, ...]:
+    last = (*_proxy(setup), "Only if the refused key is right after all: `forwarder resume`")
+    if setup.key_file:
+        put = f"Put the right key into `{setup.key_file}` (`FORWARDER_API_KEY_FILE`)."
+        return (f"{put} The service then continues by itself.", *last)
     return (
         "Put the right key into the file in `FORWARDER_API_KEY_FILE`. The service then continues by itself.",
         "If the key is in `FORWARDER_API_KEY`, change that and restart. The service then continues by itself.",
-        only,
+        *last,
     )
 
 
-def _address(api: str) -> tuple[str, ...]:
-    now = f" (now {api})" if api else ""
+def _address(setup: Setup) -> tuple[str, ...]:
+    now = f" (now {setup.api})" if setup.api else ""
     return (
         f"Correct `FORWARDER_API_URL` or `FORWARDER_API_VERSION`{now}, and restart the service. It then continues.",
         "See what answers there: `forwarder check`",
+        *_proxy(setup),
         "Only if the address is right after all: `forwarder resume`",
     )
+
+
+def _proxy(setup: Setup) -> tuple[str, ...]:
+    """The answers may be those of a proxy or a portal. Another proxy ends no halt: the key and the address stay."""
+    if not setup.proxy:
+        return ()
+    correct = f"If the proxy answers instead of the API, correct `FORWARDER_API_PROXY` (now {setup.proxy})"
+    return (f"{correct}, restart the service, and end the halt: `forwarder resume`",)
 
 
 _FOREIGN = (

@@ -49,6 +49,8 @@ def outlook(facts: Facts) -> str:
         return f"gone in {about(trend.to_go)}"
     if trend.turnover is not None and trend.turnover < _KEEPS_UP:
         return "keeping up"
+    if trend.burst:
+        return "events were just pushed"
     if trend.pushed is None or trend.accepted is None:
         return ""
     growth = trend.pushed + (trend.replayed or 0.0) - trend.accepted - (trend.refused or 0.0)

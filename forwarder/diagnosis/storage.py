@@ -1,5 +1,6 @@
-"""The words for what is wrong with what Redis holds: it is full, it has lost data, its counts disagree."""
+"""The words for what is wrong with what Redis holds: too much, too little, counts that disagree, foreign keys."""
 
+import shlex
 from collections.abc import Iterator
 
 from forwarder.diagnosis.facts import Facts
@@ -54,4 +55,16 @@ def imbalance(facts: Facts) -> Iterator[Finding]:
             "Claims, outcomes and dead letters do not add up. Redis lost writes, or somebody changed keys.",
             f"They disagree by {counted(facts.imbalance, 'event')}.",
             ("See which list it is: `forwarder audit`",),
+        )
+
+
+def foreign_keys(facts: Facts) -> Iterator[Finding]:
+    if facts.foreign:
+        yield Finding(
+            "foreign_keys",
+            "calm",
+            "Some figures cannot be shown",
+            "Somebody else uses keys of this queue. Events are delivered all the same.",
+            f"Another program writes what should hold figures: {', '.join(facts.foreign)}.",
+            (f"Find out which, then delete what it wrote: `redis-cli DEL {shlex.join(facts.foreign)}`",),
         )

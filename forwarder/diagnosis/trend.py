@@ -2,11 +2,15 @@
 
 Example: 90,000 events are not decided. In the last minute 60,000 were accepted and 30,000 pushed, so the backlog went
 down by 500 a second. It will be gone in 180 s.
+
+A burst is left out: 300,000 events are pushed at once, and 1,200 a second are decided. Half a minute later the mean of
+the last minute would say that the backlog grows by 4,400 a second, while it goes down. So rates are about the time
+since the burst.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from forwarder.queue.totals import Totals
 
@@ -16,6 +20,10 @@ _LATELY = 60.0
 #: Seconds without which there is no rate. Example: 2 s after the first count a first settlement of 3,000 events
 #: arrived. Nobody knows yet whether these were 1,500 a second.
 _LEAST = 10.0
+#: Events came in a burst if the backlog grew while this many times as many per second were pushed as in the quietest
+#: 15 s of the last minute. Example: 300,000 within 15 s, and 300 a second before. A producer that pushes 1,000 every
+#: ten seconds makes no burst: 15 s have one or two of its pushes.
+_BURST = 5.0
 #: Seconds that the letters are about: 15 minutes.
 _LETTERS = 900.0
 
@@ -33,6 +41,7 @@ class Trend:
         letters: how many events became dead letters in the last 15 minutes, or since the first count after that.
         to_go: seconds until the backlog is gone if all goes on like this; 0 if it is gone; None if it does not go down,
             or if that is unknown.
+        burst: whether so much was pushed a moment ago that nobody knows yet how the backlog changes since.
         turnover: seconds in which as many events are decided as the backlog holds; None if none is. Example: 120 events
             and 1,200 a second are 0.1 s. The queue keeps up, although such a backlog never goes down.
     """
@@ -45,6 +54,7 @@ class Trend:
     letters: int = 0
     to_go: float | None = None
     turnover: float | None = None
+    burst: bool = False
 
 
 def trend(past: Sequence[Totals], now: Totals) -> Trend:
@@ -55,7 +65,9 @@ def trend(past: Sequence[Totals], now: Totals) -> Trend:
     entries = _known(past, now)
     pairs = pairwise([now, *entries])
     letters = sum(max(0, later.dead_lettered - earlier.dead_lettered) for later, earlier in pairs)
-    before = _before(now, entries, _went_back)
+    since = _since_a_burst(now, entries)
+    after = _before(now, since, _went_back)
+    before = after or _before(now, entries, _went_back)
     if before is None:
         return Trend(letters=letters, to_go=None if now.backlog else 0.0)
     seconds = now.at - before.at
@@ -67,8 +79,9 @@ def trend(past: Sequence[Totals], now: Totals) -> Trend:
         replayed=(now.replayed - before.replayed) / seconds,
         seconds=seconds,
         letters=letters,
-        to_go=_to_go(now, entries),
+        to_go=_to_go(now, since),
         turnover=now.backlog * seconds / decided if decided else None,
+        burst=after is None,
     )
 
 
@@ -83,6 +96,19 @@ def _known(past: Sequence[Totals], now: Totals) -> list[Totals]:
         known.append(entry)
         later = entry
     return known
+
+
+def _since_a_burst(now: Totals, entries: Sequence[Totals]) -> Sequence[Totals]:
+    """The entries since the latest burst of the last minute, the newest first; all of them if there was none."""
+    lately = [now, *(each for each in entries if now.at - each.at >= _LEAST)]
+    steps = [
+        *takewhile(lambda step: now.at - step[0].at < _LATELY and not _went_back(step[1], step[0]), pairwise(lately))
+    ]
+    rates = [(later.pushed - earlier.pushed) / (later.at - earlier.at) for later, earlier in steps]
+    for (later, earlier), rate in zip(steps, rates, strict=True):
+        if rate > _BURST * min(rates) and later.backlog > earlier.backlog:
+            return [each for each in entries if each.at >= later.at]
+    return entries
 
 
 def _to_go(now: Totals, entries: Sequence[Totals]) -> float | None:

@@ -60,6 +60,8 @@ class Seen:
     workers: Mapping[str, About] = field(default_factory=dict)
     workers_at: float = float("-inf")
     trend: Trend = field(default_factory=Trend)
+    #: Keys that hold something else than what is to be shown.
+    foreign: tuple[str, ...] = ()
     #: Of the fullest server; None if that is not known.
     memory: Memory | None = None
     letters: Latest = _NOTHING
@@ -184,7 +186,8 @@ class Watch:
         """With the workers, and with what has happened lately."""
         workers = await self._queue.workers()
         lately = trend(await self._queue.past(), seen.totals)
-        return replace(seen, workers=workers, workers_at=self._clock(), trend=lately)
+        foreign = await self._queue.foreign()
+        return replace(seen, workers=workers, workers_at=self._clock(), trend=lately, foreign=foreign)
 
     async def _memory(self) -> Memory | None:
         """Of the fullest server. It is measured rarely, because the reply is long and memory fills slowly.

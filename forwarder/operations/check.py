@@ -16,7 +16,7 @@ from forwarder.operations.facts import setup_of
 from forwarder.operations.status import Status, survey
 from forwarder.queue.census import Memory
 from forwarder.queue.queue import Queue
-from forwarder.retry import patiently
+from forwarder.retry import RESTART, patiently
 
 #: A user that is never created: the API refuses a request without events with a 400.
 _NOBODY = "forwarder-check"
@@ -71,7 +71,7 @@ def setting_behind(cause: Cause) -> str:
 
 async def _queue(queue: Queue, setup: Setup) -> AsyncIterator[Finding]:
     try:
-        info = await patiently(queue.server)
+        info = await patiently(queue.server, refused=RESTART)
         await patiently(queue.agree)
         found = await survey(queue, setup)
     except DeniedError as error:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from forwarder.config import Settings, api_url
+from forwarder.config import Settings, api_url, proxy_url
 from forwarder.diagnosis.facts import Facts, Halted, Own, Setup
 from forwarder.diagnosis.trend import Trend
 from forwarder.queue.about import About
@@ -27,15 +27,18 @@ class Reading:
     pause: HaltRecord | None
     trend: Trend
     memory: Memory | None = None
+    foreign: tuple[str, ...] = ()
 
 
 def setup_of(settings: Settings) -> Setup:
-    """The settings that a remedy names."""
+    """The settings that a remedy names, without a secret."""
+    proxy = settings.api_proxy
     return Setup(
         queue=settings.queue,
         api=f"{api_url.shown(settings.api_url)}/{settings.api_version}",
         key_file=str(settings.api_key_file or ""),
         lease_ttl=settings.lease_ttl,
+        proxy="" if proxy is None else proxy_url.parse(proxy.get_secret_value()).address,
     )
 
 
@@ -68,6 +71,7 @@ def facts_of(reading: Reading, setup: Setup, *, oldest: float | None = None, own
         oldest=max((*ages, *([] if oldest is None else [oldest])), default=None),
         trend=_trend(reading),
         memory=None if reading.memory is None else reading.memory.part,
+        foreign=reading.foreign,
         setup=setup,
         own=own,
     )

@@ -92,8 +92,8 @@ async def survey(queue: Queue, setup: Setup) -> Status:
     counted = await patiently(lambda: queue.counted(0.0))
     past = await patiently(queue.past)
     lately = trend(past, counted.totals)
-    memory = await _memory(queue)
-    reading = Reading(queue.names, counted.censuses, workers, orders.halt, orders.pause, lately, memory)
+    memory, foreign = await _memory(queue), await patiently(queue.foreign)
+    reading = Reading(queue.names, counted.censuses, workers, orders.halt, orders.pause, lately, memory, foreign)
     facts = facts_of(reading, setup)
     return Status(
         queue.name,

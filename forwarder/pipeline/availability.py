@@ -1,5 +1,6 @@
 """Repeats Redis commands until Redis is available, and knows whether it is."""
 
+import time
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
@@ -13,6 +14,11 @@ T = TypeVar("T")
 
 log = structlog.get_logger()
 
+#: The longest pause before a changed cause is logged, in seconds. The second line of an outage may follow at once, as a
+#: connection that is cut and then refused is every restart of Redis. Then the pause doubles from 1 s on. Example:
+#: causes that alternate each second make about nine lines in the first two minutes, and twelve in each later hour.
+_LONGEST = 300.0
+
 
 class Problem(NamedTuple):
     """Why Redis is unavailable, and what to do about it."""
@@ -24,12 +30,16 @@ class Problem(NamedTuple):
 class Availability:
     """Whether Redis is available for one list. In a cluster it may be available for some lists and not for others.
 
-    Counts failures. Logs a problem when it begins, when something else has to be done about it, and when it is over.
+    Counts failures. Logs a problem when it begins, when its cause changes, and when it is over.
     """
 
-    def __init__(self, metrics: Metrics, name: str) -> None:
+    def __init__(self, metrics: Metrics, name: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._metrics = metrics
         self._name = name
+        self._clock = clock
+        self._logged: Problem | None = None
+        self._pause = 0.0
+        self._due = float("-inf")
         #: Why Redis is unavailable; None if the latest command was answered.
         self.problem: Problem | None = None
 
@@ -42,15 +52,21 @@ class Availability:
     def failed(self, error: UnreachableError) -> None:
         """A command failed because Redis is unavailable."""
         self._metrics.redis_errors.inc()
-        before, self.problem = self.problem, Problem(str(error), error.remedy)
-        if before is None or before.remedy != self.problem.remedy:
-            # A worker may have a hundred lists.
-            log.warning(
-                "Redis is unavailable; retrying. Nothing is lost.",
-                list=self._name,
-                **self.problem._asdict(),
-                repeats=True,
-            )
+        self.problem = Problem(str(error), error.remedy)
+        if self.problem != self._logged and self._clock() >= self._due:
+            self._log(self.problem)
+
+    def _log(self, problem: Problem) -> None:
+        self._logged = problem
+        self._due = self._clock() + self._pause
+        self._pause = min(_LONGEST, max(1.0, 2 * self._pause))
+        # A worker may have a hundred lists.
+        log.warning(
+            "Redis is unavailable; retrying. Nothing is lost.",
+            list=self._name,
+            **problem._asdict(),
+            repeats=problem.error,
+        )
 
     def served(self) -> None:
         """A command was answered."""
@@ -60,7 +76,8 @@ class Availability:
 
     def forget(self) -> None:
         """This process no longer uses the list, so the problem no longer counts."""
-        self.problem = None
+        self.problem = self._logged = None
+        self._pause, self._due = 0.0, float("-inf")
 
 
 class Availabilities:

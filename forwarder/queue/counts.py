@@ -79,7 +79,8 @@ def total(censuses: Sequence[Census], at: float) -> Totals:
 class Counts:
     """Counts all lists of a queue, or reads what another process has counted.
 
-    Every method raises UnreachableError when Redis gives no answer, and WrongTypeError when a key holds another type.
+    Every method raises UnreachableError when Redis gives no answer, and WrongTypeError when a key of a list holds
+    another type. Of the keys of the queue, another type makes what it should hold unknown.
 
     Args:
         redis: the client.
@@ -122,14 +123,14 @@ class Counts:
     async def past(self) -> tuple[Totals, ...]:
         """What the lists added up to about every 15 s of the last 15 minutes, oldest first.
 
-        Entries that somebody else has written are left out.
+        What somebody else has written is left out: entries, or the whole key.
         """
         with translated():
             try:
                 entries = await self._redis.lrange(self._past, 0, -1)
             except ResponseError as error:
                 if "WRONGTYPE" in str(error):
-                    raise WrongTypeError(self._past, "another type", "a list") from error
+                    return ()
                 raise
         return tuple(found for each in entries if (found := totals.read(each)) is not None)
 

@@ -12,7 +12,7 @@ from forwarder.queue.decisions import Decisions
 from forwarder.queue.keys import QueueKeys
 from forwarder.queue.shard_count import disagreement
 from forwarder.queue.wire import scripts
-from forwarder.queue.wire.connection import text, translated
+from forwarder.queue.wire.connection import text
 
 
 def period(workers: int) -> float:
@@ -115,7 +115,7 @@ class Fleet:
             verdict, detail, *place = await scripts.run(self._redis, "attend", keys, arguments)
         except RolledBackError as error:
             await text(self._redis, self._keys.shards)  # if that is the wrong one, this names it
-            raise await _wrong_type(self._redis, self._keys) from error
+            raise _wrong_type(self._keys) from error
         if verdict == b"shards":
             raise disagreement(self._keys.queue, detail.decode(errors="replace"), self._shards)
         self._came = int(detail)
@@ -137,7 +137,7 @@ class Fleet:
         try:
             _, workers = await scripts.run(self._redis, "describe", keys, arguments)
         except RolledBackError as error:
-            raise await _wrong_type(self._redis, self._keys) from error
+            raise _wrong_type(self._keys) from error
         return period(workers)
 
     def forget_place(self) -> None:
@@ -155,14 +155,17 @@ async def colleagues(redis: Redis, keys: QueueKeys) -> list[Colleague]:
     try:
         found = await scripts.run(redis, "workers", [keys.workers, keys.about], [])
     except RolledBackError as error:
-        raise await _wrong_type(redis, keys) from error
+        raise _wrong_type(keys) from error
     rows = zip(found[::3], found[1::3], found[2::3], strict=True)
-    workers = [(id_.decode(errors="replace"), about.read(text), placed == b"1") for id_, text, placed in rows]
-    return [Colleague(id_, its, placed) for id_, its, placed in workers if its is not None]
+    return [each for row in rows if (each := _colleague(*row)) is not None]
 
 
-async def _wrong_type(redis: Redis, keys: QueueKeys) -> WrongTypeError:
-    """Names the hash of the fleet that is none."""
-    with translated():
-        is_hash = await redis.type(keys.workers) in {b"hash", b"none"}
-    return WrongTypeError(keys.about if is_hash else keys.workers, "another type", "a hash")
+def _colleague(id_: bytes, text: bytes | None, placed: bytes) -> Colleague | None:
+    """None if somebody else has written what this worker says of itself. Without a text, its ID is its name."""
+    name = id_.decode(errors="replace")
+    its = About(name) if text is None else about.read(text)
+    return None if its is None else Colleague(name, its, placed == b"1")
+
+
+def _wrong_type(keys: QueueKeys) -> WrongTypeError:
+    return WrongTypeError(keys.workers, "another type", "a hash")

@@ -108,6 +108,14 @@ class Queue:
         """What the lists added up to about every 15 s of the last 15 minutes, oldest first."""
         return await self._counts.past()
 
+    async def foreign(self) -> tuple[str, ...]:
+        """The keys that only what is shown depends on, and that hold another type than ours."""
+        keys = self._keys
+        kinds = {keys.about: b"hash", keys.counts: b"hash", keys.past: b"list"}
+        with translated():
+            found = {key: await self._redis.type(key) for key in kinds}
+        return tuple(key for key, kind in kinds.items() if found[key] not in {kind, b"none"})
+
     async def halt(self) -> HaltRecord | None:
         """The halt in force."""
         return await halts.read(self._redis, self._keys)

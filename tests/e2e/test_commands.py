@@ -5,6 +5,7 @@ import json
 import os
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -167,7 +168,9 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
     server = own_redis(port=None, appendonly=True)
     given = settings(server.url, queue_name, api)
     server.kill()
+    began = time.monotonic()
     code, out, err = await command("status", "--json", environment=environment(given))
+    assert time.monotonic() - began < 4, "a refused connection is said soon"
     where = server.url.removeprefix("redis://").removesuffix("/0")
     said = f"forwarder: Redis at {where} refused the connection. Is it running? (FORWARDER_REDIS_URL)\n"
     assert (code, json.loads(out)["findings"][0]["reason"], err) == (1, "redis", said)
@@ -184,7 +187,7 @@ async def test_redis_that_is_gone_is_an_error_for_commands_and_only_a_delay_for_
     assert (await fetch(admin + "/readyz"))[0] == 200
     assert await command("retry", environment=environment(given)) == (0, "1 worker tries now.\n", "")
     code, out, _ = await command("retry", "--json", environment=environment(given))
-    assert (code, json.loads(out)) == (0, {"workers": 1, "halt": None})
+    assert (code, json.loads(out)) == (0, {"workers": 1, "standing_by": 0, "halted": 0, "halt": None})
 
 
 @pytest.mark.parametrize("name", ["list", "claimed", "lease", "sequence", "dead"])
@@ -228,7 +231,7 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     code, out, _ = await command("retry", environment=given)
     assert (code, "halted (credentials)" in out, "`forwarder resume`" in out) == (77, True, True)
     code, out, _ = await command("retry", "--json", environment=given)
-    assert (code, json.loads(out)) == (77, {"workers": 0, "halt": "credentials"})
+    assert (code, json.loads(out)) == (77, {"workers": 0, "standing_by": 0, "halted": 0, "halt": "credentials"})
     code, out, _ = await fresh_command("resume", environment=given)
     assert (code, "credentials" in out) == (0, True)
     code, out, _ = await command("retry", environment=given)

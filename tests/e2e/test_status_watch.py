@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping
 
@@ -119,3 +120,13 @@ async def test_while_redis_is_away_it_says_so_in_place_and_goes_on(
         terminal.process.send_signal(signal.SIGINT)
         assert await terminal.process.ended() == 0
     assert "Traceback" not in terminal.written
+
+
+async def test_a_redis_that_does_not_answer_is_named_while_it_is_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        given = of_a_terminal(f"redis://:a-password@127.0.0.1:{port}/0", "events")
+        with Terminal(["status"], given, width=80, height=10) as terminal:
+            said = shows(terminal, f"forwarder: waiting up to 5 s for Redis at redis://127.0.0.1:{port}/0")
+            await eventually(said, within=4)
+            assert "a-password" not in terminal.written

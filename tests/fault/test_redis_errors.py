@@ -33,8 +33,8 @@ class Scene:
     queue: str
     pushed: list[bytes]
 
-    async def says(self, *words: str, log: bool = True) -> None:
-        """Waits until /readyz and the log name the problem. The log names the first one, and not what follows on it."""
+    async def says(self, *words: str) -> None:
+        """Waits until /readyz and the log name the problem, also one that follows on another."""
         admin = await self.worker.admin()
 
         async def unready() -> bool:
@@ -47,8 +47,7 @@ class Scene:
             errors = [line.get("error", "") for line in self.worker.lines()]
             return any(word in error for word in words for error in errors)
 
-        if log:
-            await eventually(logged, what=f"the log says one of {words}")
+        await eventually(logged, what=f"the log says one of {words}")
 
     async def ends_well(self) -> None:
         """Everything is accepted, in order, and not once too often; and it says that Redis is available again."""
@@ -172,7 +171,7 @@ async def test_a_redis_without_a_connection_to_spare_is_waited_for(
     async with scene(own_redis(port=None), api, worker, queue_name) as now:
         await now.redis.config_set("maxclients", 1)
         await now.redis.client_kill_filter(_type="normal", skipme=True)
-        await now.says("max number of clients", log=False)
+        await now.says("max number of clients")
         await now.redis.config_set("maxclients", 1_000)
         await now.ends_well()
 
@@ -299,7 +298,7 @@ async def test_a_redis_that_loads_its_data_is_waited_for(
         slow = ["--key-load-delay", "1000"]  # microseconds a command
         port = port_of(server.url)
         loading = asyncio.create_task(asyncio.to_thread(own_redis, port=port, arguments=slow, **kept))
-        await now.says("loading", "LOADING", log=False)
+        await now.says("loading", "LOADING")
         await loading
         await now.redis.connection_pool.disconnect()
         await settled(now.redis, queue_name, within=40)

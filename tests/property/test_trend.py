@@ -41,6 +41,7 @@ def test_constant_rates_are_found_and_the_time_to_go_follows_from_them(
         assert found.to_go == pytest.approx(now.backlog / (accepted - pushed), rel=0.15)
     if pushed - accepted > 1:
         assert found.to_go is None
+        assert not found.burst
 
 
 STEP = st.tuples(st.floats(0.01, 200), COUNTS, COUNTS, COUNTS, st.integers(0, 50))

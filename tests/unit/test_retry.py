@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterable
 
 import pytest
 
-from forwarder.errors import DeniedError, LeaseLostError, UnreachableError
+from forwarder.errors import DeniedError, LeaseLostError, RefusedError, UnreachableError
 from forwarder.retry import Backoff, patiently, until_reachable
 
 #: The table in the module's docstring: the longest backoff after each failure in a row.
@@ -149,6 +149,20 @@ async def test_an_operators_command_is_repeated_for_five_seconds_and_then_fails(
         await patiently(failing(times=10_000, attempts=attempts), sleep=clock.sleep, clock=clock)
     assert 5.0 < clock.now < 5.5
     assert len(attempts) > 10
+
+
+async def test_a_redis_that_refuses_the_first_connection_is_given_a_second_to_restart(seed: int) -> None:
+    clock = Clock()
+
+    async def command() -> None:
+        raise RefusedError("Redis refused the connection")
+
+    with pytest.raises(RefusedError):
+        await patiently(command, refused=1.0, sleep=clock.sleep, clock=clock)
+    assert 1.0 < clock.now < 1.6
+    with pytest.raises(RefusedError):
+        await patiently(command, sleep=clock.sleep, clock=clock)
+    assert clock.now > 6.0, "one that has answered before is waited for"
 
 
 async def test_an_operators_command_survives_some_failures(seed: int) -> None:

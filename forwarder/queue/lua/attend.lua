@@ -40,7 +40,8 @@ local limit, held, use, eager = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(A
 local agreed = redis.call('GET', shards)
 if agreed and agreed ~= expected then return {'shards', agreed} end
 
-redis.call('HEXISTS', abouts, id) -- if this key holds another type, the script ends here, before it writes anything
+local about_kind = redis.call('TYPE', abouts).ok
+local shown = about_kind == 'hash' or about_kind == 'none' -- anything else is not ours, and nothing depends on it
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -63,7 +64,7 @@ for i = 1, #all, 2 do
     local its_came, its_last, _, its_limit, its_grant, its_use, its_eager = row(all[i + 1], now)
     if not its_came or its_last < now then
       redis.call('HDEL', workers, other)
-      redis.call('HDEL', abouts, other)
+      if shown then redis.call('HDEL', abouts, other) end
     else
       taken = taken + its_grant
       if its_last > latest then latest = its_last end
@@ -135,9 +136,9 @@ else
   local last = now + milliseconds * 1000
   if last > latest then latest = last end
   redis.call('HSET', workers, id, cmsgpack.pack(came, last, call, limit, math.max(held, grant), use, eager, ''))
-  redis.call('HSET', abouts, id, about)
+  if shown then redis.call('HSET', abouts, id, about) end
 end
 local kept = math.max(least, math.ceil((latest - now) / 1000))
 redis.call('PEXPIRE', workers, kept)
-redis.call('PEXPIRE', abouts, kept)
+if shown then redis.call('PEXPIRE', abouts, kept) end
 return {'attending', string.format('%.0f', came), rank, count, milliseconds, tostring(grant)}

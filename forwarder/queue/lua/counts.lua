@@ -6,7 +6,7 @@
 --       microseconds that the caller has for counting
 -- reply {'counted', microsecond now, microseconds that the counts are old, JSON}
 --       {'count', microsecond now}
---       {'alone', microsecond now}  Redis refuses all writes, so the caller counts for itself
+--       {'alone', microsecond now}  Redis refuses all writes, or the key holds another type: the caller counts for itself
 --
 -- So one process counts, and any number of others read. If it dies, the next one that asks later counts.
 --
@@ -16,6 +16,9 @@
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local may_be, may_be_meanwhile, turn = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
+
+local kind = redis.call('TYPE', KEYS[1]).ok
+if kind ~= 'hash' and kind ~= 'none' then return {'alone', string.format('%.0f', now)} end
 
 -- Somebody else may have written here, and a clock may have been set back: what is of the future does not count.
 local at = tonumber(redis.call('HGET', KEYS[1], 'at') or '')

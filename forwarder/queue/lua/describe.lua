@@ -19,7 +19,8 @@
 --#include row
 local workers, abouts = unpack(KEYS)
 local id, number, least = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-redis.call('HEXISTS', abouts, id) -- if this key holds another type, the script ends here, before it writes anything
+local about_kind = redis.call('TYPE', abouts).ok
+local shown = about_kind == 'hash' or about_kind == 'none' -- anything else is not ours, and nothing depends on it
 
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
@@ -36,7 +37,7 @@ if not came then
     local its_came, its_last = row(all[i + 1], now)
     if not its_came or its_last < now then
       redis.call('HDEL', workers, all[i])
-      redis.call('HDEL', abouts, all[i])
+      if shown then redis.call('HDEL', abouts, all[i]) end
     end
   end
 end
@@ -46,7 +47,9 @@ else
   last, limit, grant, use, eager = now + milliseconds * 1000, 0, 0, 0, 0
 end
 redis.call('HSET', workers, id, cmsgpack.pack(0, last, number, limit, grant, use, eager, ''))
-redis.call('HSET', abouts, id, ARGV[4])
 redis.call('PEXPIRE', workers, kept)
-redis.call('PEXPIRE', abouts, kept)
+if shown then
+  redis.call('HSET', abouts, id, ARGV[4])
+  redis.call('PEXPIRE', abouts, kept)
+end
 return {'described', redis.call('HLEN', workers)}

@@ -19,12 +19,12 @@ from redis.exceptions import (
     ResponseError,
 )
 
-from forwarder.errors import ConfigurationError, DeniedError, UnreachableError, WrongTypeError
+from forwarder.errors import ConfigurationError, DeniedError, RefusedError, UnreachableError, WrongTypeError
 from forwarder.queue.wire import cluster as clusters
 from forwarder.queue.wire import sentinels
 from forwarder.queue.wire.login import Login, PasswordRefusedError, Source
 from forwarder.queue.wire.url import EXAMPLE, Cluster, Sentinels, Server
-from forwarder.queue.wire.wording import said
+from forwarder.queue.wire.wording import is_refusal, said
 from forwarder.runtime.cancellation import raise_if_cancelled
 
 __all__ = ["ANSWER_TIMEOUT", "Redis", "connect", "connect_blocking", "text", "translated"]
@@ -143,4 +143,6 @@ async def text(redis: Redis, key: str) -> bytes | None:
 def _unavailable(error: Exception) -> UnreachableError:
     if isinstance(error, PasswordRefusedError):
         return DeniedError(said(error), remedy=error.remedy)
+    if is_refusal(error):
+        return RefusedError(said(error))
     return (DeniedError if isinstance(error, _DENIALS) else UnreachableError)(said(error))

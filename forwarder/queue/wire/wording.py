@@ -13,6 +13,10 @@ from forwarder.logs.redaction import hidden
 _CONNECTING = re.compile(
     r"Error (?:(?P<number>-?\d+) )?connecting to (?P<where>\S+?)\.(?: (?P<why>.*?)\.?)?", re.DOTALL
 )
+#: What asyncio quotes for each address of a host name with several addresses, if all of them failed.
+_ERRNO = re.compile(r"\[Errno (-?\d+)\]")
+#: Nothing takes connections there: no port, or no socket.
+_NOBODY = {errno.ECONNREFUSED, errno.ENOENT}
 _READING = re.compile(r"(?:Error while|Timeout) reading from (?P<where>[^\s:]+(?::\d+)?)(?: ?: .*)?", re.DOTALL)
 _NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reachable node: "
 #: Around an error within a script, before Redis 7 and since: where in the script, which a person cannot use.
@@ -45,6 +49,12 @@ def said(error: BaseException) -> str:
     return hidden(_said(type(error).__name__, unquoted(str(error))))
 
 
+def is_refusal(error: BaseException) -> bool:
+    """Whether nothing takes connections at the address."""
+    found = _CONNECTING.fullmatch(unquoted(str(error)))
+    return found is not None and _number(found) in _NOBODY
+
+
 def unquoted(text: str) -> str:
     """The text of one error reply, without the arguments that a Redis quotes when it does not know the command.
 
@@ -55,7 +65,7 @@ def unquoted(text: str) -> str:
 
 def _said(kind: str, text: str) -> str:
     if found := _CONNECTING.fullmatch(text):
-        return _unconnected(int(found["number"] or 0), found["where"], found["why"] or "")
+        return _unconnected(_number(found), found["where"], found["why"] or "")
     if text.startswith(_NO_NODE):
         return f"no node of the cluster can be used: {_said('', text.removeprefix(_NO_NODE))}"
     if text == _NOT_IN_TIME:
@@ -73,6 +83,12 @@ def _said(kind: str, text: str) -> str:
         kind, text = (_CODES[code], rest) if code in _CODES else (kind, text)
     before = _KINDS.get(kind, kind)
     return f"{before}: {text}" if before else text
+
+
+def _number(found: re.Match[str]) -> int:
+    """The errno; 0 if there is none, or if a host name has several addresses that failed in different ways."""
+    numbers = {found["number"]} if found["number"] else {*_ERRNO.findall(found["why"] or "")}
+    return int(numbers.pop()) if len(numbers) == 1 else 0
 
 
 def _unconnected(number: int, where: str, why: str) -> str:

@@ -172,21 +172,22 @@ async def test_another_type_among_the_fleets_keys_is_named(redis_client: Redis, 
         await (queue.workers() if key == "workers" else queue.shards())
 
 
-async def test_a_worker_that_finds_another_type_is_not_counted_and_can_leave(
+async def test_workers_that_cannot_say_anything_of_themselves_work_and_are_counted(
     redis_client: Redis, queue_name: str
 ) -> None:
     keys = QueueKeys(queue_name)
+    await redis_client.set(keys.about, "not ours")
     worker, late = fleet(redis_client, queue_name, "one"), fleet(redis_client, queue_name, "late")
-    await worker.attend()
-    await redis_client.delete(keys.about)
-    await redis_client.set(keys.about, "x")
-    with pytest.raises(WrongTypeError, match=":about"):
-        await late.attend()
-    with pytest.raises(WrongTypeError, match=":about"):
-        await colleagues(redis_client, keys)
-    assert list(await rows(redis_client, queue_name)) == [worker.id]
+    assert await worker.attend(40.0) == Place(0, 1, 40.0)
+    assert (await late.attend()).workers == 2
+    assert await redis_client.ttl(keys.about) == -1, "it is not ours"
+    assert [each.name for each in await colleagues(redis_client, keys)] == [worker.id, late.id]
+    await late.leave()
+    assert await late.describe(about("late")) == 1.0
+    assert set(await rows(redis_client, queue_name)) == {worker.id, late.id}
     await worker.leave()
-    assert not await rows(redis_client, queue_name)
+    assert await redis_client.get(keys.about) == b"not ours"
+    assert await redis_client.ttl(keys.about) == -1
 
 
 async def test_the_version_before_can_read_a_row(redis_client: Redis, queue_name: str) -> None:
@@ -302,10 +303,3 @@ async def test_many_halted_workers_report_less_often_and_are_remembered_for_long
     worker = fleet(redis_client, queue_name, "one", remembered=3.0)
     assert await worker.describe(about("one")) == 1.51
     assert (await rows(redis_client, queue_name))[worker.id][LAST] > time.time() * 1e6 + 4e6
-
-
-async def test_a_halted_worker_that_finds_another_type_is_not_counted(redis_client: Redis, queue_name: str) -> None:
-    await redis_client.set(QueueKeys(queue_name).about, "x")
-    with pytest.raises(WrongTypeError, match=":about"):
-        await fleet(redis_client, queue_name, "one").describe(about("one"))
-    assert not await rows(redis_client, queue_name)

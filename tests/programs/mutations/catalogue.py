@@ -31,6 +31,7 @@ _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
 _SEEKING = "tests/integration/worker/test_seeking.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
 _PROXY = "tests/integration/api/test_proxy.py"
+_STATUS = "tests/integration/operations/test_status.py"
 
 
 @dataclass(frozen=True)
@@ -1465,9 +1466,89 @@ CATALOGUE = (
         7,
         "the log repeats that Redis is unavailable with every try",
         "forwarder/pipeline/availability.py",
-        "before is None or before.remedy != self.problem.remedy",
-        "True",
+        "self.problem != self._logged and",
+        "True and",
         ("tests/unit/pipeline/test_availability.py",),
+    ),
+    Mutation(
+        7,
+        "two causes of one outage of Redis that alternate fill the log",
+        "forwarder/pipeline/availability.py",
+        "self._clock() >= self._due:",
+        "True:",
+        ("tests/unit/pipeline/test_availability.py",),
+    ),
+    Mutation(
+        7,
+        "the log names only the first cause of an outage of Redis",
+        "forwarder/pipeline/availability.py",
+        "self.problem != self._logged and",
+        "self._logged is None and",
+        ("tests/unit/pipeline/test_availability.py",),
+    ),
+    Mutation(
+        1,
+        "a key that only people need ends a worker",
+        "forwarder/queue/lua/attend.lua",
+        "local shown = about_kind == 'hash' or about_kind == 'none'",
+        "local shown = true",
+        (_FLEET, _STATUS),
+    ),
+    Mutation(
+        1,
+        "a key that only people need ends a halted worker",
+        "forwarder/queue/lua/describe.lua",
+        "local shown = about_kind == 'hash' or about_kind == 'none'",
+        "local shown = true",
+        (_FLEET,),
+    ),
+    Mutation(
+        1,
+        "a key that only people need hides the workers",
+        "forwarder/queue/lua/workers.lua",
+        "redis.call('TYPE', KEYS[2]).ok == 'hash'",
+        "true",
+        (_FLEET, _STATUS),
+    ),
+    Mutation(
+        1,
+        "a key that only people need keeps everybody from counting",
+        "forwarder/queue/lua/counts.lua",
+        "if kind ~= 'hash' and kind ~= 'none' then",
+        "if false then",
+        (_COUNTS, _STATUS),
+    ),
+    Mutation(
+        1,
+        "a key that only people need ends the status",
+        "forwarder/queue/counts.py",
+        "                    return ()\n",
+        "                    raise\n",
+        (_COUNTS, _STATUS),
+    ),
+    Mutation(
+        1,
+        "keys of somebody else are not named",
+        "forwarder/operations/facts.py",
+        "foreign=reading.foreign,",
+        "foreign=(),",
+        (_STATUS,),
+    ),
+    Mutation(
+        7,
+        "after a huge push, the backlog is said to grow while it goes down",
+        "forwarder/diagnosis/trend.py",
+        "if rate > _BURST * min(rates) and",
+        "if False and",
+        (_TREND,),
+    ),
+    Mutation(
+        7,
+        "in an overload, every push looks like a burst",
+        "forwarder/diagnosis/trend.py",
+        "if rate > _BURST * min(rates) and",
+        "if",
+        (_TREND, "tests/property/test_trend.py"),
     ),
     Mutation(
         1,

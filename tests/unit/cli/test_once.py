@@ -10,7 +10,7 @@ from forwarder.errors import ForwarderError
 
 
 async def test_a_redis_that_is_not_there_is_said_in_sentences(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forwarder.retry._PATIENCE", 0.0)
+    monkeypatch.setattr("forwarder.retry.PATIENCE", 0.0)
     monkeypatch.setenv("FORWARDER_API_KEY", "key")
     monkeypatch.setenv("FORWARDER_REDIS_URL", "redis://127.0.0.1:1/0")
     once = Once(load(), tmp_path / "file", descriptor=-1, size=None)

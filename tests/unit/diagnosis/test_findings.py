@@ -106,6 +106,16 @@ def test_a_halt_says_first_what_ends_it_and_last_resume() -> None:
     assert "FORWARDER_QUEUE" in foreign.steps[0]
 
 
+@pytest.mark.parametrize("reason", ["misdirected", "credentials"])
+def test_a_halt_over_answers_names_the_proxy_where_one_is_configured(reason: str) -> None:
+    proxied = replace(WRONG[reason], setup=replace(SETUP, proxy="http://10.0.0.7:3128"))
+    (step,) = (each for each in findings(proxied)[0].steps if "`FORWARDER_API_PROXY`" in each)
+    assert "http://10.0.0.7:3128" in step
+    assert "FORWARDER_API_PROXY" not in findings(WRONG[reason])[0].remedy
+    foreign = replace(proxied, halt=Halted(HaltReason.MISDIRECTED, "no event", ""))
+    assert "FORWARDER_API_PROXY" not in findings(foreign)[0].remedy
+
+
 def test_a_halt_that_names_the_key_of_others_does_not_say_that_nothing_is_sent() -> None:
     """Example: the key is rotated, and some workers are restarted with the new one."""
     for reason in ("credentials", "misdirected"):
@@ -229,6 +239,14 @@ def test_old_dead_letters_are_not_news() -> None:
     assert reasons(replace(WELL, letters=0, trend=Trend(letters=5))) == ["delivering"], "all are replayed"
 
 
+def test_keys_of_somebody_else_are_a_hint_that_names_them_below_the_state() -> None:
+    *_, hint = findings(replace(WELL, foreign=("{events}:past", "{a b}:about")))
+    assert hint.reason == "foreign_keys"
+    assert "{events}:past, {a b}:about" in hint.detail
+    assert "`redis-cli DEL '{events}:past' '{a b}:about'`" in hint.steps[0]
+    assert findings(replace(WELL, foreign=("{events}:past",)))[0].reason == "delivering"
+
+
 def test_workers_of_different_versions_are_a_hint_below_the_state() -> None:
     deploy = replace(WELL, workers=(BUSY, About("b:1", version="2", lists=0)))
     assert reasons(deploy) == ["delivering", "versions"]
@@ -254,6 +272,7 @@ def test_a_queue_that_nobody_has_pushed_to_says_how_to_push_an_event() -> None:
         (Trend(to_go=720.0), "gone in about 12 min"),
         (Trend(pushed=130.0, accepted=100.0, turnover=90.0), "growing by 30/s"),
         (Trend(pushed=100.0, replayed=30.0, accepted=90.0, refused=10.0), "growing by 30/s"),
+        (Trend(pushed=5_000.0, accepted=100.0, turnover=90.0, burst=True), "events were just pushed"),
         (Trend(pushed=0.0, accepted=0.0), "not going down"),
         (Trend(pushed=1_200.0, accepted=1_200.0, turnover=0.1), "keeping up"),
     ],

@@ -3,6 +3,8 @@
 import pytest
 from msgspec.structs import replace
 
+from forwarder.diagnosis.facts import Facts
+from forwarder.diagnosis.states import outlook
 from forwarder.diagnosis.trend import Trend, trend
 from forwarder.queue.totals import Totals, read
 
@@ -62,3 +64,37 @@ def test_ten_seconds_into_an_outage_there_is_no_time_to_go() -> None:
 def test_an_entry_is_read_as_it_was_written_and_one_of_a_newer_version_too() -> None:
     assert read(NOW.text) == NOW
     assert read(NOW.text[:-1] + b',{"more":1}]') == NOW
+
+
+def after_a_push(of: int, *, at: float, steady: float = 0.0, lasting: float = 1.0, offset: float = 5.0) -> Totals:
+    """A queue that decides 1,200 events a second, `at` seconds after somebody began to push this many at once.
+
+    Before that it kept up with `steady` events a second, and an entry is written `offset` seconds before the push.
+    """
+    pushed = of * min(1.0, max(0.0, at / lasting)) + steady * (at + 900)
+    accepted = steady * (at + 900 if at < 0 else 900) + (min(1_200 * at, pushed - steady * 900) if at > 0 else 0)
+    return Totals(10_000.0 + at, int(pushed) - int(accepted), 0, int(accepted), 0, 0, 0, int(accepted))
+
+
+@pytest.mark.parametrize("steady", [0.0, 300.0])
+@pytest.mark.parametrize("lasting", [1.0, 12.0])
+@pytest.mark.parametrize("entries_before", [2, 40])
+@pytest.mark.parametrize("offset", [0.1, 5.0, 14.9])
+def test_a_backlog_that_falls_after_a_huge_push_is_not_said_to_grow(
+    steady: float, lasting: float, entries_before: int, offset: float
+) -> None:
+    def found(at: float) -> Trend:
+        ats = [15.0 * n - offset for n in range(-entries_before + 1, 60) if 15.0 * n - offset < at]
+        return trend([after_a_push(300_000, at=each, steady=steady, lasting=lasting) for each in ats], now(at))
+
+    def now(at: float) -> Totals:
+        return after_a_push(300_000, at=at, steady=steady, lasting=lasting)
+
+    for at in range(10, 100):
+        lately = found(at)
+        facts = Facts(waiting=now(at).waiting, claimed=0, trend=lately)
+        assert "growing" not in outlook(facts), (at, outlook(facts))
+        assert lately.to_go is None or lately.to_go == pytest.approx(now(at).backlog / (1_200 - steady), rel=0.01)
+        if at >= 45:
+            assert lately.to_go is not None
+            assert lately.accepted == pytest.approx(1_200, rel=0.01)

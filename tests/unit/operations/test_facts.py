@@ -2,9 +2,10 @@
 
 import pytest
 
+from forwarder import config
 from forwarder.diagnosis.facts import Setup
 from forwarder.diagnosis.trend import Trend
-from forwarder.operations.facts import Reading, facts_of
+from forwarder.operations.facts import Reading, facts_of, setup_of
 from forwarder.queue.about import About, Silence
 from forwarder.queue.census import Census
 
@@ -35,3 +36,10 @@ def test_no_end_is_in_sight_from_the_moment_when_nobody_delivers_any_more(worker
 
 def test_what_is_gone_is_gone_with_or_without_a_worker() -> None:
     assert trend(HALTED, lately=Trend(to_go=0.0)).to_go == 0
+
+
+def test_a_remedy_names_the_proxy_without_its_user_and_its_password() -> None:
+    given = config.load({}, api_key="k", api_proxy="http://somebody:p%40ss@10.0.0.7:3128", queue="events")
+    assert setup_of(given).proxy == "http://10.0.0.7:3128"
+    assert "p%40ss" not in str(setup_of(given))
+    assert "somebody" not in str(setup_of(given))

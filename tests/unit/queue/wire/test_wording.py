@@ -19,6 +19,11 @@ from forwarder.logs.redaction import hide
 from forwarder.queue.wire.wording import said
 
 REFUSED = "Error 111 connecting to 127.0.0.1:7999. Connect call failed ('127.0.0.1', 7999)."
+#: What asyncio says of a name with two addresses.
+BOTH_REFUSED = (
+    "Multiple exceptions: [Errno 111] Connect call failed ('::1', 6379, 0, 0), "
+    "[Errno 111] Connect call failed ('127.0.0.1', 6379)"
+)
 SHA = "b80b0430fd0f429eb20ce5c93340579d169cb361"
 NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reachable node: "
 
@@ -30,6 +35,14 @@ NO_NODE = "Redis Cluster cannot be connected. Please provide at least one reacha
         (
             ConnectionError("Error 111 connecting to 10.0.0.7:6379. 111."),
             "Redis at 10.0.0.7:6379 refused the connection. Is it running?",
+        ),
+        (
+            ConnectionError(f"Error connecting to localhost:6379. {BOTH_REFUSED}."),
+            "Redis at localhost:6379 refused the connection. Is it running?",
+        ),
+        (
+            ConnectionError(f"Error connecting to localhost:6379. {BOTH_REFUSED.replace('111', '101', 1)}."),
+            f"Redis at localhost:6379 cannot be reached: {BOTH_REFUSED.replace('111', '101', 1)}",
         ),
         (
             ConnectionError("Error -2 connecting to no-such-host:6379. Name or service not known."),
