@@ -6,24 +6,35 @@ from typing import Any, cast
 from uuid import uuid4
 
 import redis as blocking
+from redis.asyncio import Redis
 
-from forwarder.errors import LeaseLostError, RolledBackError
+from forwarder.errors import LeaseLostError, RolledBackError, ShardsDisagreeError, WrongTypeError
+from forwarder.queue.keys import Side
 from forwarder.queue.wire.replies import Command
-from tests.model.clients import AnotherClientError, Call, Clients
+from tests.model.clients import AnotherClientError, Call, Owners
 from tests.model.lists import AGED, Content, Digests, Lists
-from tests.model.names import Names, event_of
-from tests.model.trace import Schedule, Step, Values
+from tests.model.movers import FIRST_TOKEN, Movers, number_of, text_of
+from tests.model.names import Names, event_of, in_page
+from tests.model.trace import Schedule, Step, Value, Values
 from tests.model.wire import RefusedError, Rounds, Wire, checked, loaded, together
 
 SCRIPTS = (
     *("acquire", "claim", "settle", "renew", "release", "claimed_fields", "read_claimed"),
-    *("replay_letter", "delete_letter"),
+    *("replay_letter", "delete_letter", "attend", "reshard"),
+    *("set_aside", "unload_events", "unload_letters", "unload_counts", "load", "tidy"),
 )
-_FENCED = frozenset({"acquire", "claim", "settle", "renew"})
-#: Replies after which the lease lasts as long as the command has asked for.
-_EXTENDING = frozenset({"acquired", "claimed", "again", "settled", "rolled_back", "renewed"})
+#: Commands of a resharding whatever their token is.
+_OF_MOVERS = frozenset(
+    ("attend", "read", "reshard", "set_aside", "unload_events", "unload_letters", "unload_counts", "load", "tidy")
+)
+_FENCED = frozenset(
+    ("acquire", "claim", "settle", "renew", "set_aside", "unload_events", "unload_letters", "unload_counts", "load")
+)
+#: Replies after which the lease does not last longer than before.
+_NOT_EXTENDING = frozenset({"lost", "busy"})
 #: Redis refuses what pushes an event while it is full.
-_REFUSED_WHEN_FULL = frozenset({"replay"})
+_REFUSED_WHEN_FULL = frozenset({"replay", "attend"})
+_SIDES: tuple[Side, Side] = "left", "right"
 _FILL: Command = ("CONFIG", "SET", "maxmemory", 1)
 _EMPTY: Command = ("CONFIG", "SET", "maxmemory", 0)
 
@@ -91,20 +102,30 @@ class _Replay:
     def __init__(self, server: _Server, number: int, schedule: Schedule) -> None:
         self._schedule = schedule
         self._is_full = server.is_full
-        named = sorted({step.list_name for step in schedule.steps})
+        self._has_movers = any(step.command in _OF_MOVERS for step in schedule.steps)
         self._names = Names()
-        self._lists = Lists(server.digests, f"{server.prefix}-{number}", named, "right" if number % 2 else "left")
-        self._clients = Clients(server.wire, self._lists, self._names)
+        self._lists = Lists(server.digests, f"{server.prefix}-{number}", schedule.lists, _SIDES[number % 2])
+        redis = cast("Redis", server.wire)
+        self._owners = Owners(redis, self._lists, self._names)
+        self._movers = Movers(redis, self._lists, self._names)
         self._contents: dict[str, Content] = {}
-        self._looks: Sequence[Any] = []
         #: Calls that have more to send: after `again`, the owner reads what was claimed with its next scan.
         self._pending: dict[str, tuple[Call, Command]] = {}
 
     def run(self) -> Rounds[Result]:
         """Each step is one round, in which what it leaves behind is read as well."""
+        yield from self._set_up()
         result = yield from self._steps()
         yield [self._lists.delete()]
         return result
+
+    def _set_up(self) -> Rounds[None]:
+        commands: list[Command] = [("SET", self._lists.queue.shards, text_of(0))]
+        for state in self._schedule.first:
+            if state.number("holder"):
+                self._owners.hold(state)
+            commands += self._lists.set_up(state, self._names)
+        yield from self._round(commands)
 
     def _steps(self) -> Rounds[Result]:
         for step in self._schedule.steps:
@@ -115,57 +136,63 @@ class _Replay:
         return Result(self._schedule, None, "", self._contents)
 
     def _step(self, step: Step) -> Rounds[None]:
-        reply, values = step.reply, step.values
+        reply, values = step.reply, step.values.all
         match step.command:
-            case "push":
-                yield from self._round([self._lists.push(step.list_name, cast("int", step.arguments["event"]))])
-            case "expire":
-                yield from self._round([self._lists.expire(step.list_name)])
-            case "replicate":
-                yield from self._round([self._lists.replicate()])
-            case "failover":
-                yield from self._round([self._lists.failover()])
+            case "sent":
+                event = step.arguments.number("event")
+                self._owners.note_letter(event, self._contents[step.list_name].letter_of(event))
             case "scan":
                 values = yield from self._scan(step)
+            case "letters":
+                values = {"letters": tuple(event for _, event in self._contents[step.list_name].letters)}
+            case "push" | "expire" | "replicate" | "failover" | "forget":
+                yield from self._round([self._lists.command(step)])
             case _:
                 reply, values = yield from self._call(step)
-        self._contents = self._lists.contents(self._looks, self._names)
         self._compare(step, reply, values)
 
     def _round(self, commands: Sequence[Command]) -> Rounds[list[Any]]:
         """Sends commands, then reads every list. Returns the replies to the commands."""
-        replies = yield [*commands, *self._lists.read()]
-        self._looks = replies[len(commands) :]
+        replies = yield [*commands, *self._lists.read]
+        self._contents = self._lists.contents(replies[len(commands) :], self._names)
         return [checked(reply) for reply in replies[: len(commands)]]
 
-    def _scan(self, step: Step) -> Rounds[Values]:
+    def _scan(self, step: Step) -> Rounds[Mapping[str, Value]]:
         if step.actor in self._pending:
             yield from self._finished(*self._pending.pop(step.actor))
-        call = self._clients.scan(step.actor)
-        return cast("Values", (yield from self._finished(call, call.send(None))))
+        if self._has_movers and step.actor not in self._owners:
+            call: Call = self._movers.scan(step.list_name)
+            fields = yield from self._finished(call, call.send(None))
+            return {"fields": fields, "events": self._contents[step.list_name].values["events"]}
+        call = self._owners.scan(step.actor, step.list_name)
+        return cast("Mapping[str, Value]", (yield from self._finished(call, call.send(None))))
 
-    def _finished(self, call: Call, command: Command) -> Rounds[Any]:
-        """Sends the rest of the commands of a call, each in a round of its own. Returns its result."""
+    @staticmethod
+    def _finished(call: Call, command: Command) -> Rounds[Any]:
+        """Sends the rest of the commands of a call, which only read, each in a round of its own. Returns its result."""
         while True:
-            (reply,) = yield from self._round([command])
+            (reply,) = yield [command]
             try:
-                command = call.send(reply)
+                command = call.send(checked(reply))
             except StopIteration as end:
                 return end.value
             except RolledBackError:
                 return None
 
-    def _call(self, step: Step) -> Rounds[tuple[str, Values]]:
+    def _call(self, step: Step) -> Rounds[tuple[str, Mapping[str, Value]]]:
         """Sends the command of a step; its client receives the reply, unless that is lost."""
-        content = self._contents.get(step.list_name)
-        call = self._clients.call(step, content.letter_ids if content else {})
+        client = self._movers if self._is_of_mover(step) else self._owners
+        call = client.call(step, self._contents[step.list_name])
         reply = yield from self._sent(step, call.send(None))
-        word, values = self._translated(reply, cast("int", step.values.get("stamp", 0)))
+        translated = self._translated(step, reply)
         if step.is_received:
             self._receive(step, call, reply)
         else:
             call.close()
-        return word, values
+        return translated
+
+    def _is_of_mover(self, step: Step) -> bool:
+        return step.command in _OF_MOVERS or (self._has_movers and step.arguments.number("token") >= FIRST_TOKEN)
 
     def _sent(self, step: Step, command: Command) -> Rounds[Any]:
         """Sends one command, while Redis is full if that is wanted."""
@@ -179,42 +206,54 @@ class _Replay:
         self._pending.pop(step.actor, None)
         try:
             self._pending[step.actor] = call, call.send(reply)
-        except (StopIteration, LeaseLostError, RolledBackError):
+        except (StopIteration, LeaseLostError, RolledBackError, WrongTypeError, ShardsDisagreeError):
             return
 
-    def _translated(self, reply: Sequence[Any], stamp: int) -> tuple[str, Values]:
-        """A reply in the words of the model, in which a claim has this stamp."""
-        values: Values = {}
+    def _translated(self, step: Step, reply: Any) -> tuple[str, Mapping[str, Value]]:
+        """A reply in the words of the model."""
+        if step.command == "read":
+            return "", {"text": number_of(reply)}
+        values: Mapping[str, Value] = {}
         match reply:
             case [b"acquired", *counts]:
                 values = dict(zip(("sequence", "settlement", "claimed"), counts, strict=True))
             case [b"claimed", before, _, waiting]:
                 values = {"before": before, "stamp": 0, "events": (), "waiting": waiting}
-            case [b"claimed", before, real, waiting, *elements]:
-                self._names.learn(stamp, int(real))
+            case [b"claimed", before, stamp, waiting, *elements]:
+                self._names.learn(step.values.number("stamp"), int(stamp))
                 events = tuple(event_of(found) for found in elements)
-                values = {"before": before, "stamp": stamp, "events": events, "waiting": waiting}
+                values = {"before": before, "stamp": step.values.number("stamp"), "events": events, "waiting": waiting}
             case [b"again", sequence, _]:
                 values = {"sequence": sequence}
+            case [b"otherwise", text]:
+                values = {"text": number_of(text)}
+            case [b"page", number, handled, *items]:
+                self._movers.note_page(step.list_name, number, items)
+                values = {"number": number, "handled": handled, **in_page(items)}
             case [b"pushed", number]:
-                waiting, *_, counts, _ = self._looks[0]
-                if number != int(counts[0]) + len(waiting):
-                    raise DifferentError(f"the event will not be claimed under the number {number}")
+                self._check_number(step, number)
         return reply[0].decode(), values
 
-    def _compare(self, step: Step, reply: str, values: Values) -> None:
-        if (reply, values) != (step.reply, step.values):
-            raise DifferentError(f"Redis replies {reply} {_shown(values)}")
+    def _check_number(self, step: Step, number: int) -> None:
+        """A replayed event is to be claimed under the number of the reply."""
+        found = Values(self._contents[step.list_name].values)
+        if number != found.number("sequence") + len(found.numbers("waiting")):
+            raise DifferentError(f"the event will not be claimed under the number {number}")
+
+    def _compare(self, step: Step, reply: str, values: Mapping[str, Value]) -> None:
+        differ = _different(values, step.values)
+        if reply != step.reply or differ:
+            raise DifferentError(f"Redis replies {reply} {differ}")
         for state in step.states:
-            found = self._contents[state.list_name].values
-            differ = {name: found[name] for name, value in state.values.items() if found[name] != value}
-            if differ:
-                raise DifferentError(f"Redis has, in list {state.list_name}, {_shown(differ)}")
+            if differ := _different(self._contents[state.word("list")].values, state):
+                raise DifferentError(f"Redis has, in list {state.word('list')}, {differ}")
         # A client counts its lease from when it sent a command that was answered, so each answer must extend it.
         is_extended = self._contents[step.list_name].left > AGED
-        if step.command in _FENCED and is_extended != (reply in _EXTENDING):
+        if step.command in _FENCED and is_extended == (reply in _NOT_EXTENDING):
             raise DifferentError(f"the lease was {'' if is_extended else 'not '}extended")
 
 
-def _shown(values: Values) -> str:
-    return " ".join(f"{name}={value}" for name, value in values.items())
+def _different(found: Mapping[str, Value], expected: Values) -> str:
+    """What is not as the model says, as far as it says it."""
+    names = [name for name, value in expected.all.items() if name != "list" and found.get(name) != value]
+    return " ".join(f"{name}={found.get(name)}" for name in names)

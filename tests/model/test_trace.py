@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.model.trace import Schedule, State, TraceError, schedules
+from tests.model.trace import Schedule, TraceError, Values, schedules
 
 
 def only(*lines: str) -> Schedule:
@@ -13,19 +13,20 @@ def only(*lines: str) -> Schedule:
 def test_a_line_is_a_typed_step() -> None:
     (step,) = only("> w1 claim token=1 expected=0 most=2 | claimed before=0 stamp=7 events=1,2 waiting=0").steps
     assert (step.actor, step.command, step.list_name) == ("w1", "claim", "a")
-    assert step.arguments == {"token": 1, "expected": 0, "most": 2}
-    assert (step.reply, step.values) == ("claimed", {"before": 0, "stamp": 7, "events": (1, 2), "waiting": 0})
+    assert step.arguments.all == {"token": 1, "expected": 0, "most": 2}
+    assert step.reply == "claimed"
+    assert step.values.all == {"before": 0, "stamp": 7, "events": (1, 2), "waiting": 0}
 
 
 def test_a_line_may_name_its_list_and_have_no_word_in_its_reply() -> None:
     (step,) = only("> w2 scan list=b | fields=1-1,2-1 events=-").steps
-    assert (step.list_name, step.arguments, step.reply) == ("b", {}, "")
-    assert step.values == {"fields": ((1, 1), (2, 1)), "events": ()}
+    assert (step.list_name, step.reply) == ("b", "")
+    assert step.values.all == {"fields": ((1, 1), (2, 1)), "events": ()}
 
 
 def test_a_state_belongs_to_the_step_before_it() -> None:
     first, second = only("> redis expire", "= waiting=2,1 letters=3,2", "> redis failover").steps
-    assert first.states == [State("a", {"waiting": (2, 1), "letters": (2, 3)})]
+    assert first.states == [Values({"waiting": (2, 1), "letters": (2, 3)})]
     assert not second.states
 
 
@@ -58,7 +59,7 @@ def test_a_walk_begins_a_schedule() -> None:
         "> w1 extend token=1 | renewed",
         "> w1 renew token=1 renewed",
         "> w1 scan | fields=1 events=-",
-        "= holder=1",
+        "= holder=one",
         "# reply lost",
         "spin: text of failed assertion",
     ],

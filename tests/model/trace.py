@@ -3,33 +3,36 @@
 ``> w1 claim token=1 expected=0 most=2 | claimed before=0 stamp=1 events=1,2 waiting=0`` is a command of an actor and
 Redis' reply to it. A line ``# reply lost`` after it: the actor has not received the reply. A command of the actor
 ``late`` is an old copy, which Redis executes when its sender has gone on: nobody receives its reply. A line
-``= list=a waiting=3 …`` is the state of a list after the command. A line ``# walk`` begins the next schedule. Every
-other line that begins with ``#`` is for people. Any other line is an error.
+``= list=a waiting=3 …`` is the state of a list after the command, or before the first one. A line ``# walk`` begins the
+next schedule. Every other line that begins with ``#`` is for people. Any other line is an error.
 """
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
-#: The sequence number and the stamp of a claimed event.
+#: The sequence number and the stamp of a claimed event; or a letter's event and the number of the list it goes to.
 Field = tuple[int, int]
 Value = int | str | tuple[int, ...] | tuple[Field, ...]
-Values = Mapping[str, Value]
 
 LATE = "late"
 #: What a line about a list that it does not name is about.
 THE_LIST = "a"
 _LOST, _WALK = "# reply lost", "# walk"
+#: Here a person has read a letter, and the command to replay it arrives late.
+_COPY = re.compile(r"# a copy of replay event=(\d+) is late")
 _STEP = re.compile(r"> (\w+) (\w+)((?: \w+=\S+)*)(?: \|(?: (\w+)(?!=))?((?: \w+=\S+)*))?")
 _STATE = re.compile(r"=((?: \w+=\S+)+)")
 
-#: Each command with its arguments, and its replies with what they carry. A command may also name its list.
+#: Each command with its arguments, and its replies with what they carry; with ? it may be left out. A command may also
+#: name its list.
 _COMMANDS = """
-acquire token:number | acquired sequence:number settlement:number claimed:number | busy
+acquire token:number | acquired sequence:number settlement?:number claimed:number | busy
 scan | fields:fields events:numbers
-claim token:number expected:number most:number | claimed before:number stamp:number events:numbers waiting:number
-      | again sequence:number | lost | rolled_back
-settle token:number number:number accepted:fields letters:fields | settled | lost | rolled_back
+claim token:number expected?:number settlement?:number most:number
+      | claimed before?:number stamp:number events:numbers waiting?:number | again sequence:number | lost | rolled_back
+settle token:number number?:number accepted:fields letters?:fields | settled | lost | rolled_back
 renew token:number | renewed | lost
 release token:number | released | lost
 push event:number | pushed
@@ -38,11 +41,26 @@ delete event:number | deleted | gone | moving
 expire |
 replicate |
 failover |
+attend |
+forget |
+read | text:number
+reshard present:number text:number | written | otherwise text?:number | workers
+set_aside token:number | aside | lost | rolled_back
+unload_events token:number page:number fields:fields
+      | page number:number handled:number events?:numbers letters?:numbers counts?:numbers | lost | rolled_back
+unload_letters token:number page:number letters:fields
+      | page number:number handled:number events?:numbers letters?:numbers counts?:numbers | lost
+unload_counts token:number page:number
+      | page number:number handled?:number events?:numbers letters?:numbers counts?:numbers | lost
+load token:number from:word page:number events?:numbers letters?:numbers counts?:numbers | loaded | lost | wrongtype
+letters | letters:numbers
+tidy token:number gone:number | tidy | lost
 """
-_OF_A_STATE = (
-    "waiting:numbers fields:fields events:numbers sequence:number settlement:number accepted:number "
-    "dead_lettered:number replayed:number deleted:number letters:set holder:number"
-)
+_OF_A_STATE = """
+list?:word waiting?:numbers fields?:fields events?:numbers sequence?:number settlement?:number accepted?:number
+dead_lettered?:number replayed?:number deleted?:number letters?:set holder?:number
+aside?:numbers stage?:numbers page?:numbers moved?:numbers
+"""
 
 
 class TraceError(ValueError):
@@ -50,16 +68,30 @@ class TraceError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class State:
-    """What is in a list, as far as the model says it."""
+class Values:
+    """Named values, each with the type that its name has in the grammar."""
 
-    list_name: str
-    values: Values
+    all: Mapping[str, Value]
+
+    def number(self, name: str, default: int = 0) -> int:
+        return cast("int", self.all.get(name, default))
+
+    def numbers(self, name: str) -> tuple[int, ...]:
+        return cast("tuple[int, ...]", self.all.get(name, ()))
+
+    def fields(self, name: str) -> tuple[Field, ...]:
+        return cast("tuple[Field, ...]", self.all.get(name, ()))
+
+    def word(self, name: str) -> str:
+        return cast("str", self.all.get(name, THE_LIST))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.all
 
 
 @dataclass(slots=True)
 class Step:
-    """One command that Redis executes.
+    """One command that Redis executes; or, with the command `sent`, the moment at which a late one was sent.
 
     Attributes:
         reply: its first word; empty for a command that only reads.
@@ -70,20 +102,31 @@ class Step:
     line: int
     actor: str
     command: str
-    list_name: str
     arguments: Values
     reply: str
     values: Values
     is_received: bool = True
-    states: list[State] = field(default_factory=list)
+    states: list[Values] = field(default_factory=list)
+
+    @property
+    def list_name(self) -> str:
+        """The list that the command is about."""
+        return self.arguments.word("list")
 
 
 @dataclass(slots=True)
 class Schedule:
-    """One run of a model from its first state, and all its lines."""
+    """One run of a model, and all its lines. `first`: the first states of lists that are not empty."""
 
+    first: list[Values] = field(default_factory=list)
     steps: list[Step] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+
+    @property
+    def lists(self) -> list[str]:
+        """The lists that it names."""
+        steps = {name for step in self.steps for name in (step.list_name, step.arguments.word("from"))}
+        return sorted(steps | {state.word("list") for state in self.first})
 
 
 def schedules(lines: Iterable[str]) -> Iterator[Schedule]:
@@ -111,9 +154,13 @@ def _add(schedule: Schedule, text: str) -> None:
         if text.startswith(">"):
             schedule.steps.append(_step(text, len(schedule.lines)))
         elif text.startswith("="):
-            schedule.steps[-1].states.append(_state(text))
+            states = schedule.steps[-1].states if schedule.steps else schedule.first
+            states.append(_state(text))
         elif text == _LOST:
             schedule.steps[-1].is_received = False
+        elif found := _COPY.fullmatch(text):
+            sent = Values({"event": int(found[1])})
+            schedule.steps.append(Step(len(schedule.lines), LATE, "sent", sent, "", Values({})))
         elif not text.startswith("#"):
             raise ValueError("it begins with none of > = #")  # noqa: TRY301 - the text is added below
     except (ValueError, LookupError) as error:
@@ -126,37 +173,38 @@ def _step(text: str, line: int) -> Step:
         raise ValueError("it does not have the form `> actor command name=value | reply name=value`")
     actor, command, arguments, reply, values = found.groups(default="")
     expected, replies = _GRAMMAR[command]
-    given = _values(arguments, expected | {"list": "word"}, optional={"list"})
-    name = str(given.pop("list", THE_LIST))
-    return Step(line, actor, command, name, given, reply, _values(values, replies[reply]), actor != LATE)
+    return Step(
+        line, actor, command, _values(arguments, expected), reply, _values(values, replies[reply]), actor != LATE
+    )
 
 
-def _state(text: str) -> State:
+def _state(text: str) -> Values:
     found = _STATE.fullmatch(text)
     if found is None:
         raise ValueError("it does not have the form `= name=value`")
-    values = _values(found[1], _STATE_KINDS, optional=_STATE_KINDS)
-    return State(str(values.pop("list", THE_LIST)), values)
+    return _values(found[1], _STATE_KINDS)
 
 
-def _values(text: str, kinds: Mapping[str, str], *, optional: Iterable[str] = ()) -> dict[str, Value]:
+@dataclass(frozen=True, slots=True)
+class _Kinds:
+    """How the value of each name is read, and the names that must be there."""
+
+    readers: Mapping[str, Callable[[str], Value]]
+    needed: frozenset[str]
+
+
+def _values(text: str, kinds: _Kinds) -> Values:
     pairs = [each.split("=") for each in text.split()]
-    values = {name: _READ[kinds[name]](value) for name, value in pairs}
+    values = {name: kinds.readers[name](value) for name, value in pairs}
     if len(values) < len(pairs):
         raise ValueError("a name is there twice")
-    if missing := kinds.keys() - values.keys() - set(optional):
+    if missing := kinds.needed - values.keys():
         raise ValueError(f"{', '.join(sorted(missing))} missing")
-    return values
-
-
-def _number(text: str) -> int:
-    if re.fullmatch("[0-9]+", text) is None:
-        raise ValueError(f"{text} is not a whole number")
-    return int(text)
+    return Values(values)
 
 
 def _numbers(text: str) -> tuple[int, ...]:
-    return () if text == "-" else tuple(_number(each) for each in text.split(","))
+    return () if text == "-" else tuple(map(int, text.split(",")))
 
 
 def _set(text: str) -> tuple[int, ...]:
@@ -165,11 +213,11 @@ def _set(text: str) -> tuple[int, ...]:
 
 def _fields(text: str) -> tuple[Field, ...]:
     pairs = [] if text == "-" else [each.split("-") for each in text.split(",")]
-    return tuple((_number(number), _number(stamp)) for number, stamp in pairs)
+    return tuple((int(number), int(stamp)) for number, stamp in pairs)
 
 
-_READ: dict[str, Callable[[str], Value]] = {
-    "number": _number,
+_READERS: Mapping[str, Callable[[str], Value]] = {
+    "number": int,
     "numbers": _numbers,
     "set": _set,
     "fields": _fields,
@@ -177,17 +225,22 @@ _READ: dict[str, Callable[[str], Value]] = {
 }
 
 
-def _kinds(text: str) -> tuple[str, dict[str, str]]:
+def _kinds(text: str) -> tuple[str, _Kinds]:
     """The word in front, if there is one, and the kind of each name."""
     parts = [each.partition(":") for each in text.split()]
-    return "".join(word for word, colon, _ in parts if not colon), {name: kind for name, colon, kind in parts if colon}
+    named = {name: _READERS[kind] for name, colon, kind in parts if colon}
+    needed = frozenset(name for name in named if not name.endswith("?"))
+    return "".join(word for word, colon, _ in parts if not colon), _Kinds(
+        {name.rstrip("?"): reader for name, reader in named.items()}, needed
+    )
 
 
-def _grammar() -> Iterator[tuple[str, tuple[dict[str, str], dict[str, dict[str, str]]]]]:
+def _grammar() -> Iterator[tuple[str, tuple[_Kinds, dict[str, _Kinds]]]]:
     for line in _COMMANDS.replace("\n   ", "").strip().splitlines():
-        (command, arguments), *replies = [_kinds(part) for part in line.split("|")]
-        yield command, (arguments, dict(replies))
+        arguments, *replies = line.split("|")
+        command, kinds = _kinds(f"{arguments} list?:word")
+        yield command, (kinds, dict(_kinds(reply) for reply in replies))
 
 
 _GRAMMAR = dict(_grammar())
-_STATE_KINDS = _kinds(_OF_A_STATE)[1] | {"list": "word"}
+_STATE_KINDS = _kinds(_OF_A_STATE)[1]

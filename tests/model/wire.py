@@ -46,6 +46,9 @@ class Wire:
     async def evalsha(self, digest: str, *rest: str | bytes | int) -> Any:
         return await _Sent(("EVALSHA", self._digests.get(digest, digest), *rest))
 
+    async def get(self, key: str) -> Any:
+        return await _Sent(("GET", key))
+
 
 def loaded(redis: blocking.Redis, names: Iterable[str], broken: Mapping[str, str]) -> Wire:
     """Makes scripts known to a Redis. `broken`: texts that replace the real ones, by the names of the scripts."""
