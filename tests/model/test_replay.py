@@ -1,13 +1,16 @@
 """The models and the scripts agree: what a model says that Redis replies, a real Redis replies."""
 
-from collections.abc import Iterator
+import random
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis as blocking
 
 from forwarder.demo.redis_server import EmbeddedRedis
 from forwarder.queue.wire.connection import connect_blocking
+from tests.model import spin
 from tests.model.replay import Result, replay
+from tests.model.sample import CLAIMS, sample
 from tests.model.trace import Schedule, schedules
 
 #: Written by hand: each command and each reply of a list once.
@@ -56,11 +59,13 @@ BY_HAND = """
 """
 
 
+needs_spin = pytest.mark.skipif(bool(spin.missing()), reason=spin.missing())
+
+
 @pytest.fixture
 def client(redis_server: EmbeddedRedis) -> Iterator[blocking.Redis]:
-    client = connect_blocking(redis_server.url)
-    yield client
-    client.close()
+    with connect_blocking(redis_server.url) as client:
+        yield client
 
 
 def by_hand() -> Schedule:
@@ -80,3 +85,34 @@ def agreed(results: Iterator[Result]) -> int:
 async def test_a_schedule_by_hand_runs_on_a_real_redis_from_both_sides(client: blocking.Redis) -> None:
     assert agreed(replay(client, [by_hand(), by_hand()])) == 2
     assert not client.keys("model-*")
+
+
+async def test_a_schedule_by_hand_runs_on_a_full_redis(own_redis: Callable[..., EmbeddedRedis]) -> None:
+    with connect_blocking(own_redis().url) as client:
+        assert agreed(replay(client, [by_hand(), by_hand()], is_full=True)) == 2
+
+
+@needs_spin
+@pytest.mark.long
+async def test_the_real_scripts_do_what_the_model_says_in_thousands_of_schedules(client: blocking.Redis) -> None:
+    seed = random.randrange(2**31)
+    print(f"seed {seed}")
+    assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=2_100))) == 2_100
+
+
+@needs_spin
+@pytest.mark.long
+async def test_the_scripts_do_so_on_every_server(each_server: EmbeddedRedis) -> None:
+    seed = random.randrange(2**31)
+    print(f"seed {seed}")
+    with connect_blocking(each_server.url) as client:
+        assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=150))) == 150
+
+
+@needs_spin
+@pytest.mark.long
+async def test_the_scripts_do_so_while_redis_is_full(own_redis: Callable[..., EmbeddedRedis]) -> None:
+    seed = random.randrange(2**31)
+    print(f"seed {seed}")
+    with connect_blocking(own_redis().url) as client:
+        assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=150), is_full=True)) == 150
