@@ -233,6 +233,28 @@ inline print_settled(set)
 
 inline print_refusal() { if :: reply == LOST -> printf("lost\n") :: reply == ROLLED_BACK -> printf("rolled_back\n") :: else fi }
 
+#ifdef WALKS /* this many simulations, one after the other, and a line with the state after each command */
+#ifndef PATIENCE
+#define PATIENCE 0 /* steps in which no fault happens */
+#endif
+byte patience = PATIENCE;
+#define show_state() print_state()
+#else
+#define show_state() skip
+#endif
+
+inline print_state()
+{
+	comma = 0; printf("= waiting=");
+	for (i : 0 .. EVENTS - 1) { if :: r.list[i] -> print_comma(); printf("%d", r.list[i]) :: else fi }
+	print_end(); printf(" fields="); print_fields(0); printf(" events="); print_events(0);
+	comma = 0; printf(" letters=");
+	for (i : 1 .. EVENTS) { if :: r.letter[i] -> print_comma(); printf("%d", i) :: else fi }
+	print_end();
+	printf(" sequence=%d settlement=%d accepted=%d", r.sequence, r.settlement, r.accepted);
+	printf(" dead_lettered=%d replayed=%d deleted=%d holder=%d\n", r.dead_lettered, r.replayed, r.deleted, r.lease)
+}
+
 /* -------------------------------------------------------------------------------------------------- the judge */
 
 /* After each step that changes Redis: each event is somewhere, and the sums of `forwarder audit` hold. */
@@ -250,7 +272,8 @@ inline judge()
 	assert(no_loss);
 	counted = (r.sequence == r.accepted + r.dead_lettered + count) &&
 		(k + r.replayed + r.deleted == r.dead_lettered) && (r.pushed + r.replayed == f + r.sequence);
-	assert(counted)
+	assert(counted);
+	show_state()
 }
 
 /* The API accepts event x from worker me. */
@@ -291,7 +314,8 @@ inline do_acquire(token_)
 		for (i : 1 .. EVENTS) { if :: r.number[i] -> count++ :: else fi }
 		print_actor();
 		printf("acquire token=%d | acquired sequence=%d settlement=%d claimed=%d\n", token_, r.sequence, r.settlement, count)
-	fi
+	fi;
+	show_state()
 }
 
 #ifdef NO_FENCE_CLAIM
@@ -427,7 +451,8 @@ inline do_release(token_)
 	if
 	:: r.lease == token_ -> r.lease = 0; printf("released\n")
 	:: else -> printf("lost\n")
-	fi
+	fi;
+	show_state()
 }
 
 /* -------------------------------------------------------------------------------------------------- a worker */
@@ -763,7 +788,8 @@ inline expire()
 {
 	printf("> redis expire\n");
 	for (j : 0 .. WORKERS - 1) { if :: lives(j) -> excuse(j); w[j].hung = 1; expiries-- :: else fi };
-	r.lease = 0
+	r.lease = 0;
+	show_state()
 }
 
 inline copy_redis(to, from)
@@ -810,13 +836,15 @@ inline push(x)
 	for (i : 0 .. EVENTS - 1) { if :: r.list[i] == 0 -> r.list[i] = x; break :: else fi }
 }
 
+inline print_person() { if :: who == 3 -> printf("> late ") :: else -> printf("> person ") fi }
+
 inline do_replay(x, id)
 {
 	if
 	:: r.letter[x] && r.letter[x] == id ->
 		push(x); r.replayed++; r.letter[x] = 0;
-		printf("> person replay event=%d | pushed\n", x)
-	:: else -> printf("> person replay event=%d | gone\n", x)
+		print_person(); printf("replay event=%d | pushed\n", x)
+	:: else -> print_person(); printf("replay event=%d | gone\n", x)
 	fi;
 	judge()
 }
@@ -849,6 +877,11 @@ inline deliver(x)
 proctype world()
 {
 end:	do
+#ifdef WALKS /* So that more happens between two faults. */
+	:: patience -> patience--
+	:: patience -> patience--
+	:: patience -> patience--
+#endif
 #if WAITING < EVENTS
 	:: d_step { pushed_ever < EVENTS -> pushed_ever++; r.pushed++; push(pushed_ever);
 		printf("> producer push event=%d | pushed\n", pushed_ever); judge() }
@@ -874,7 +907,7 @@ end:	do
 #endif
 #if EVENTS >= 1
 #if REPLAYS
-	:: d_step { replays && r.letter[1] -> replays--; do_replay(1, r.letter[1]) }
+	:: d_step { replays && r.letter[1] -> replays--; who = 0; do_replay(1, r.letter[1]) }
 #if LATE
 	:: d_step { replays && free_late && r.letter[1] -> replays--; keep_copy(REPLAY, 0, 1); late[k].stamp[1] = r.letter[1];
 		printf("# a copy of replay event=1 is late\n") }
@@ -886,7 +919,7 @@ end:	do
 #endif
 #if EVENTS >= 2
 #if REPLAYS
-	:: d_step { replays && r.letter[2] -> replays--; do_replay(2, r.letter[2]) }
+	:: d_step { replays && r.letter[2] -> replays--; who = 0; do_replay(2, r.letter[2]) }
 #if LATE
 	:: d_step { replays && free_late && r.letter[2] -> replays--; keep_copy(REPLAY, 0, 2); late[k].stamp[1] = r.letter[2];
 		printf("# a copy of replay event=2 is late\n") }
@@ -898,7 +931,7 @@ end:	do
 #endif
 #if EVENTS >= 3
 #if REPLAYS
-	:: d_step { replays && r.letter[3] -> replays--; do_replay(3, r.letter[3]) }
+	:: d_step { replays && r.letter[3] -> replays--; who = 0; do_replay(3, r.letter[3]) }
 #if LATE
 	:: d_step { replays && free_late && r.letter[3] -> replays--; keep_copy(REPLAY, 0, 3); late[k].stamp[1] = r.letter[3];
 		printf("# a copy of replay event=3 is late\n") }
@@ -910,7 +943,7 @@ end:	do
 #endif
 #if EVENTS >= 4
 #if REPLAYS
-	:: d_step { replays && r.letter[4] -> replays--; do_replay(4, r.letter[4]) }
+	:: d_step { replays && r.letter[4] -> replays--; who = 0; do_replay(4, r.letter[4]) }
 #if LATE
 	:: d_step { replays && free_late && r.letter[4] -> replays--; keep_copy(REPLAY, 0, 4); late[k].stamp[1] = r.letter[4];
 		printf("# a copy of replay event=4 is late\n") }
@@ -923,11 +956,42 @@ end:	do
 	od
 }
 
-init { 
+#ifdef WALKS
+/* Simulations: when nothing more can happen, everything begins again. */
+inline begin_again()
+{
+	clear(r); clear(replica);
+	be_idle(0); be_idle(1);
+	for (k : 0 .. 1) {
+		late[k].command = 0; late[k].token = 0; late[k].argument = 0; late[k].accepted = 0; late[k].refused = 0;
+		for (i : 1 .. SLOTS) { late[k].number[i] = 0; late[k].stamp[i] = 0 }
+	}
+	api = 0; refused = 0; cause = 0; gone = 0; replicated = 0; halted = 0; pushed_ever = WAITING;
+	expiries = EXPIRIES; crashes = CRASHES; failovers = FAILOVERS; lost_replies = LOST_REPLIES; copies = LATE;
+	lost_answers = LOST_ANSWERS; refusals = REFUSALS; replays = REPLAYS; deletes = DELETES; stops = STOPS;
+	halts = HALTS; ticks = TICKS;
+	for (i : 1 .. WAITING) { r.list[i - 1] = i }
+	r.pushed = WAITING;
+	patience = PATIENCE;
+	printf("# walk\n");
+	print_state()
+}
+int walks = 1;
+#endif
+
+init {
 	d_step {
 		for (i : 1 .. WAITING) { r.list[i - 1] = i }
-		r.pushed = WAITING
+		r.pushed = WAITING;
+		show_state()
 	}
 	atomic { run worker(0); run worker(1); run world() }
+#ifdef WALKS
+	do
+	:: timeout && walks < WALKS -> d_step { walks++; begin_again() }
+	:: timeout && walks == WALKS -> break
+	od
+#else
 	all_done: timeout -> d_step { all_decided = everything_decided; assert(all_decided) }
+#endif
 }

@@ -17,6 +17,8 @@ FOLDER = Path(__file__).parent
 TOOLS = ("spin", "gcc")
 #: The deepest run. Those of the models here are shorter than 200 steps; a run that is cut off shows as incomplete.
 _DEPTH = 100_000
+#: Steps of a walk on average at most.
+_LONGEST_WALK = 10_000
 #: Spin refuses to search by breadth if a model has hidden variables, as it does not restore them. Here they are the
 #: scratch variables of single steps, each of which sets them before it reads them.
 _HIDDEN_REFUSED = "#error cannot use BFS on models with variables declared hidden"
@@ -110,6 +112,15 @@ def simulate(model: str, defines: Defines, *, seed: int, steps: int = 10_000) ->
         return _lines(_checked(["spin", *options, *_options(defines), str(FOLDER / model)], Path(folder)))
 
 
+def walks(model: str, defines: Defines, *, seed: int, count: int) -> tuple[str, ...]:
+    """Many runs at random by one process, with the state after each command. Each begins with a line ``# walk``.
+
+    Raises:
+        SpinError: the model cannot be run.
+    """
+    return simulate(model, {**defines, "WALKS": count}, seed=seed, steps=_LONGEST_WALK * count)
+
+
 def _build(scratch: Path, model: str, defines: Defines, search: Search, megabytes: int) -> None:
     _checked(["spin", "-a", *_options(defines), str(FOLDER / model)], scratch)
     header = scratch / "pan.h"
@@ -130,7 +141,7 @@ def _options(defines: Defines) -> list[str]:
 
 
 def _lines(said: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in said.splitlines() if line.strip().startswith((">", "#")))
+    return tuple(line.strip() for line in said.splitlines() if line.strip().startswith((">", "#", "=")))
 
 
 def _checked(command: list[str], folder: Path) -> str:

@@ -1,0 +1,36 @@
+"""Samples of a model's schedules, as many as wanted, from a seed."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from tests.model import spin
+from tests.model.trace import Schedule, schedules
+
+
+def _bounds(text: str) -> dict[str, int]:
+    return {name: int(number) for name, number in (each.split("=") for each in text.split())}
+
+
+#: Bounds for claims.pml. A random walk finds more if not every fault happens in it, and if faults come late.
+CLAIMS: Sequence[Mapping[str, int]] = (
+    # Everything: deaths, hanging workers, lost replies and late commands.
+    _bounds("""
+        EVENTS=3 MOST=2 WAITING=1 EXPIRIES=2 CRASHES=1 FAILOVERS=1 LOST_REPLIES=2 LATE=2 LOST_ANSWERS=1 REFUSALS=2
+        REPLAYS=1 DELETES=1 STOPS=1 PATIENCE=20
+    """),
+    # One claim an event, and a failover while much is claimed: a third of the walks end with a rollback.
+    _bounds("EVENTS=4 MOST=1 USERS=2 WAITING=3 FAILOVERS=1 LOST_REPLIES=1 LATE=1 REFUSALS=3 REPLAYS=2 PATIENCE=8"),
+    # Dead letters, halts, and workers that hang.
+    _bounds("""
+        EVENTS=4 MOST=2 USERS=2 WAITING=3 EXPIRIES=2 LATE=2 REFUSALS=4 REPLAYS=2 DELETES=1 HALTS=1 PATIENCE=30
+    """),
+)
+
+
+def sample(model: str, bounds: Sequence[Mapping[str, int]], *, seed: int, count: int) -> Iterator[Schedule]:
+    """About this many schedules, in equal parts within each of these bounds.
+
+    Raises:
+        SpinError: the model cannot be run.
+    """
+    for each in bounds:
+        yield from schedules(spin.walks(model, each, seed=seed, count=count // len(bounds)))
