@@ -69,6 +69,8 @@ class ListMover:
         """Takes the lease, even from an earlier resharding. False if a worker holds it.
 
         What this mover has sent under an earlier lease, and what Redis has not received yet, changes nothing any more.
+        No acquisition is sent twice, not even after UnreachableError: when another run has finished, and its leases
+        are gone, a late copy would give this mover the list again, and it would move what is already in its place.
         """
         self._held = False
         self._lease = self._new_lease()

@@ -265,6 +265,11 @@ class Shares:
     async def _prepare(self, ownership: Ownership, shard: int, availability: Availability) -> None:
         """Reads what must be known before the first event of the list can be sent or refused."""
         process, closed = self._process, ownership.gate.closed
+        # If this worker stood still since its last heartbeat, a resharding may have begun and lost its leases. No
+        # resharding begins without all leases, so a worker that finds its own number of lists now may go on.
+        agreed = await first_of(availability.until(process.queue.shards), closed)
+        if agreed is not None and agreed != str(self._lists):
+            ownership.gate.close(Stopped())  # the next heartbeat says why
         allowed = await first_of(availability.until(process.queue.lists[shard].allowed_refusals), closed)
         ownership.settler.allow(allowed or 0)
         # The owner before may have written a halt and released the list since the last heartbeat.

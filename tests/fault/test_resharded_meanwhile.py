@@ -14,13 +14,17 @@ from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.dead_letters.selection import Filter
 from forwarder.errors import ShardsDisagreeError
 from forwarder.producer import pushes as producers
+from forwarder.queue import mover
 from forwarder.queue import queue as lists
+from forwarder.queue.keys import Keys, QueueKeys
 from forwarder.queue.queue import Queue
+from forwarder.simulator import Simulator
+from forwarder.worker import shares
 from tests.support.faults import fault
 from tests.support.producers import KINDS, Kind
 from tests.support.resharding import Crowd, reshard
 from tests.support.servers.proxy import Proxy
-from tests.support.service import event, port_of
+from tests.support.service import event, port_of, running, settings
 
 WHILE_IT_MOVES = fault(
     "process",
@@ -95,6 +99,41 @@ async def test_a_replay_that_was_begun_before_a_move_stops_after_it(
         await replay.run(await before.selection(ids, Filter()))
     assert replay.report.replayed == 0
     await crowd.check(3)
+
+
+@fault(
+    "process",
+    "a worker freezes while it asks for a list, `forwarder reshard` begins and is killed, and the worker wakes",
+    "it gives the list back, and sends nothing",
+    keeps=(1, 2, 3),
+)
+async def test_a_worker_that_slept_through_the_beginning_of_a_move_sends_nothing(
+    redis_url: str, crowd: Crowd, api: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of claimed events is on its way. Whatever is sent now overtakes it."""
+    await crowd.push(1, 40)
+    await crowd.work(1, claim=20, settle=0)
+    monkeypatch.setattr(mover, "PAGE", 5)
+    monkeypatch.setattr(shares, "_HEARTBEAT", 60.0)  # the worker does not learn of the move by itself
+    keys, of_all = Keys(crowd.queue), QueueKeys(crowd.queue)
+    async with Proxy(port_of(redis_url)) as way, Proxy(port_of(redis_url)) as way_of_move:
+        way.stop_at("acquire", "before")
+        with pytest.RaisesGroup(pytest.RaisesExc(ShardsDisagreeError, match="being resharded"), flatten_subgroups=True):
+            async with running(settings(way.url, crowd.queue, api)) as service:
+                await way.reached.wait()
+                await crowd.redis.delete(of_all.workers)  # it has been silent for long enough
+                way_of_move.stop_at("load", "before")
+                killed = asyncio.create_task(reshard(way_of_move.url, crowd.queue, 2))
+                await way_of_move.reached.wait()
+                killed.cancel()
+                await crowd.redis.delete(keys.lease)  # 60 s later
+                way.go_on()
+                await asyncio.wait({service.task}, timeout=10)
+    assert api.ledger.requests == []
+    assert await crowd.redis.get(keys.lease) is None
+    await reshard(redis_url, crowd.queue, 2)
+    await crowd.redis.delete(of_all.about, of_all.counts, of_all.past)  # what the worker has said of itself
+    await crowd.check(2)
 
 
 @WHILE_IT_MOVES
