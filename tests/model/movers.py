@@ -74,9 +74,10 @@ class Movers:
                 return mover.tidy(gone=bool(step.arguments.number("gone")))
         return self._unload(mover, step, content)
 
-    async def scan(self, list_name: str) -> Sequence[tuple[int, int]]:
+    async def scan(self, step: Step) -> Sequence[tuple[int, int]]:
         """The claimed events of a list."""
-        ids = (await self._mover(list_name, 0).claimed_fields()).take(_ALL)
+        mover = self._mover(step.list_name, step.arguments.number("token"))
+        ids = (await mover.claimed_fields()).take(_ALL)
         return tuple((number, self._names.stamp(stamp)) for number, stamp in ids)
 
     def note_page(self, list_name: str, number: int, items: Sequence[bytes]) -> None:
@@ -88,7 +89,7 @@ class Movers:
         if of not in self._movers:
             self._movers[of] = mover = ListMover(self._redis, self._lists.keys[list_name], side=self._lists.side)
             mover._lease._ttl = TTL
-            self._names.tokens[of] = mover._lease.token.encode()
+            self._names.tokens[of] = mover._lease.token
         return self._movers[of]
 
     def _unload(self, mover: ListMover, step: Step, content: Content) -> Call:

@@ -19,7 +19,7 @@ class Names:
     """
 
     stamps: dict[int, int] = field(default_factory=dict)
-    tokens: dict[tuple[str, int], bytes] = field(default_factory=dict)
+    tokens: dict[tuple[str, int], str] = field(default_factory=dict)
     may_repeat: bool = False
     _spent: set[int] = field(default_factory=set)
 
@@ -40,7 +40,7 @@ class Names:
 
     def token(self, list_name: str, real: bytes | None) -> int:
         """The model's token; 0 for none, -1 for an unknown one."""
-        known = (token for (of, token), text in self.tokens.items() if of == list_name and text == real)
+        known = (token for (of, token), text in self.tokens.items() if of == list_name and text.encode() == real)
         return 0 if real is None else next(known, -1)
 
     def field(self, name: bytes) -> Field:

@@ -15,7 +15,7 @@ from tests.model.clients import AnotherClientError, Call, Owners
 from tests.model.lists import AGED, Content, Digests, Lists
 from tests.model.movers import FIRST_TOKEN, Movers, number_of, text_of
 from tests.model.names import Names, event_of, in_page
-from tests.model.trace import Schedule, Step, Value, Values
+from tests.model.trace import LATE, Schedule, Step, Value, Values
 from tests.model.wire import RefusedError, Rounds, Wire, checked, loaded, together
 
 SCRIPTS = (
@@ -138,11 +138,10 @@ class _Replay:
     def _step(self, step: Step) -> Rounds[None]:
         reply, values = step.reply, step.values.all
         match step.command:
-            case "sent":
-                event = step.arguments.number("event")
-                self._owners.note_letter(event, self._contents[step.list_name].letter_of(event))
+            case "replay_sent" | "acquire_sent":
+                self._owners.send_late(step, self._contents[step.list_name])
             case "scan":
-                values = yield from self._scan(step)
+                reply, values = yield from self._scan(step)
             case "letters":
                 values = {"letters": tuple(event for _, event in self._contents[step.list_name].letters)}
             case "push" | "expire" | "replicate" | "failover" | "forget":
@@ -157,15 +156,24 @@ class _Replay:
         self._contents = self._lists.contents(replies[len(commands) :], self._names)
         return [checked(reply) for reply in replies[: len(commands)]]
 
-    def _scan(self, step: Step) -> Rounds[Mapping[str, Value]]:
-        if step.actor in self._pending:
-            yield from self._finished(*self._pending.pop(step.actor))
-        if self._has_movers and step.actor not in self._owners:
-            call: Call = self._movers.scan(step.list_name)
-            fields = yield from self._finished(call, call.send(None))
-            return {"fields": fields, "events": self._contents[step.list_name].values["events"]}
-        call = self._owners.scan(step.actor, step.list_name)
-        return cast("Mapping[str, Value]", (yield from self._finished(call, call.send(None))))
+    def _scan(self, step: Step) -> Rounds[tuple[str, Mapping[str, Value]]]:
+        """Reads what is claimed, page by page; before that, what the owner's last call still has to read."""
+        client = self._movers if self._has_movers and step.actor not in self._owners else self._owners
+        call: Call = client.scan(step)
+        try:
+            if step.actor in self._pending:
+                yield from self._finished(*self._pending.pop(step.actor))
+            found = yield from self._finished(call, call.send(None))
+            reply = ""
+        except LeaseLostError:
+            call.close()
+            found, reply = {}, "lost"
+        yield from self._round([])
+        return reply, found if client is self._owners else self._of_mover(step, found)
+
+    def _of_mover(self, step: Step, fields: Value) -> Mapping[str, Value]:
+        """A resharding does not read the events: what Redis holds stands for them."""
+        return {"fields": fields, "events": self._contents[step.list_name].values["events"]}
 
     @staticmethod
     def _finished(call: Call, command: Command) -> Rounds[Any]:
@@ -183,7 +191,10 @@ class _Replay:
         """Sends the command of a step; its client receives the reply, unless that is lost."""
         client = self._movers if self._is_of_mover(step) else self._owners
         call = client.call(step, self._contents[step.list_name])
-        reply = yield from self._sent(step, call.send(None))
+        command = call.send(None)
+        if step.command == "acquire" and client is self._owners and step.actor != LATE:
+            self._owners.asked(step, command)
+        reply = yield from self._sent(step, command)
         translated = self._translated(step, reply)
         if step.is_received:
             self._receive(step, call, reply)

@@ -20,16 +20,16 @@ LATE = "late"
 #: What a line about a list that it does not name is about.
 THE_LIST = "a"
 _LOST, _WALK = "# reply lost", "# walk"
-#: Here a person has read a letter, and the command to replay it arrives late.
-_COPY = re.compile(r"# a copy of replay event=(\d+) is late")
+#: Here somebody sends a command that arrives late: a person who has read a letter, a worker that asks for a list.
+_SENT = re.compile(r"# (?:a copy of )?(replay|acquire)((?: \w+=\S+)+)(?: by (\w+))? is late")
 _STEP = re.compile(r"> (\w+) (\w+)((?: \w+=\S+)*)(?: \|(?: (\w+)(?!=))?((?: \w+=\S+)*))?")
 _STATE = re.compile(r"=((?: \w+=\S+)+)")
 
 #: Each command with its arguments, and its replies with what they carry; with ? it may be left out. A command may also
 #: name its list.
 _COMMANDS = """
-acquire token:number | acquired sequence:number settlement?:number claimed:number | busy
-scan | fields:fields events:numbers
+acquire token:number over?:numbers | acquired sequence:number settlement?:number claimed:number | busy
+scan token?:number | fields:fields events:numbers | lost
 claim token:number expected?:number settlement?:number most:number
       | claimed before?:number stamp:number events:numbers waiting?:number | again sequence:number | lost | rolled_back
 settle token:number number?:number accepted:fields letters?:fields | settled | lost | rolled_back
@@ -91,7 +91,7 @@ class Values:
 
 @dataclass(slots=True)
 class Step:
-    """One command that Redis executes; or, with the command `sent`, the moment at which a late one was sent.
+    """One command that Redis executes; or, as `replay_sent` and `acquire_sent`, the moment when a late one was sent.
 
     Attributes:
         reply: its first word; empty for a command that only reads.
@@ -158,9 +158,9 @@ def _add(schedule: Schedule, text: str) -> None:
             states.append(_state(text))
         elif text == _LOST:
             schedule.steps[-1].is_received = False
-        elif found := _COPY.fullmatch(text):
-            sent = Values({"event": int(found[1])})
-            schedule.steps.append(Step(len(schedule.lines), LATE, "sent", sent, "", Values({})))
+        elif found := _SENT.fullmatch(text):
+            sent = _values(found[2], _GRAMMAR[found[1]][0])
+            schedule.steps.append(Step(len(schedule.lines), found[3] or "", f"{found[1]}_sent", sent, "", Values({})))
         elif not text.startswith("#"):
             raise ValueError("it begins with none of > = #")  # noqa: TRY301 - the text is added below
     except (ValueError, LookupError) as error:

@@ -36,6 +36,11 @@ class _Sent:
         return reply
 
 
+async def sent(command: Command) -> Any:
+    """Sends a command and returns its reply."""
+    return await _Sent(command)
+
+
 class Wire:
     """Stands in for the client of one Redis, as far as the classes need it that run the scripts of a list."""
 
