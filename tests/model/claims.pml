@@ -376,14 +376,19 @@ inline excuse(me)
 
 /* -------------------------------------------------------------------------------------------------- the scripts */
 
+inline print_acquire(token_, asked_)
+{
+	printf("acquire token=%d over=", token_);
+	comma = 0;
+	for (i : 1 .. 7) { if :: has(asked_, i) -> print_comma(); printf("%d", i) :: else fi };
+	print_end()
+}
+
 /* Each time that a worker asks again, it draws another token, and may take the lease from those it has asked with. So
  * no copy of the command, however late, can give it back a lease that it has lost. */
 inline do_acquire(token_, asked_)
 {
-	print_actor(); printf("acquire token=%d over=", token_);
-	comma = 0;
-	for (i : 1 .. 7) { if :: has(asked_, i) -> print_comma(); printf("%d", i) :: else fi };
-	print_end(); printf(" | ");
+	print_actor(); print_acquire(token_, asked_); printf(" | ");
 	if
 	:: r.lease != 0 && r.lease != token_ && !has(asked_, r.lease) -> reply = LOST; printf("busy\n")
 	:: else -> reply = DONE; r.lease = token_;
@@ -806,7 +811,8 @@ end:	do
 #endif
 #if LATE
 	:: d_step { free_late && may_acquire(me) -> ask(me); keep_copy(ACQUIRE, w[me].token, w[me].asked);
-		w[me].phase = ASKING; printf("# acquire token=%d by w%d is late\n", w[me].token, me + 1) }
+		w[me].phase = ASKING; printf("# "); print_acquire(w[me].token, w[me].asked);
+		printf(" by w%d is late\n", me + 1) }
 #endif
 
 	:: d_step { w[me].phase == ADOPTING -> adopt(me) }
