@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 from redis.asyncio import Redis
@@ -10,7 +11,7 @@ from redis.exceptions import OutOfMemoryError, ResponseError
 
 from forwarder.errors import RolledBackError, WrongTypeError
 from forwarder.queue.claim_ids import ClaimId, ScannedIds
-from forwarder.queue.keys import Keys, Side
+from forwarder.queue.keys import Side
 from forwarder.queue.lease import Lease
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import translated
@@ -108,8 +109,9 @@ class Claims:
                 returns them, or the next owner adopts them.
         """
         k = self._keys
-        keys = [k.list, k.claimed, k.lease, k.sequence]
-        reply = await self.lease.run("claim", keys, self._sequence, most, most_bytes, most_bytes_of_one, self._side)
+        keys = [k.list, k.claimed, k.lease, k.sequence, k.settlement]
+        known, limits = (self._sequence, self._settlement), (most, most_bytes, most_bytes_of_one)
+        reply = await self.lease.run("claim", keys, *known, *limits, self._side)
         if reply[0] == b"again":
             return await self._again(*reply[1:], most_bytes_of_one=most_bytes_of_one)  # type: ignore[arg-type]
         _, first, stamp, waiting, *elements = reply
@@ -123,7 +125,7 @@ class Claims:
         """The events of the latest claim, whose reply was lost. They are among all that are claimed."""
         before = self._sequence
         found: set[ClaimId] = set()
-        async for page, _ in _pages(self._redis, self._keys):
+        async for page, _ in _pages(self.lease):
             found.update((number, stamp) for number, stamp, _ in page if before < number <= last)
         ids = sorted(found)
         if len(ids) != last - before or len({stamp for _, stamp in ids}) != 1:
@@ -135,8 +137,13 @@ class Claims:
         return Claimed(before + 1, ids[0][1], waiting, elements)  # type: ignore[arg-type]
 
     async def claimed_fields(self) -> ScannedIds:
-        """The ID of every claimed event, oldest first. An owner has to adopt them."""
-        return await claimed_fields(self._redis, self._keys)
+        """The ID of every claimed event, oldest first. An owner has to adopt them.
+
+        Raises:
+            LeaseLostError: another worker may be claiming and settling.
+            UnreachableError: no answer.
+        """
+        return await claimed_fields(self.lease)
 
     async def read(self, fields: Sequence[ClaimId], *, most_bytes_of_one: int) -> list[bytes | int | None]:
         """Claimed elements in the order of `fields`: a length for one that is longer, None for one not claimed."""
@@ -192,24 +199,27 @@ class Claims:
                 raise
 
 
-async def claimed_fields(redis: Redis, keys: Keys) -> ScannedIds:
-    """The ID of every claimed event of a list, oldest first.
+async def claimed_fields(lease: Lease) -> ScannedIds:
+    """The ID of every claimed event of a list, oldest first, as the holder of its lease finds them.
 
     Raises:
+        LeaseLostError: somebody else may hold the lease.
         UnreachableError: no answer.
     """
     ids = ScannedIds()
-    async for page, foreign in _pages(redis, keys):
+    async for page, foreign in _pages(lease):
         ids.foreign += foreign
         ids.add(page)
     return ids
 
 
-async def _pages(redis: Redis, keys: Keys) -> AsyncIterator[tuple[list[tuple[int, int, int]], int]]:
+async def _pages(lease: Lease) -> AsyncIterator[tuple[list[tuple[int, int, int]], int]]:
     """Pages of (sequence number, stamp, size) of all claimed events, some twice; and how many fields are foreign."""
     cursor, page = b"0", _FIRST_PAGE
     while True:
-        cursor, foreign, *found = await scripts.run(redis, "claimed_fields", [keys.claimed], [cursor, page])
+        keys = [lease.keys.claimed, lease.keys.lease]
+        reply: list[Any] = await lease.run("claimed_fields", keys, cursor, page)
+        _, cursor, foreign, *found = reply
         names, sizes = found[::2], found[1::2]
         yield [(*_claim_id(name), size) for name, size in zip(names, sizes, strict=True)], foreign
         if cursor == b"0":

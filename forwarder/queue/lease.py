@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,10 @@ from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import text, translated
 from forwarder.queue.wire.exchange import exchange
 from forwarder.queue.wire.replies import wrong_type
+
+#: This many tokens are remembered. Workers ask once a second, so an older token was drawn more than 30 s ago. The lease
+#: that it may have acquired is over, or nearly.
+_MOST_UNANSWERED = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Position:
 
 
 class Lease:
-    """One acquisition of one list, under one token. The token is drawn once and never used again.
+    """One acquisition of one list, under one token, which is never used again.
 
     Every script that is fenced by the lease runs through :meth:`run`. Every method may be called again
     after :exc:`UnreachableError`.
@@ -57,7 +62,10 @@ class Lease:
     ) -> None:
         self.redis = redis
         self.keys = keys
-        self.token = f"{owner}-{secrets.token_hex(16)}"
+        self._owner = owner
+        self.token = self._draw()
+        #: Tokens of calls of :meth:`acquire` that got no reply. One of them may hold the lease.
+        self._unanswered: deque[str] = deque(maxlen=_MOST_UNANSWERED)
         #: The earliest time at which the lease ends, on `clock`: counted from before the command that set it was sent.
         self.end = 0.0
         #: Where the list stood at the last acquisition.
@@ -96,7 +104,14 @@ class Lease:
             WrongTypeError: a key of the list holds another type.
             UnreachableError: no answer. The lease may have been acquired: try again with this same object.
         """
-        reply = await self.run("acquire", self.keys.of_the_list, self._over)
+        # A command without an answer may still be executed, at any time. With the token of a later call it could give
+        # back a lease that was lost in the meantime, to an owner who does not know what the next one has done.
+        if self._unanswered:
+            self.token = self._draw()
+        before = tuple(self._unanswered)
+        self._unanswered.append(self.token)
+        reply = await self.run("acquire", self.keys.of_the_list, self._over, *before)
+        self._unanswered.clear()
         match reply:
             case [b"wrongtype", *what]:
                 raise wrong_type(what)
@@ -104,6 +119,9 @@ class Lease:
                 self.start = Position(sequence, settlement, claimed)
                 return self.start
         return None
+
+    def _draw(self) -> str:
+        return f"{self._owner}-{secrets.token_hex(16)}"
 
     async def renew(self) -> None:
         """Extends the lease.
@@ -120,7 +138,8 @@ class Lease:
         Raises:
             UnreachableError: no answer. The lease may still be held.
         """
-        await scripts.run(self.redis, "release", [self.keys.lease], [self.token])
+        for token in dict.fromkeys((self.token, *self._unanswered)):
+            await scripts.run(self.redis, "release", [self.keys.lease], [token])
         self.end = 0.0
 
 

@@ -105,7 +105,7 @@ class ListMover:
             WrongTypeError: the hash also holds fields that no claim has written. They cannot be moved, and would be
                 left behind.
         """
-        ids = await claimed_fields(self._redis, self._keys)
+        ids = await claimed_fields(self._lease)
         if ids.foreign:
             what = f"{ids.foreign} fields that are not claimed events"
             raise WrongTypeError(self._keys.claimed, what, "claimed events alone")

@@ -52,9 +52,6 @@
 #ifndef HALTS
 #define HALTS 0 /* a halt or a pause, which a person ends */
 #endif
-#ifndef TICKS
-#define TICKS 0 /* half a lease passes. Then leases end only by time, and no POST starts late: see tick() */
-#endif
 
 #define N (EVENTS + 1)
 #define SLOTS (EVENTS + MOST) /* claims in the memory of a worker, which claims only while it has room */
@@ -66,7 +63,7 @@
 
 /* Phases of a worker */
 #define IDLE 0
-#define ASKING 1  /* the reply of acquire was lost: the same token asks again */
+#define ASKING 1  /* the reply of acquire was lost: it asks again */
 #define ADOPTING 2
 #define OWNING 3
 #define CLOSING 4 /* settles what is decided, then releases the lease */
@@ -102,6 +99,7 @@ Redis replica;      /* what the next master knows: all zeros before `replicate` 
 typedef Worker {
 	byte phase;
 	byte token;
+	byte asked;     /* while it asks: the set of the tokens with which it has asked, whose replies were lost */
 	byte expected;  /* the sequence number that the next claim expects */
 	byte settlement;
 	/* The claims that it has in memory, in slots 1, 2 … in the order in which they came. */
@@ -119,7 +117,9 @@ Worker w[WORKERS];
 typedef Late {
 	byte command;
 	byte token;
-	byte argument;  /* of claim: the expected number; of settle: its number; of replay: the letter's event */
+	byte argument;  /* of acquire: the tokens asked with; of claim: the expected number; of settle: its number; of
+	                   replay: the letter's event */
+	byte settlement; /* of claim: the settlement that it expects at least */
 	byte accepted;  /* of settle: sets of slots */
 	byte refused;
 	byte number[SLOTS + 1];
@@ -136,9 +136,23 @@ byte gone;          /* deleted by a person, or lost in a failover before it was 
 bit replicated;     /* there is a replica that can become the master */
 bit halted;
 byte pushed_ever = WAITING;
-byte expiries = EXPIRIES, crashes = CRASHES, failovers = FAILOVERS, lost_replies = LOST_REPLIES, copies = LATE,
-     lost_answers = LOST_ANSWERS, refusals = REFUSALS, replays = REPLAYS, deletes = DELETES, stops = STOPS,
-     halts = HALTS, ticks = TICKS;
+/* How many faults are left: of each kind, or of all kinds together. */
+#ifdef FAULTS
+byte faults = FAULTS;
+#define expiries faults
+#define crashes faults
+#define failovers faults
+#define lost_replies faults
+#define copies faults
+#define lost_answers faults
+#define refusals faults
+#define replays faults
+#define deletes faults
+#define stops faults
+#define halts faults
+#else
+byte expiries = EXPIRIES, crashes = CRASHES, failovers = FAILOVERS, lost_replies = LOST_REPLIES, copies = LATE, lost_answers = LOST_ANSWERS, refusals = REFUSALS, replays = REPLAYS, deletes = DELETES, stops = STOPS, halts = HALTS;
+#endif
 
 /* Scratch variables of one step: no part of the state, because each step sets them before it reads them. */
 hidden byte reply, who, i, j, k, n, e, f, count, before, stamp, got, number;
@@ -186,7 +200,8 @@ inline new_token(me)
 	used = 1;
 	note(r.lease); note(replica.lease);
 	note(w[0].token); note(w[1].token);
-	note(late[0].token); note(late[1].token);
+	used = used | w[0].asked | w[1].asked;
+	for (i : 0 .. 1) { note(late[i].token); if :: late[i].command == ACQUIRE -> used = used | late[i].argument :: else fi };
 	smallest_unused(w[me].token);
 #endif
 }
@@ -273,7 +288,64 @@ inline judge()
 	counted = (r.sequence == r.accepted + r.dead_lettered + count) &&
 		(k + r.replayed + r.deleted == r.dead_lettered) && (r.pushed + r.replayed == f + r.sequence);
 	assert(counted);
-	show_state()
+	show_state();
+	/* What can no longer matter is no longer known. */
+	refused = refused & ~api; gone = gone & ~api;
+	used = 0;
+	for (i : 0 .. EVENTS - 1) { note(r.list[i]); note(replica.list[i]) }
+	for (i : 1 .. EVENTS) {
+		if :: r.number[i] || r.letter[i] || replica.number[i] || replica.letter[i] -> note(i) :: else fi
+	}
+	for (i : 1 .. SLOTS) { note(w[0].event[i]); note(w[1].event[i]) }
+	cause = cause & used
+}
+
+#ifdef NO_FENCE_CLAIM
+#define FENCELESS
+#endif
+#ifdef NO_FENCE_SETTLE
+#define FENCELESS
+#endif
+
+/* A late command under a token that nobody can have again will be refused, whenever it comes: it is dropped. Moves the
+ * other one to the front, as their order says nothing. */
+inline drop_late()
+{
+#if LATE
+	for (i : 0 .. 1) {
+#ifndef FENCELESS
+		if
+		:: late[i].command == CLAIM || late[i].command == SETTLE || late[i].command == RELEASE ->
+			if
+			:: r.lease != late[i].token && replica.lease != late[i].token && w[0].token != late[i].token &&
+				w[1].token != late[i].token && !(late[1 - i].command == ACQUIRE && late[1 - i].token == late[i].token) ->
+				clear_late(i)
+			:: else
+			fi
+		:: else
+		fi
+#else
+		skip
+#endif
+	};
+	if
+	:: !late[0].command && late[1].command ->
+		late[0].command = late[1].command; late[0].token = late[1].token; late[0].argument = late[1].argument;
+		late[0].settlement = late[1].settlement; late[0].accepted = late[1].accepted; late[0].refused = late[1].refused;
+		for (i : 1 .. SLOTS) { late[0].number[i] = late[1].number[i]; late[0].stamp[i] = late[1].stamp[i] };
+		clear_late(1)
+	:: else
+	fi
+#else
+	skip
+#endif
+}
+
+inline clear_late(x)
+{
+	late[x].command = 0; late[x].token = 0; late[x].argument = 0; late[x].settlement = 0; late[x].accepted = 0;
+	late[x].refused = 0;
+	for (n : 1 .. SLOTS) { late[x].number[n] = 0; late[x].stamp[n] = 0 }
 }
 
 /* The API accepts event x from worker me. */
@@ -304,16 +376,25 @@ inline excuse(me)
 
 /* -------------------------------------------------------------------------------------------------- the scripts */
 
-inline do_acquire(token_)
+inline print_acquire(token_, asked_)
 {
+	printf("acquire token=%d over=", token_);
+	comma = 0;
+	for (i : 1 .. 7) { if :: has(asked_, i) -> print_comma(); printf("%d", i) :: else fi };
+	print_end()
+}
+
+/* Each time that a worker asks again, it draws another token, and may take the lease from those it has asked with. So
+ * no copy of the command, however late, can give it back a lease that it has lost. */
+inline do_acquire(token_, asked_)
+{
+	print_actor(); print_acquire(token_, asked_); printf(" | ");
 	if
-	:: r.lease != 0 && r.lease != token_ -> reply = LOST;
-		print_actor(); printf("acquire token=%d | busy\n", token_)
+	:: r.lease != 0 && r.lease != token_ && !has(asked_, r.lease) -> reply = LOST; printf("busy\n")
 	:: else -> reply = DONE; r.lease = token_;
 		count = 0;
 		for (i : 1 .. EVENTS) { if :: r.number[i] -> count++ :: else fi }
-		print_actor();
-		printf("acquire token=%d | acquired sequence=%d settlement=%d claimed=%d\n", token_, r.sequence, r.settlement, count)
+		printf("acquired sequence=%d settlement=%d claimed=%d\n", r.sequence, r.settlement, count)
 	fi;
 	show_state()
 }
@@ -333,6 +414,11 @@ inline do_acquire(token_)
 #else
 #define is_before(x) (r.sequence < x)
 #endif
+#ifdef NO_SETTLEMENT_IN_CLAIM
+#define is_unsettled(x) false
+#else
+#define is_unsettled(x) (r.settlement < x)
+#endif
 #ifdef NO_AGAIN
 #define is_again(x) false
 #else
@@ -340,13 +426,13 @@ inline do_acquire(token_)
 #endif
 
 /* Sets reply, before, stamp, and got: the set of claimed events. */
-inline do_claim(token_, expected_)
+inline do_claim(token_, expected_, settlement_)
 {
 	before = r.sequence; got = 0;
-	print_actor(); printf("claim token=%d expected=%d most=%d | ", token_, expected_, MOST);
+	print_actor(); printf("claim token=%d expected=%d settlement=%d most=%d | ", token_, expected_, settlement_, MOST);
 	if
 	:: fenced_claim(token_) -> reply = LOST
-	:: !fenced_claim(token_) && is_before(expected_) -> reply = ROLLED_BACK
+	:: !fenced_claim(token_) && (is_before(expected_) || is_unsettled(settlement_)) -> reply = ROLLED_BACK
 	:: !fenced_claim(token_) && is_again(expected_) -> reply = AGAIN; printf("again sequence=%d\n", before)
 	:: else -> reply = DONE;
 		new_stamp();
@@ -467,16 +553,13 @@ inline forget(me)
 inline be_idle(me)
 {
 	forget(me);
-	w[me].phase = IDLE; w[me].token = 0; w[me].expected = 0; w[me].settlement = 0; w[me].hung = 0
+	w[me].phase = IDLE; w[me].token = 0; w[me].asked = 0; w[me].expected = 0; w[me].settlement = 0; w[me].hung = 0;
+	drop_late()
 }
 
-/* The lease is lost, or Redis went back in time: everything in memory is forgotten, and the lease released. */
-inline end_ownership(me)
-{
-	forget(me);
-	w[me].expected = 0; w[me].settlement = 0;
-	w[me].phase = CLOSING
-}
+/* The lease is lost, or Redis went back in time: everything in memory is forgotten, and the lease released. Here it is
+ * not released but ends, which the lease of a worker that is idle may do at any time, also at once. */
+inline end_ownership(me) { be_idle(me) }
 
 #define in_memory(me) (w[me].undecided | w[me].accepted | w[me].refused)
 #define decided(me) (w[me].accepted | w[me].refused)
@@ -525,12 +608,32 @@ inline drop(me, set)
 /* A set without slot x; the slots after it are one lower. */
 inline squeeze(set, x) { set = (set & (bit_of(x) - 1)) | ((set >> 1) & ~(bit_of(x) - 1)) }
 
-inline scan(me)
-{
-	printf("> w%d scan | fields=", me + 1); print_fields(0); printf(" events="); print_events(0); printf("\n");
-#ifndef NO_ADOPT
-	remember_all(me, 0, r.sequence);
+#ifdef NO_FENCE_SCAN
+#define fenced_scan(t) false
+#else
+#define fenced_scan(t) (r.lease != t)
 #endif
+
+/* Sets reply. */
+inline do_scan(me)
+{
+	printf("> w%d scan token=%d | ", me + 1, w[me].token);
+	if
+	:: fenced_scan(w[me].token) -> reply = LOST; printf("lost\n")
+	:: else -> reply = DONE; printf("fields="); print_fields(0); printf(" events="); print_events(0); printf("\n")
+	fi
+}
+
+inline adopt(me)
+{
+	do_scan(me);
+	if
+	:: reply == LOST -> end_ownership(me)
+	:: else -> w[me].phase = OWNING;
+#ifndef NO_ADOPT
+		remember_all(me, 0, r.sequence)
+#endif
+	fi
 }
 
 /* The reply of a claim is here. */
@@ -547,7 +650,7 @@ inline claimed(me)
 /* claims.py, _again: the events of the latest claim, the reply of which was lost. */
 inline take_again(me)
 {
-	printf("> w%d scan | fields=", me + 1); print_fields(0); printf(" events="); print_events(0); printf("\n");
+	do_scan(me);
 	count = 0; stamp = 0; some = 1;
 	for (k : 1 .. EVENTS) {
 		if
@@ -632,7 +735,7 @@ inline keep_settlement(me)
 #define holds(me) (r.lease == w[me].token)
 #define has_room(me) (!w[me].event[SLOTS - MOST + 1])
 /* A command that would change nothing and tell nothing new is left out: its step would lead back to the same state. */
-#define claim_matters(me) (!holds(me) || r.sequence != w[me].expected || r.list[0])
+#define claim_matters(me) (!holds(me) || r.sequence != w[me].expected || r.settlement < w[me].settlement || r.list[0])
 
 #if USERS == 1
 #define has_next(me, u) (w[me].undecided)
@@ -673,11 +776,25 @@ inline acquired(me)
 {
 	if
 	:: reply == DONE ->
-		w[me].phase = ADOPTING; w[me].expected = r.sequence; w[me].settlement = r.settlement;
+		w[me].phase = ADOPTING; w[me].asked = 0; w[me].expected = r.sequence; w[me].settlement = r.settlement;
 #ifdef RESTART_SETTLEMENTS
 		w[me].settlement = 0;
 #endif
 	:: else -> be_idle(me)
+	fi
+}
+
+#define may_acquire(me) (!halted && \
+	(w[me].phase == ASKING || (w[me].phase == IDLE && !r.lease && (me == 0 || w[0].phase != IDLE))))
+
+inline ask(me)
+{
+	if
+	:: w[me].phase == ASKING -> w[me].asked = w[me].asked | bit_of(w[me].token);
+#ifndef SAME_TOKEN_AGAIN
+		new_token(me)
+#endif
+	:: else -> new_token(me)
 	fi
 }
 
@@ -686,30 +803,28 @@ proctype worker(byte me)
 end:	do
 	/* Both workers are alike, so while both are idle it is enough that the first one acquires. Who finds the lease
 	 * busy is idle again: no step. */
-	:: d_step { w[me].phase == IDLE && !r.lease && !halted && (me == 0 || w[0].phase != IDLE) ->
-		who = me + 1; new_token(me); do_acquire(w[me].token); acquired(me) }
-	:: d_step { w[me].phase == ASKING && !halted -> who = me + 1; do_acquire(w[me].token); acquired(me) }
+	:: d_step { may_acquire(me) -> who = me + 1; ask(me); do_acquire(w[me].token, w[me].asked); acquired(me) }
 #if LOST_REPLIES
-	:: d_step { lost_replies && w[me].phase == IDLE && !r.lease && !halted && (me == 0 || w[0].phase != IDLE) ->
-		who = me + 1; new_token(me); do_acquire(w[me].token); printf("# reply lost\n");
+	:: d_step { lost_replies && may_acquire(me) && (!r.lease || has(w[me].asked, r.lease)) ->
+		who = me + 1; ask(me); do_acquire(w[me].token, w[me].asked); printf("# reply lost\n");
 		w[me].phase = ASKING; lost_replies-- }
 #endif
 #if LATE
-	:: d_step { free_late && w[me].phase == IDLE && !r.lease && !halted && (me == 0 || w[0].phase != IDLE) ->
-		new_token(me); keep_copy(ACQUIRE, w[me].token, 0); w[me].phase = ASKING;
-		printf("# a copy of acquire token=%d by w%d is late\n", w[me].token, me + 1) }
+	:: d_step { free_late && may_acquire(me) -> ask(me); keep_copy(ACQUIRE, w[me].token, w[me].asked);
+		w[me].phase = ASKING; printf("# "); print_acquire(w[me].token, w[me].asked);
+		printf(" by w%d is late\n", me + 1) }
 #endif
 
-	:: d_step { w[me].phase == ADOPTING -> scan(me); w[me].phase = OWNING }
+	:: d_step { w[me].phase == ADOPTING -> adopt(me) }
 
 	:: d_step { w[me].phase == OWNING && has_room(me) && claim_matters(me) ->
-		who = me + 1; do_claim(w[me].token, w[me].expected); claimed(me) }
+		who = me + 1; do_claim(w[me].token, w[me].expected, w[me].settlement); claimed(me) }
 #if LOST_REPLIES
-	:: d_step { lost_replies && w[me].phase == OWNING && has_room(me) && holds(me) && r.sequence == w[me].expected && r.list[0] ->
-		who = me + 1; do_claim(w[me].token, w[me].expected); printf("# reply lost\n"); lost_replies-- }
+	:: d_step { lost_replies && w[me].phase == OWNING && has_room(me) && holds(me) && r.sequence == w[me].expected && r.settlement >= w[me].settlement && r.list[0] ->
+		who = me + 1; do_claim(w[me].token, w[me].expected, w[me].settlement); printf("# reply lost\n"); lost_replies-- }
 #endif
 #if LATE
-	:: d_step { free_late && w[me].phase == OWNING && has_room(me) -> keep_copy(CLAIM, w[me].token, w[me].expected);
+	:: d_step { free_late && w[me].phase == OWNING && has_room(me) -> keep_copy(CLAIM, w[me].token, w[me].expected); late[k].settlement = w[me].settlement;
 		printf("# a copy of claim token=%d expected=%d by w%d is late\n", w[me].token, w[me].expected, me + 1) }
 #endif
 
@@ -748,7 +863,7 @@ end:	do
 		printf("# a copy of settle token=%d number=%d by w%d is late\n", w[me].token, w[me].settlement + 1, me + 1) }
 #endif
 
-	:: d_step { !holds(me) && (w[me].phase == ADOPTING || w[me].phase == OWNING || (w[me].phase == CLOSING && w[me].event[1])) ->
+	:: d_step { !holds(me) && w[me].phase >= ADOPTING ->
 		printf("> w%d renew token=%d | lost\n", me + 1, w[me].token); end_ownership(me) }
 
 #if STOPS
@@ -789,7 +904,8 @@ inline expire()
 	printf("> redis expire\n");
 	for (j : 0 .. WORKERS - 1) { if :: lives(j) -> excuse(j); w[j].hung = 1; expiries-- :: else fi };
 	r.lease = 0;
-	show_state()
+	show_state();
+	drop_late()
 }
 
 inline copy_redis(to, from)
@@ -822,6 +938,7 @@ inline failover()
 	replicated = 0; failovers--;
 	/* As it will not be read again: all zeros. */
 	clear(replica);
+	drop_late();
 	judge()
 }
 
@@ -860,8 +977,8 @@ inline deliver(x)
 {
 	who = 3; j = x;
 	if
-	:: late[x].command == ACQUIRE -> do_acquire(late[x].token)
-	:: late[x].command == CLAIM -> do_claim(late[x].token, late[x].argument)
+	:: late[x].command == ACQUIRE -> do_acquire(late[x].token, late[x].argument)
+	:: late[x].command == CLAIM -> do_claim(late[x].token, late[x].argument, late[x].settlement)
 	:: late[x].command == SETTLE ->
 		c_accepted = late[x].accepted; c_refused = late[x].refused;
 		for (i : 1 .. SLOTS) { c_number[i] = late[x].number[i]; c_stamp[i] = late[x].stamp[i] };
@@ -869,8 +986,8 @@ inline deliver(x)
 	:: late[x].command == RELEASE -> do_release(late[x].token)
 	:: late[x].command == REPLAY -> do_replay(late[x].argument, late[x].stamp[1])
 	fi;
-	late[x].command = 0; late[x].token = 0; late[x].argument = 0; late[x].accepted = 0; late[x].refused = 0;
-	for (i : 1 .. SLOTS) { late[x].number[i] = 0; late[x].stamp[i] = 0 }
+	clear_late(x);
+	drop_late();
 	printf("# reply lost\n")
 }
 
@@ -963,13 +1080,16 @@ inline begin_again()
 	clear(r); clear(replica);
 	be_idle(0); be_idle(1);
 	for (k : 0 .. 1) {
-		late[k].command = 0; late[k].token = 0; late[k].argument = 0; late[k].accepted = 0; late[k].refused = 0;
-		for (i : 1 .. SLOTS) { late[k].number[i] = 0; late[k].stamp[i] = 0 }
+		clear_late(k)
 	}
 	api = 0; refused = 0; cause = 0; gone = 0; replicated = 0; halted = 0; pushed_ever = WAITING;
+#ifdef FAULTS
+	faults = FAULTS;
+#else
 	expiries = EXPIRIES; crashes = CRASHES; failovers = FAILOVERS; lost_replies = LOST_REPLIES; copies = LATE;
 	lost_answers = LOST_ANSWERS; refusals = REFUSALS; replays = REPLAYS; deletes = DELETES; stops = STOPS;
-	halts = HALTS; ticks = TICKS;
+	halts = HALTS;
+#endif
 	for (i : 1 .. WAITING) { r.list[i - 1] = i }
 	r.pushed = WAITING;
 	patience = PATIENCE;

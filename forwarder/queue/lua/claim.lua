@@ -1,15 +1,17 @@
 -- Claims the oldest waiting events: they move from the list to the claimed hash.
 --
--- KEYS  list, claimed, lease, sequence
+-- KEYS  list, claimed, lease, sequence, settlement
 -- ARGV  token, milliseconds by which the lease is extended, sequence number that the owner expects,
---       most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest event is)
+--       number of its last settlement, most events, most bytes, most bytes of one event, 'left' or 'right' (where the oldest event is)
 -- reply {'claimed', sequence number before, stamp, events still waiting, element, element, ...}
 --         element i has number (sequence number before + i); if it is longer than one event may be, its length
 --         stands for it, because it is not worth its transfer
 --       {'again', sequence number now, events still waiting}  the reply was lost: what was claimed has the numbers above
 --         the expected one
 --       {'lost'}  the token does not hold the lease
---       {'rolled_back'}  Redis has lost data that it had acknowledged, or somebody has changed it: adopt again
+--       {'rolled_back'}  Redis has lost data that it had acknowledged, or somebody has changed it: adopt again.
+--         The last settlement shows it too. On a list that is empty, no claim and no settlement would come that notices
+--         it, and what is claimed again would stay claimed.
 --
 -- Safe to repeat: the expected sequence number identifies a repeated call, which claims nothing. The owner then looks for
 -- the events. There is no index by number, and to scan two million claimed events here would stop Redis for seconds.
@@ -19,14 +21,16 @@
 -- first write is a PEXPIRE. It comes before every other reply, so any of them means that the lease was extended.
 --#include count
 
-local list, claimed, lease, sequence = unpack(KEYS)
+local list, claimed, lease, sequence, settlement = unpack(KEYS)
 if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end
 redis.call('PEXPIRE', lease, ARGV[2])
 
-local expected, most, most_bytes, most_of_one = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5]), tonumber(ARGV[6])
-local from_left = ARGV[7] == 'left'
-local before = count(sequence)
+local expected, last = tonumber(ARGV[3]), tonumber(ARGV[4])
+local most, most_bytes, most_of_one = tonumber(ARGV[5]), tonumber(ARGV[6]), tonumber(ARGV[7])
+local from_left = ARGV[8] == 'left'
+local before, settled = count(sequence), count(settlement)
 if not before or before < expected then return {'rolled_back'} end
+if not settled or settled < last then return {'rolled_back'} end
 
 local function transferred(element) return #element > most_of_one and #element or element end
 

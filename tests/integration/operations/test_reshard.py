@@ -334,7 +334,8 @@ async def _one_of_everything(redis: Redis, queue: str) -> ListMover:
 async def _every_step(moved: ListMover, redis: Redis) -> AsyncIterator[Callable[[], Awaitable[Page | None]]]:
     """What is done to a list, in order."""
     yield moved.set_aside
-    fields = (await moved.claimed_fields()).take(9)
+    names = sorted(map(bytes.decode, await redis.hkeys(Keys(moved.name).claimed)))  # type: ignore[arg-type]
+    fields = [(int(number), int(stamp)) for number, stamp in (name.split("-") for name in names)]
     yield lambda: moved.unload_events(fields)
     letters = [(letter.id, 0) async for letter in ListLetters(redis, Keys(moved.name)).all()]
     yield lambda: moved.unload_letters(letters)

@@ -2,13 +2,15 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import cast
 
 import pytest
 from redis import Redis as BlockingRedis
 from redis.asyncio import Redis
 
 from forwarder.demo.redis_server import EmbeddedRedis
-from forwarder.errors import LeaseLostError, RolledBackError, WrongTypeError
+from forwarder.errors import LeaseLostError, RolledBackError, UnreachableError, WrongTypeError
 from forwarder.queue.claims import Claimed, Claims, Settlement
 from forwarder.queue.keys import Keys, Side
 from forwarder.queue.lease import Lease, Position
@@ -24,6 +26,14 @@ def contender(redis: Redis, queue: str) -> Lease:
 
 async def snapshot(redis: Redis, queue: str) -> dict[str, bytes | None]:
     return {key: await redis.dump(key) for key in Keys(queue).of_the_list}
+
+
+async def restore(redis: Redis, snapshot: dict[str, bytes | None]) -> None:
+    """Redis goes back in time, as in a failover to a replica that lags behind. A lease lasts a minute then."""
+    await redis.delete(*snapshot)
+    for key, value in snapshot.items():
+        if value is not None:
+            await redis.restore(key, 60_000 if key.endswith(":lease") else 0, value)
 
 
 def numbered(start: int, end: int) -> list[bytes]:
@@ -242,6 +252,19 @@ async def test_a_claim_notices_that_redis_went_back(redis: Redis, queue_name: st
     assert await snapshot(redis, queue_name) == before
 
 
+async def test_a_claim_of_nothing_notices_that_settlements_were_rolled_back(redis: Redis, queue_name: str) -> None:
+    """After a failover on a quiet list, no settlement comes that would notice it, and the events stay claimed."""
+    await redis.rpush(queue_name, *numbered(0, 2))
+    claims = await owner(redis, Keys(queue_name))
+    claimed = await claims.claim(**LIMITS)
+    before = await snapshot(redis, queue_name)
+    await claims.settle(Settlement(accepted={claimed.stamp: list(claimed.numbers)}))
+    await restore(redis, before)
+    with pytest.raises(RolledBackError):
+        await claims.claim(**LIMITS)
+    assert (await snapshot(redis, queue_name))[Keys(queue_name).claimed] == before[Keys(queue_name).claimed]
+
+
 async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 8_500))
     claims = await owner(redis, Keys(queue_name))
@@ -285,6 +308,75 @@ async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str
         await first.renew()
 
 
+@dataclass
+class Delayed:
+    """A client whose next commands reach Redis only when the test sends them on. Until then they have no answer."""
+
+    redis: Redis
+    delays: int = 0
+    late: list[Callable[[], Awaitable[object]]] = field(default_factory=list)
+
+    async def evalsha(self, *command: object) -> object:
+        if not self.delays:
+            return await self.redis.evalsha(*command)  # type: ignore[arg-type]
+        self.delays -= 1
+        self.late.append(lambda: self.redis.evalsha(*command))  # type: ignore[arg-type]
+        raise UnreachableError("no answer")
+
+    async def eval(self, *command: object) -> object:
+        return await self.redis.eval(*command)  # type: ignore[arg-type]
+
+
+async def test_who_lost_the_lease_before_it_adopted_finds_out_then(redis: Redis, queue_name: str) -> None:
+    """It would adopt what the next owner has left. Then a failover may give it back the lease, and what was settled."""
+    await redis.rpush(queue_name, *numbered(0, 2))
+    dead = await owner(redis, Keys(queue_name))
+    await dead.claim(**LIMITS)
+    await dead.lease.release()
+    slow = await owner(redis, Keys(queue_name))
+    await redis.delete(Keys(queue_name).lease)
+    await owner(redis, Keys(queue_name))
+    with pytest.raises(LeaseLostError):
+        await slow.claimed_fields()
+
+
+async def test_a_late_command_never_gives_a_lost_lease_back(redis: Redis, queue_name: str) -> None:
+    """The late copy made an owner of one who had lost the lease. Then its settlement 1 was taken for that of the owner
+    in between, so its event stayed claimed, although it was accepted.
+    """
+    await (lent := contender(redis, queue_name)).acquire()
+    await lent.release()  # Redis has the scripts now
+    await redis.rpush(queue_name, *numbered(0, 2))
+    slow = Lease(delayed := cast("Redis", Delayed(redis, delays=1)), Keys(queue_name), ttl=5.0)
+    with pytest.raises(UnreachableError):
+        await slow.acquire()
+    assert await slow.acquire() is not None
+    claims = Claims(slow, side="left")
+    await redis.delete(Keys(queue_name).lease)  # it hangs, and its lease ends
+    second = await owner(redis, Keys(queue_name))
+    claimed = await second.claim(**LIMITS | {"most": 1})
+    await second.settle(Settlement(accepted={claimed.stamp: [1]}))
+    await second.lease.release()
+    await delayed.late[0]()  # type: ignore[attr-defined]
+    for command in (lambda: claims.settle(Settlement()), lambda: claims.claim(**LIMITS), slow.renew):
+        with pytest.raises(LeaseLostError):
+            await command()
+
+
+async def test_who_asks_again_for_a_lease_finds_what_it_got_and_can_release_it(redis: Redis, queue_name: str) -> None:
+    lease = contender(redis, queue_name)
+    await lease.acquire()
+    lost = lease.token
+    lease._unanswered.append(lost)  # as if the reply had been lost
+    assert await lease.acquire() is not None, "its own lease is no obstacle"
+    assert lease.token != lost
+    assert await contender(redis, queue_name).acquire() is None
+    lease._unanswered.append(lease.token)
+    lease.token = "was never executed"
+    await lease.release()
+    assert await contender(redis, queue_name).acquire() is not None
+
+
 async def test_a_lease_that_never_ends_is_nobodys(redis: Redis, queue_name: str) -> None:
     await redis.set(Keys(queue_name).lease, "restored without its time")
     assert await contender(redis, queue_name).acquire() is not None
@@ -305,11 +397,14 @@ async def settled_again(claims: Claims) -> None:
     await claims.settle(Settlement())
 
 
-@pytest.mark.parametrize("prolong", ["acquire", "renew", "claim", "claim again", "settle", "settle again"])
+@pytest.mark.parametrize(
+    "prolong", ["acquire", "renew", "claim", "claim again", "claimed fields", "settle", "settle again"]
+)
 async def test_a_lease_is_counted_from_before_its_command_was_sent(
     each_server: EmbeddedRedis, redis: Redis, queue_name: str, prolong: str
 ) -> None:
-    key = Keys(queue_name).lease
+    k = Keys(queue_name)
+    key = k.lease
     with BlockingRedis.from_url(each_server.url) as asked:
         lease = Lease(
             redis,
@@ -329,7 +424,8 @@ async def test_a_lease_is_counted_from_before_its_command_was_sent(
             "renew": lease.renew,
             "claim": lambda: claims.claim(**LIMITS),
             "settle": lambda: claims.settle(Settlement()),
-            "claim again": lambda: repeated(claims, lost),
+            "claim again": lambda: lease.run("claim", k.of_the_list[:5], lost.first - 1, 0, 1, 1, 1, "left"),
+            "claimed fields": claims.claimed_fields,
             "settle again": lambda: settled_again(claims),
         }
         await calls[prolong]()
