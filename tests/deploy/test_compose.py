@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
 
 from forwarder import config
 from tests.programs.image import ROOT
+from tests.support.documents import from_yaml
 
 TEXT = (ROOT / "docker-compose.yml").read_text()
-COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+COMPOSE: dict[str, Any] = from_yaml(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 TARGETS = ("stand-in", "carnival")
 OURS = ("api", "forwarder")
@@ -22,7 +22,7 @@ OURS = ("api", "forwarder")
 
 def resolved(target: str) -> dict[str, Any]:
     """The file as Docker reads it when TARGET is set so."""
-    found: dict[str, Any] = yaml.safe_load(TEXT.replace("${TARGET:-stand-in}", target))
+    found: dict[str, Any] = from_yaml(TEXT.replace("${TARGET:-stand-in}", target))
     return found
 
 
@@ -169,7 +169,7 @@ def test_everything_mounted_exists_and_is_mounted_to_be_read(name: str, volume: 
 
 
 def test_prometheus_asks_the_forwarder_and_grafana_asks_prometheus() -> None:
-    scraped = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    scraped = from_yaml((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
     port = SERVICES["forwarder"]["ports"][0].rpartition(":")[2]
     assert re.search(r"\bforwarder\b", json.dumps(scraped).replace('"job_name": "forwarder"', ""))
     assert re.search(rf"\b{port}\b", json.dumps(scraped))
@@ -179,7 +179,7 @@ def test_prometheus_asks_the_forwarder_and_grafana_asks_prometheus() -> None:
 
 
 def provisioned(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROOT / "deploy/grafana/provisioning" / name).read_text())
+    found: dict[str, Any] = from_yaml((ROOT / "deploy/grafana/provisioning" / name).read_text())
     return found
 
 

@@ -50,7 +50,7 @@ async def test_wrong_settings_are_all_named_one_a_line_with_exit_78() -> None:
 
 
 async def test_a_missing_key_is_named_with_exit_78() -> None:
-    code, _, err = await fresh_command("run", environment={})
+    code, _, err = await command("run", environment={})
     assert (code, "FORWARDER_API_KEY" in err) == (78, True)
 
 
@@ -121,7 +121,7 @@ async def test_a_command_that_asks_redis_loads_neither_http_nor_the_log_nor_metr
 async def test_wrong_lines_are_named_and_skipped(redis_url: str, redis_client: Redis, queue_name: str) -> None:
     lines = [event("u", 1), b"", b"nonsense", b'{"user_id":"u"}', event("u", 2), b"[%b]" % event("u", 3)]
     given = {"FORWARDER_REDIS_URL": redis_url, "FORWARDER_QUEUE": queue_name}
-    code, out, err = await fresh_command("push", environment=given, stdin=b"\n".join(lines))
+    code, out, err = await command("push", environment=given, stdin=b"\n".join(lines))
     assert code == 1
     assert [line.split(": ", 1)[1] for line in err.splitlines()][1] == "line 4: name: missing"
     assert "line 3: not JSON" in err
@@ -232,7 +232,7 @@ async def test_a_halt_with_on_halt_exit_ends_with_77(
     assert (code, "halted (credentials)" in out, "`forwarder resume`" in out) == (77, True, True)
     code, out, _ = await command("retry", "--json", environment=given)
     assert (code, json.loads(out)) == (77, {"workers": 0, "standing_by": 0, "halted": 0, "halt": "credentials"})
-    code, out, _ = await fresh_command("resume", environment=given)
+    code, out, _ = await command("resume", environment=given)
     assert (code, "credentials" in out) == (0, True)
     code, out, _ = await command("retry", environment=given)
     assert (code, "`forwarder run`" in out) == (1, True)
@@ -245,10 +245,10 @@ async def test_status_and_check_on_a_sound_system(
 ) -> None:
     await redis_client.rpush(queue_name, event("u", 1))
     given = environment(settings(redis_url, queue_name, api))
-    code, out, _ = await fresh_command("status", "--json", environment=given)
+    code, out, _ = await command("status", "--json", environment=given)
     found = json.loads(out)
     assert (code, found["waiting"], found["lists"][0]["owner"], found["balanced"]) == (0, 1, None, True)
-    code, out, _ = await fresh_command("check", "--json", environment=given)
+    code, out, _ = await command("check", "--json", environment=given)
     assert code == 0
     grades = {finding["what"]: finding["grade"] for finding in json.loads(out)}
     assert (grades["api"], grades["redis"], grades["persistence"]) == ("ok", "ok", "warning")
@@ -288,12 +288,12 @@ async def test_audit_says_by_how_much_the_sums_are_off(
     given = settings(redis_url, queue_name, api)
     process = worker(given)
     await settled(redis_client, queue_name)
-    code, out, _ = await fresh_command("audit", environment=environment(given))
+    code, out, _ = await command("audit", environment=environment(given))
     assert (code, out.count("✔"), "3 events pushed" in out) == (0, 2, True)
     await redis_client.incrby(Keys(queue_name).accepted, 5)
-    code, out, _ = await fresh_command("audit", environment=environment(given))
+    code, out, _ = await command("audit", environment=environment(given))
     assert (code, f"sequence = accepted + dead_lettered + claimed: {queue_name} off by -5" in out) == (1, True)
-    code, out, _ = await fresh_command("audit", "--json", environment=environment(given))
+    code, out, _ = await command("audit", "--json", environment=environment(given))
     assert (code, sorted(json.loads(out)["imbalances"].values())) == (1, [-5, 0])
     admin = await process.admin()
 

@@ -19,17 +19,17 @@ from tests.support.service import eventually, fetch, fresh_command
 )
 async def test_the_demo_ends_with_every_check_held(faults: tuple[str, ...], width: int, tmp_path: Path) -> None:
     given = {"TMPDIR": str(tmp_path), "COLUMNS": str(width)}
-    code, out, err = await fresh_command("demo", "--events", "3000", *faults, environment=given)
+    code, out, err = await fresh_command("demo", "--events", "1000", *faults, environment=given)
     assert (code, err) == (0, ""), out
     assert out.count("✔") == 5
     assert "✘" not in out
     assert max(map(len, out.splitlines())) <= width
     said = " ".join(out.split())
     if faults:
-        assert "All 2,970 good events arrived, and no others" in said
-        assert "30 dead letters: the 15 events without a name and the 15 that the API refused" in said
+        assert "All 990 good events arrived, and no others" in said
+        assert "10 dead letters: the 5 events without a name and the 5 that the API refused" in said
     else:
-        assert "All 3,000 events arrived, and no others" in said
+        assert "All 1,000 events arrived, and no others" in said
         assert "No event became a dead letter" in said
     assert list(tmp_path.iterdir()) == []
 

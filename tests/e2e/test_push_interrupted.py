@@ -16,7 +16,7 @@ from forwarder.demo.redis_server import EmbeddedRedis
 from tests.support.faults import fault
 from tests.support.service import command, event, eventually
 
-LINES = [event("u", n) + b"\n" for n in range(20_000)]
+LINES = [event("u", n) + b"\n" for n in range(8_000)]
 ELEMENTS = [line.rstrip() for line in LINES]
 
 

@@ -55,7 +55,7 @@ def outage(until: float, answers: Iterable[Answer | Reply]) -> Script:
 @pytest.mark.parametrize(
     "answers",
     [
-        pytest.param([UNAVAILABLE], id="503"),
+        pytest.param([UNAVAILABLE], id="503", marks=pytest.mark.long),
         pytest.param([REFUSED], id="refused", marks=pytest.mark.long),
         pytest.param([Reply(Unanswered("timeout", ambiguous=True), 10.0)], id="timeouts", marks=pytest.mark.long),
         pytest.param([Declined(429, Meaning.TRANSIENT)], id="429", marks=pytest.mark.long),

@@ -238,5 +238,5 @@ def test_the_queue_does_what_its_model_does(each_server: EmbeddedRedis) -> None:
 
     run_state_machine_as_test(
         HereAndNow,
-        settings=settings(max_examples=20, stateful_step_count=30),
+        settings=settings(max_examples=10, stateful_step_count=30),
     )

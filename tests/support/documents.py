@@ -4,7 +4,11 @@ Such a part stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -21,6 +25,15 @@ PAGES = {
     str(page.relative_to(ROOT)): page
     for page in (*sorted(ROOT.glob("*.md")), *sorted((ROOT / "deploy").glob("*.md")), PROOF, FAULTS, BENCH)
 }
+
+
+def from_yaml(text: str) -> Any:
+    """Read by libyaml, as each process that collects the tests reads some."""
+    return next(all_from_yaml(text))
+
+
+def all_from_yaml(text: str) -> Iterator[Any]:
+    return iter(yaml.load_all(text, Loader=yaml.CSafeLoader))
 
 
 def between_marks(text: str, name: str) -> str:

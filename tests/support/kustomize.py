@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import yaml
+from tests.support.documents import all_from_yaml, from_yaml
 
 Manifest = dict[str, Any]
 #: As kustomize does it: what an overlay adds of its own, and the components that it names, come before its changes.
@@ -23,7 +23,7 @@ def build(folder: Path, components: Iterable[str] = ()) -> list[Manifest]:
 
 
 def kustomization(folder: Path) -> Manifest:
-    found: Manifest = yaml.safe_load((folder / "kustomization.yaml").read_text())
+    found: Manifest = from_yaml((folder / "kustomization.yaml").read_text())
     return found
 
 
@@ -35,7 +35,7 @@ def _build(folder: Path, built: list[Manifest], components: Iterable[str]) -> No
         if (folder / resource).is_dir():
             own += build((folder / resource).resolve())
         else:
-            own += yaml.safe_load_all((folder / resource).read_text())
+            own += all_from_yaml((folder / resource).read_text())
     for component in (*fields.get("components", ()), *components):
         _build((folder / component).resolve(), own, ())
     for each in fields.get("configMapGenerator", ()):
@@ -71,7 +71,7 @@ def _patch(patch: Manifest, manifests: list[Manifest]) -> None:
     assert not target
     for manifest in manifests:
         if manifest["kind"] == kind and name in (None, manifest["metadata"]["name"]):
-            for operation in yaml.safe_load(patch["patch"]):
+            for operation in from_yaml(patch["patch"]):
                 _change(manifest, **operation)
 
 

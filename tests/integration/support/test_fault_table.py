@@ -56,7 +56,8 @@ def given(pytester: pytest.Pytester, *, outage: str = "True", kill: str = "pass"
 
 
 def run(pytester: pytest.Pytester, *arguments: str) -> pytest.RunResult:
-    return pytester.runpytest_subprocess("-p", "no:cacheprovider", *arguments)
+    how = pytester.runpytest_subprocess if set(SEVERAL) <= set(arguments) else pytester.runpytest_inprocess
+    return how("-p", "no:cacheprovider", *arguments)
 
 
 def test_the_table_is_written_from_what_passed(pytester: pytest.Pytester) -> None:

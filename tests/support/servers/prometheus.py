@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-import yaml
 
+from tests.support.documents import from_yaml
 from tests.support.service import eventually, fetch
 
 DEPLOYED = Path(__file__).parents[3] / "deploy" / "prometheus"
@@ -28,7 +28,7 @@ def program(name: str) -> str:
 
 def alerts_and_records() -> list[dict[str, Any]]:
     """The shipped rules, of every group."""
-    groups = yaml.safe_load((DEPLOYED / "rules.yml").read_text())["groups"]
+    groups = from_yaml((DEPLOYED / "rules.yml").read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
 
 

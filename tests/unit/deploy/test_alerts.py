@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from forwarder.diagnosis.facts import Halted, Setup
 from forwarder.diagnosis.halts import halted
 from forwarder.metrics import Metrics
 from forwarder.outcome import HaltReason
-from tests.support.documents import ROOT, cells, code
+from tests.support.documents import ROOT, cells, code, from_yaml
 from tests.support.incidents.runbook import RUNBOOK, bodies, sections
 from tests.support.servers.prometheus import DEPLOYED, alerts_and_records, quickened
 
 RULES = alerts_and_records()
 ALERTS = {rule["alert"]: rule for rule in RULES if "alert" in rule}
 DASHBOARD = json.loads((DEPLOYED.parent / "grafana" / "dashboard.json").read_text())
-CASES = yaml.safe_load((DEPLOYED / "rules_test.yml").read_text())["tests"]
+CASES = from_yaml((DEPLOYED / "rules_test.yml").read_text())["tests"]
 
 
 def metrics() -> set[str]:
@@ -204,7 +203,7 @@ def test_the_dashboard_leads_to_the_page_and_to_sections_of_the_runbook() -> Non
 
 def test_quickened_rules_are_the_shipped_ones_with_seconds_for_minutes() -> None:
     assert quickened("for: 10m, x[15m] > 75 * 60 and y < 4 * 60 * 60") == "for: 10s, x[15s] > 75 * 1 and y < 4 * 1 * 60"
-    groups = yaml.safe_load(quickened((DEPLOYED / "rules.yml").read_text()))["groups"]
+    groups = from_yaml(quickened((DEPLOYED / "rules.yml").read_text()))["groups"]
     quick = {rule["alert"]: rule for rule in groups[0]["rules"] if "alert" in rule}
     assert set(quick) == set(ALERTS)
     durations = [(rule["expr"].replace(":deriv15m", ""), rule.get("for")) for rule in quick.values()]

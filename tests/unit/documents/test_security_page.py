@@ -1,6 +1,5 @@
 """The page about security promises nothing without a test, and each of those tests exists."""
 
-import ast
 import re
 from pathlib import Path
 
@@ -13,10 +12,9 @@ PAGE = (ROOT / "deploy" / "security.md").read_text(encoding="utf-8")
 def existing() -> set[str]:
     """Every test of the suite as `file::test`."""
     return {
-        f"{path.stem}::{node.name}"
+        f"{path.stem}::{name}"
         for path in (ROOT / "tests").rglob("test_*.py")
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        for name in re.findall(r"^ *(?:async )?def (test_\w+)\(", path.read_text(encoding="utf-8"), re.MULTILINE)
     }
 
 
