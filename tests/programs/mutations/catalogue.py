@@ -353,7 +353,7 @@ CATALOGUE = (
         "forwarder/queue/lua/acquire.lua",
         "return {'busy', redis.call('PTTL', KEYS[3])}",
         "holder = false",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         2,
@@ -361,7 +361,7 @@ CATALOGUE = (
         "forwarder/queue/lua/acquire.lua",
         "ARGV[3] ~= '' and ",
         "",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         1,
@@ -369,7 +369,7 @@ CATALOGUE = (
         "forwarder/queue/lua/acquire.lua",
         "redis.call('PEXPIRE', KEYS[3], ARGV[2])\n",
         "",
-        (_FULL, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         2,
@@ -377,7 +377,7 @@ CATALOGUE = (
         "forwarder/queue/lua/renew.lua",
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end",
         "",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         3,
@@ -385,7 +385,7 @@ CATALOGUE = (
         "forwarder/queue/lua/renew.lua",
         "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n",
         "",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         2,
@@ -393,7 +393,7 @@ CATALOGUE = (
         "forwarder/queue/lua/release.lua",
         "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end",
         "",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         3,
@@ -401,7 +401,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "redis.call('PEXPIRE', lease, ARGV[2])\n",
         "",
-        (_CLAIMS, _AGREEMENT),
+        (_AGREEMENT,),
     ),
     Mutation(
         3,
