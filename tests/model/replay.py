@@ -159,14 +159,13 @@ class _Replay:
     def _scan(self, step: Step) -> Rounds[tuple[str, Mapping[str, Value]]]:
         """Reads what is claimed, page by page; before that, what the owner's last call still has to read."""
         client = self._movers if self._has_movers and step.actor not in self._owners else self._owners
-        call: Call = client.scan(step)
         try:
             if step.actor in self._pending:
                 yield from self._finished(*self._pending.pop(step.actor))
+            call: Call = client.scan(step)
             found = yield from self._finished(call, call.send(None))
             reply = ""
         except LeaseLostError:
-            call.close()
             found, reply = {}, "lost"
         yield from self._round([])
         return reply, found if client is self._owners else self._of_mover(step, found)

@@ -1,6 +1,7 @@
 """Samples of a model's schedules, as many as wanted, from a seed."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 
 from tests.model import spin
 from tests.model.trace import Schedule, schedules
@@ -27,10 +28,11 @@ CLAIMS: Sequence[Mapping[str, int]] = (
 
 
 def sample(model: str, bounds: Sequence[Mapping[str, int]], *, seed: int, count: int) -> Iterator[Schedule]:
-    """About this many schedules, in equal parts within each of these bounds.
+    """About this many schedules, from each of these bounds in turn.
 
     Raises:
         SpinError: the model cannot be run.
     """
-    for each in bounds:
-        yield from schedules(spin.walks(model, each, seed=seed, count=count // len(bounds)))
+    each = count // len(bounds)
+    parts = [schedules(spin.walks(model, defines, seed=seed, count=each)) for defines in bounds]
+    yield from chain.from_iterable(zip(*parts, strict=True))

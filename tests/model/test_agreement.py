@@ -1,17 +1,22 @@
 """The models and the scripts agree: what a model says that Redis replies, a real Redis replies."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 import pytest
 import redis as blocking
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import connect_blocking
 from tests.model import spin
 from tests.model.replay import Result, replay
 from tests.model.sample import CLAIMS, sample
 from tests.model.trace import Schedule, schedules
+from tests.programs.mutations.catalogue import CATALOGUE, Mutation
+
+THIS = "tests/model/test_agreement.py"
 
 #: Written by hand: each command and each reply of a list once.
 BY_HAND = """
@@ -116,3 +121,23 @@ async def test_the_scripts_do_so_while_redis_is_full(own_redis: Callable[..., Em
     print(f"seed {seed}")
     with connect_blocking(own_redis().url) as client:
         assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=150), is_full=True)) == 150
+
+
+@needs_spin
+@pytest.mark.long
+async def test_a_schedule_disagrees_if_a_script_is_broken(own_redis: Callable[..., EmbeddedRedis]) -> None:
+    schedules = [by_hand(), by_hand(), *sample("claims.pml", CLAIMS, seed=1, count=900)]
+    mutations = [each for each in CATALOGUE if THIS in each.tests]
+    assert mutations
+    with connect_blocking(own_redis().url) as client:
+        unnoticed = [each.what for each in mutations if not notices(client, schedules, each)]
+    assert unnoticed == []
+
+
+def notices(client: blocking.Redis, schedules: Iterable[Schedule], mutation: Mutation) -> bool:
+    """Whether Redis and the model disagree on one of these schedules after this mutation."""
+    name = Path(mutation.file).stem
+    text = scripts.source(name)
+    assert text.count(mutation.old) == 1
+    broken = {name: text.replace(mutation.old, mutation.new)}
+    return any(result.different for result in replay(client, schedules, broken, is_full=True))

@@ -20,7 +20,7 @@ T = TypeVar("T")
 Rounds = Generator[Sequence[Command], list[Any], T]
 
 #: Schedules that run at once. A round sends about 1 kB for each of them.
-_AT_ONCE = 250
+_AT_ONCE = 100
 
 
 class RefusedError(Exception):

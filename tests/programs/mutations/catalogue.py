@@ -31,6 +31,7 @@ _MANY_LISTS = "tests/integration/monitor/test_many_lists.py"
 _SEEKING = "tests/integration/worker/test_seeking.py"
 _CONNECTIONS = "tests/unit/admin/test_connections.py"
 _PROXY = "tests/integration/api/test_proxy.py"
+_AGREEMENT = "tests/model/test_agreement.py"
 _STATUS = "tests/integration/operations/test_status.py"
 
 
@@ -61,7 +62,7 @@ CATALOGUE = (
         "forwarder/queue/lua/settle.lua",
         "if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end",
         "",
-        (_SETTLE,),
+        (_SETTLE, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -69,7 +70,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "if redis.call('GET', lease) ~= ARGV[1] then return {'lost'} end",
         "",
-        (_CLAIMS,),
+        (_CLAIMS, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -77,7 +78,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "if not before or before < expected then return {'rolled_back'} end",
         "expected = before",
-        (_CLAIMS,),
+        (_CLAIMS, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -85,7 +86,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "local stamp = time[1] .. string.format('%06d', time[2])",
         "local stamp = '1'",
-        (_CLAIMS,),
+        (_CLAIMS, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -93,7 +94,7 @@ CATALOGUE = (
         "forwarder/queue/lua/settle.lua",
         "if not last or number ~= last + 1 then return {'rolled_back'} end",
         "",
-        (_SETTLE,),
+        (_SETTLE, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -109,7 +110,7 @@ CATALOGUE = (
         "forwarder/queue/lua/settle.lua",
         "if redis.call('HEXISTS', claimed, fields[i]) == 0 then return {'rolled_back'} end",
         "",
-        (_SETTLE,),
+        (_SETTLE, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -165,7 +166,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "redis.call('PEXPIRE', lease, ARGV[2])\n",
         "redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])\n",
-        (_FULL,),
+        (_FULL, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -173,7 +174,7 @@ CATALOGUE = (
         "forwarder/queue/lua/settle.lua",
         "redis.call('PEXPIRE', lease, ARGV[2])\n",
         "redis.call('SET', lease, ARGV[1], 'PX', ARGV[2])\n",
-        (_FULL,),
+        (_FULL, _AGREEMENT),
     ),
     Mutation(
         1,
@@ -336,7 +337,71 @@ CATALOGUE = (
         "forwarder/queue/lua/replay_letter.lua",
         "redis.call('XDEL', KEYS[2], ARGV[1])\n",
         "",
-        (_REPLAY,),
+        (_REPLAY, _AGREEMENT),
+    ),
+    Mutation(
+        3,
+        "a dead letter is written of an event that is not claimed",
+        "forwarder/queue/lua/settle.lua",
+        "if not elements[i] then return {'rolled_back'} end",
+        "elements[i] = elements[i] or 'event 1'",
+        (_SETTLE, _AGREEMENT),
+    ),
+    Mutation(
+        2,
+        "a list has two owners",
+        "forwarder/queue/lua/acquire.lua",
+        "return {'busy', redis.call('PTTL', KEYS[3])}",
+        "holder = false",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        2,
+        "every owner may take the lease of another one",
+        "forwarder/queue/lua/acquire.lua",
+        "ARGV[3] ~= '' and ",
+        "",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        1,
+        "nobody can acquire a list while Redis is full",
+        "forwarder/queue/lua/acquire.lua",
+        "redis.call('PEXPIRE', KEYS[3], ARGV[2])\n",
+        "",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        2,
+        "an owner extends the lease of another one, and goes on",
+        "forwarder/queue/lua/renew.lua",
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end",
+        "",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        3,
+        "a renewal does not extend the lease",
+        "forwarder/queue/lua/renew.lua",
+        "redis.call('PEXPIRE', KEYS[1], ARGV[2])\n",
+        "",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        2,
+        "an owner gives back the lease of another one",
+        "forwarder/queue/lua/release.lua",
+        "if redis.call('GET', KEYS[1]) ~= ARGV[1] then return {'lost'} end",
+        "",
+        (_AGREEMENT,),
+    ),
+    Mutation(
+        3,
+        "a claim does not extend the lease, and the client counts that it did",
+        "forwarder/queue/lua/claim.lua",
+        "redis.call('PEXPIRE', lease, ARGV[2])\n",
+        "",
+        (_AGREEMENT,),
     ),
     Mutation(
         3,
@@ -344,7 +409,7 @@ CATALOGUE = (
         "forwarder/queue/lua/claim.lua",
         "if before > expected then return",
         "if false then return",
-        (_CLAIMS,),
+        (_CLAIMS, _AGREEMENT),
     ),
     Mutation(
         3,
@@ -352,7 +417,7 @@ CATALOGUE = (
         "forwarder/queue/lua/settle.lua",
         "if number == last then return {'settled'} end",
         "",
-        (_SETTLE,),
+        (_SETTLE, _AGREEMENT),
     ),
     Mutation(
         3,
@@ -562,7 +627,7 @@ CATALOGUE = (
         "if number == last then return {'settled'} end\n",
         "local number, last = tonumber(ARGV[3]), count(settlement)\n"
         "if number == last then return {'settled'} end\nredis.call('PEXPIRE', lease, ARGV[2])\n",
-        (_CLAIMS,),
+        (_CLAIMS, _AGREEMENT),
     ),
     Mutation(
         6,
