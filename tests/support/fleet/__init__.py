@@ -6,6 +6,7 @@ outside    the API: what it answers to everybody, to some users, and to bad even
 producers  who pushes
 faults     what goes wrong, for how long, and what it excuses
 life       the life of one random world, from its first worker to the verdict
+ending     nothing goes wrong any more: is everything decided, are the shares fair, is the rate used?
 observer   looks at the fleet once a second: is every user served, every list owned, memory bounded?
 verdict    judges a finished world: the history, what was sent twice and why, the rate
 trace      the last lines of what happened, and a digest of all of it

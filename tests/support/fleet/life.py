@@ -4,10 +4,12 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 
 from forwarder.errors import ForwarderError
 from forwarder.operations.resume import resume
 from tests.support.fleet import verdict
+from tests.support.fleet.ending import Ending
 from tests.support.fleet.faults import FAULTS, HARMLESS
 from tests.support.fleet.observer import Observer
 from tests.support.fleet.play import play
@@ -16,8 +18,6 @@ from tests.support.fleet.world import Size, World
 
 #: Seconds between two looks of the person who ends halts.
 _ROUND = 20.0
-#: Seconds after the last fault within which everything must be decided: the longest Retry-After, and some more.
-_DECIDED = 1_500.0
 
 
 @dataclass
@@ -56,6 +56,7 @@ class Life:
         self._pause = pause
         self._kinds = list(only or FAULTS)
         self._observer = Observer(world)
+        self._ending = Ending(world, self._observer)
         self.causes: Counter[str] = Counter()
         self.first: list[str] = []
 
@@ -70,9 +71,7 @@ class Life:
         try:
             await self._faults()
             pushing.cancel()
-            await self._decided()
-            for member in list(world.members.values()):
-                await world.stop(member)
+            await self._ending.run()
         finally:
             for task in (*beside, pushing):
                 task.cancel()
@@ -98,7 +97,11 @@ class Life:
         self.first = [*self.first, line][:5]
         if name not in HARMLESS:
             self._observer.active.append(name)
+        since = world.now()
+        index = len(world.faults)
+        world.faults.append((name, since, inf))
         await FAULTS[name](world, self._dice)
+        world.faults[index] = name, since, world.now()
         world.trace.add("fault", f"{name} is over")
         if name not in HARMLESS:
             self._observer.active.remove(name)
@@ -113,16 +116,8 @@ class Life:
                 continue
             with suppress(ForwarderError):
                 await resume(world.person, allow_refusals=len(world.bad))
+                self._observer.allowed = True
                 world.trace.add("person", "resume")
-
-    async def _decided(self) -> None:
-        world = self._world
-        async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(self._observer.nothing_left())
-            await asyncio.wait({waiting}, timeout=_DECIDED)
-            waiting.cancel()
-        if world.undecided:
-            world.violated(f"{world.undecided} events are not decided {_DECIDED:.0f} s after the last fault")
 
     def _report(self) -> Report:
         world = self._world

@@ -6,7 +6,6 @@ Only three things are not real: the socket between redis-py and Redis (`network`
 import asyncio
 import gc
 import json
-import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -67,9 +66,12 @@ class World:
         self.worker_seconds = 0.0
         #: Whether producers reach Redis, and it takes more.
         self.takes_pushes = True
-        #: What producers push now is no good, and why; and since when the brake may halt for it.
+        #: Why what producers push now is no good; empty if it is.
         self.broken = ""
-        self.brake_since = math.inf
+        #: How many events of a broken deploy were pushed.
+        self.deployed = 0
+        #: Every fault: its name, since when, and until when.
+        self.faults: list[tuple[str, float, float]] = []
         self.paused_until = 0.0
         #: Holds the key that the workers have.
         self.key_file = folder / "key"
@@ -184,6 +186,11 @@ class World:
     def is_halted(self) -> bool:
         """Whether a halt or a pause is in force."""
         return bool(self.look("EXISTS", f"{{{QUEUE}}}:halt", f"{{{QUEUE}}}:pause"))
+
+    @property
+    def letters(self) -> int:
+        """Dead letters."""
+        return sum(self.look("XLEN", f"{{{name}}}:dead") for name in self.lists)
 
     @property
     def undecided(self) -> int:
