@@ -1,7 +1,6 @@
 """What a fleet of 10, 100 and 1,000 workers does: `python -m tests.programs.fleet.scale`.
 
-Real workers and a real Redis, on a virtual clock. So the times are those of the protocol, whatever the machine. How
-much Redis works is measured by its CPU time.
+Real workers and a real Redis, on a virtual clock. So the figures are those of the protocol, whatever the machine.
 """
 
 import argparse
@@ -10,8 +9,8 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
+from forwarder.queue.wire.scripts import digest
 from tests.support.fleet.play import play
 from tests.support.fleet.world import Size, World
 from tests.support.virtual.stepped import why_not
@@ -43,7 +42,6 @@ class Figures:
     served_again: float = 0.0
     heartbeats: float = 0.0
     commands: float = 0.0
-    redis: float = 0.0
     rate: float = 0.0
     used: float = 0.0
     worst: int = 0
@@ -65,12 +63,6 @@ def _owners(world: World) -> Counter[str]:
 def _is_fair(world: World) -> bool:
     owned = _owners(world)
     return owned.total() == world.size.lists and max(owned.values()) - min(owned.values()) <= 1
-
-
-def _cpu(world: World) -> float:
-    """Seconds of CPU that Redis has used."""
-    fields = Path(f"/proc/{world.network.server.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
 
 
 async def measure(world: World, limit: float) -> Figures:
@@ -96,8 +88,8 @@ async def measure(world: World, limit: float) -> Figures:
 
 async def _idle(world: World, found: Figures) -> None:
     kinds: Counter[str] = Counter()
-    note, cpu = world.network.note, _cpu(world)
-    heartbeat = digest_of("attend")
+    note = world.network.note
+    heartbeat = digest("attend").encode()
 
     def count(actor: str, request: list[bytes], reply: bytes) -> None:
         kinds["heartbeat" if heartbeat in request[:2] else "other"] += 1
@@ -108,7 +100,6 @@ async def _idle(world: World, found: Figures) -> None:
     world.network.note = note
     found.heartbeats = kinds["heartbeat"] / _IDLE
     found.commands = kinds.total() / _IDLE
-    found.redis = (_cpu(world) - cpu) / _IDLE
 
 
 async def _busy(world: World, found: Figures) -> None:
@@ -124,13 +115,6 @@ async def _busy(world: World, found: Figures) -> None:
     found.worst = world.outside.worst
 
 
-def digest_of(script: str) -> bytes:
-    """The name by which Redis knows a script."""
-    from forwarder.queue.wire.scripts import digest  # noqa: PLC0415 - only here
-
-    return digest(script).encode()
-
-
 def table(rows: list[Figures]) -> str:
     """As it stands on the page."""
     names = [
@@ -142,7 +126,6 @@ def table(rows: list[Figures]) -> str:
         "the lists of a dead worker are served again",
         "heartbeats/s",
         "commands/s when idle",
-        "CPU of Redis when idle",
         "95 % of the rate is used",
         "of the rate used then",
         "limit, and POSTs in the worst second",
@@ -150,7 +133,7 @@ def table(rows: list[Figures]) -> str:
     head = f"| {' | '.join(names)} |\n|{'--:|' * len(names)}"
     lines = [
         f"| {row.workers:,} | {row.lists:,} | {row.all_owned:.1f} s | {row.fair:.1f} s | {row.joined:.1f} s | "
-        f"{row.served_again:.1f} s | {row.heartbeats:.0f} | {row.commands:,.0f} | {row.redis:.1%} | {row.rate:.1f} s | "
+        f"{row.served_again:.1f} s | {row.heartbeats:.0f} | {row.commands:,.0f} | {row.rate:.1f} s | "
         f"{row.used:.1%} | {row.limit:,.0f}: {row.worst:,} |"
         for row in rows
     ]

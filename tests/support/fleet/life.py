@@ -5,9 +5,11 @@ from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from forwarder.errors import ForwarderError
 from forwarder.operations.resume import resume
+from forwarder.retry import cancelled
 from tests.support.fleet import verdict
 from tests.support.fleet.ending import Ending
 from tests.support.fleet.faults import FAULTS, HARMLESS
@@ -66,16 +68,25 @@ class Life:
             world.start()
             await asyncio.sleep(dice.choice([0.0, dice.uniform(0, 3)]))
         producers = Producers(world, users=dice.choice([20, 200, 2000]), pause=dice.choice([3.0, 10.0, 30.0]))
-        beside = [asyncio.create_task(work) for work in (self._observer.run(), self._person())]
         pushing = asyncio.create_task(producers.run())
-        try:
-            await self._faults()
-            pushing.cancel()
-            await self._ending.run()
-        finally:
-            for task in (*beside, pushing):
-                task.cancel()
+        beside: list[asyncio.Task[Any]] = [
+            pushing,
+            asyncio.create_task(self._observer.run()),
+            asyncio.create_task(self._person()),
+            asyncio.create_task(world.is_over.wait()),
+            asyncio.create_task(self._until_the_end(pushing)),
+        ]
+        await asyncio.wait(beside[1:], return_when=asyncio.FIRST_COMPLETED)
+        await cancelled(beside)
+        for task in beside:
+            if not task.cancelled():
+                task.result()
         return self._report()
+
+    async def _until_the_end(self, pushing: asyncio.Task[Any]) -> None:
+        await self._faults()
+        pushing.cancel()
+        await self._ending.run()
 
     async def _faults(self) -> None:
         running: set[asyncio.Task[None]] = set()

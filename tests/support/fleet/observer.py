@@ -63,12 +63,9 @@ class Observer:
         world, now = self._world, self._world.now()
         if now - self._calm_since < _PATIENCE:
             return
-        for number, (user, since) in world.outside.open.items():
-            if user.startswith("odd"):
-                continue
-            if max(since, self._calm_since) < now - _PATIENCE:
-                self._once("served", f"event {number} of {user} waits since {since:.1f} s, and nothing is wrong")
-            return
+        number, (user, since) = next(iter(world.outside.open.items()), (0, ("", now)))
+        if max(since, self._calm_since) < now - _PATIENCE:
+            self._once("served", f"event {number} of {user} waits since {since:.1f} s, and nothing is wrong")
 
     def _is_every_list_owned(self) -> None:
         world, now = self._world, self._world.now()

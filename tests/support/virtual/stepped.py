@@ -65,10 +65,6 @@ class SteppedRedis:
         self._clock.close()
         self._folder.cleanup()
 
-    @property
-    def pid(self) -> int:
-        return self._server.pid
-
     def step(self, seconds: float) -> None:
         """It is now so many seconds after the epoch, or a microsecond later than ever before: a stamp is unique."""
         self.microseconds = max(self.microseconds + 1, EPOCH * 1_000_000 + round(seconds * 1e6))
