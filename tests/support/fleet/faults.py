@@ -174,7 +174,6 @@ async def revoke(world: World, dice: random.Random) -> None:
 async def deploy(world: World, dice: random.Random) -> None:
     """A broken deploy: everything that is pushed is refused, or is no event, until a person has mended it."""
     world.broken = dice.choice(["rejected", "invalid"])
-    world.brake_since = world.now()
     await asyncio.sleep(dice.uniform(5, 60))
     world.broken = ""
 

@@ -4,10 +4,14 @@ import asyncio
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
+from typing import Any
 
 from forwarder.errors import ForwarderError
 from forwarder.operations.resume import resume
+from forwarder.retry import cancelled
 from tests.support.fleet import verdict
+from tests.support.fleet.ending import Ending
 from tests.support.fleet.faults import FAULTS, HARMLESS
 from tests.support.fleet.observer import Observer
 from tests.support.fleet.play import play
@@ -16,8 +20,6 @@ from tests.support.fleet.world import Size, World
 
 #: Seconds between two looks of the person who ends halts.
 _ROUND = 20.0
-#: Seconds after the last fault within which everything must be decided: the longest Retry-After, and some more.
-_DECIDED = 1_500.0
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Life:
         self._pause = pause
         self._kinds = list(only or FAULTS)
         self._observer = Observer(world)
+        self._ending = Ending(world, self._observer)
         self.causes: Counter[str] = Counter()
         self.first: list[str] = []
 
@@ -65,18 +68,25 @@ class Life:
             world.start()
             await asyncio.sleep(dice.choice([0.0, dice.uniform(0, 3)]))
         producers = Producers(world, users=dice.choice([20, 200, 2000]), pause=dice.choice([3.0, 10.0, 30.0]))
-        beside = [asyncio.create_task(work) for work in (self._observer.run(), self._person())]
         pushing = asyncio.create_task(producers.run())
-        try:
-            await self._faults()
-            pushing.cancel()
-            await self._decided()
-            for member in list(world.members.values()):
-                await world.stop(member)
-        finally:
-            for task in (*beside, pushing):
-                task.cancel()
+        beside: list[asyncio.Task[Any]] = [
+            pushing,
+            asyncio.create_task(self._observer.run()),
+            asyncio.create_task(self._person()),
+            asyncio.create_task(world.is_over.wait()),
+            asyncio.create_task(self._until_the_end(pushing)),
+        ]
+        await asyncio.wait(beside[1:], return_when=asyncio.FIRST_COMPLETED)
+        await cancelled(beside)
+        for task in beside:
+            if not task.cancelled():
+                task.result()
         return self._report()
+
+    async def _until_the_end(self, pushing: asyncio.Task[Any]) -> None:
+        await self._faults()
+        pushing.cancel()
+        await self._ending.run()
 
     async def _faults(self) -> None:
         running: set[asyncio.Task[None]] = set()
@@ -98,7 +108,11 @@ class Life:
         self.first = [*self.first, line][:5]
         if name not in HARMLESS:
             self._observer.active.append(name)
+        since = world.now()
+        index = len(world.faults)
+        world.faults.append((name, since, inf))
         await FAULTS[name](world, self._dice)
+        world.faults[index] = name, since, world.now()
         world.trace.add("fault", f"{name} is over")
         if name not in HARMLESS:
             self._observer.active.remove(name)
@@ -113,16 +127,8 @@ class Life:
                 continue
             with suppress(ForwarderError):
                 await resume(world.person, allow_refusals=len(world.bad))
+                self._observer.allowed = True
                 world.trace.add("person", "resume")
-
-    async def _decided(self) -> None:
-        world = self._world
-        async with asyncio.TaskGroup() as tasks:
-            waiting = tasks.create_task(self._observer.nothing_left())
-            await asyncio.wait({waiting}, timeout=_DECIDED)
-            waiting.cancel()
-        if world.undecided:
-            world.violated(f"{world.undecided} events are not decided {_DECIDED:.0f} s after the last fault")
 
     def _report(self) -> Report:
         world = self._world

@@ -9,6 +9,8 @@ from tests.support.fleet.world import World
 _PATIENCE = 120.0
 #: Seconds that a list may be without an owner while a worker could own it: a lease, and a few heartbeats.
 _UNOWNED = 45.0
+#: Dead letters of a broken deploy, at most, beside one for each worker: `deploy/guarantees.md`.
+_BRAKE = 104
 #: What may be in memory beside the configured number of events: the reserve of an eighth; and as much again while lists
 #: move.
 _ROOM = 2 * 9 / 8
@@ -29,6 +31,8 @@ class Observer:
         self._unowned: dict[int, float] = {}
         self.most_workers = 0
         self._told: set[str] = set()
+        #: Whether a person has let refusals through. Then letters say nothing about the brake any more.
+        self.allowed = False
 
     async def run(self) -> None:
         while True:
@@ -48,6 +52,7 @@ class Observer:
         self._is_everybody_served()
         self._is_every_list_owned()
         self._is_memory_bounded()
+        self._does_the_brake_hold()
 
     def _once(self, what: str, detail: str) -> None:
         if what not in self._told:
@@ -58,12 +63,9 @@ class Observer:
         world, now = self._world, self._world.now()
         if now - self._calm_since < _PATIENCE:
             return
-        for number, (user, since) in world.outside.open.items():
-            if user.startswith("odd"):
-                continue
-            if max(since, self._calm_since) < now - _PATIENCE:
-                self._once("served", f"event {number} of {user} waits since {since:.1f} s, and nothing is wrong")
-            return
+        number, (user, since) = next(iter(world.outside.open.items()), (0, ("", now)))
+        if max(since, self._calm_since) < now - _PATIENCE:
+            self._once("served", f"event {number} of {user} waits since {since:.1f} s, and nothing is wrong")
 
     def _is_every_list_owned(self) -> None:
         world, now = self._world, self._world.now()
@@ -89,6 +91,30 @@ class Observer:
                 most = member.process.settings.max_buffered_events * _ROOM
                 if held > most:
                     self._once("memory", f"{member.name} holds {held} events in memory, promised: {most:.0f}")
+
+    def _does_the_brake_hold(self) -> None:
+        """In the first broken deploy, before a person lets anything through."""
+        world = self._world
+        if self.allowed or not world.deployed:
+            return
+        letters = world.letters - (len(world.bad) - world.deployed)
+        if letters > _BRAKE + self.most_workers:
+            self._once("brake", f"{letters} dead letters of a broken deploy")
+
+    @property
+    def shares(self) -> list[int]:
+        """How many lists each worker owns."""
+        return sorted(len(member.owned) for member in self._world.members.values())
+
+    @property
+    def is_fair(self) -> bool:
+        shares = self.shares
+        return sum(shares) == self._world.size.lists and shares[-1] - shares[0] <= 1
+
+    async def fair_shares(self) -> None:
+        """Returns when every worker has its share."""
+        while not self.is_fair:  # noqa: ASYNC110 - nobody is told
+            await asyncio.sleep(1.0)
 
     async def nothing_left(self) -> None:
         """Returns when every event is decided."""

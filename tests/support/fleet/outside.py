@@ -63,7 +63,7 @@ class Outside:
     #: What is registered, in its order; and by which process each of it was sent.
     accepted: list[Post] = field(default_factory=list)
     senders: list[str] = field(default_factory=list)
-    #: Events that the API should take and has not taken yet, oldest first: whose, and since when.
+    #: Events that the API should take and has not taken yet, oldest first: whose, and since when. Without odd users.
     open: dict[int, tuple[str, float]] = field(default_factory=dict)
     #: The events that the API never takes, and the users that it does not know, or who were erased.
     malformed: set[int] = field(default_factory=set)

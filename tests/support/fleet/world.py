@@ -6,7 +6,6 @@ Only three things are not real: the socket between redis-py and Redis (`network`
 import asyncio
 import gc
 import json
-import math
 import random
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -18,6 +17,7 @@ from forwarder import config
 from forwarder.api.credentials import Credentials
 from forwarder.queue.queue import Queue
 from forwarder.queue.wire.connection import connect
+from tests.support.fleet import causes
 from tests.support.fleet.member import Member
 from tests.support.fleet.outside import Outside, Way
 from tests.support.fleet.trace import Trace
@@ -60,16 +60,20 @@ class World:
         self.forgotten: list[tuple[float, float]] = []
         #: Pushes that a failover has forgotten.
         self.uncertain: set[int] = set()
-        #: What the workers' logs say, as far as it is judged: when, which worker, and what.
-        self.halts: list[tuple[float, str]] = []
+        #: Who lost a lease, and when.
         self.lost: list[tuple[float, str]] = []
+        #: Broken promises, as soon as they are seen.
         self.violations: list[str] = []
+        self.is_over = asyncio.Event()
         self.worker_seconds = 0.0
         #: Whether producers reach Redis, and it takes more.
         self.takes_pushes = True
-        #: What producers push now is no good, and why; and since when the brake may halt for it.
+        #: Why what producers push now is no good; empty if it is.
         self.broken = ""
-        self.brake_since = math.inf
+        #: How many events of a broken deploy were pushed.
+        self.deployed = 0
+        #: Every fault: its name, since when, and until when.
+        self.faults: list[tuple[str, float, float]] = []
         self.paused_until = 0.0
         #: Holds the key that the workers have.
         self.key_file = folder / "key"
@@ -133,6 +137,7 @@ class World:
         """A promise is broken."""
         self.violations.append(f"{self.now():.3f} s: {what}")
         self.trace.add("judge", what)
+        self.is_over.set()
 
     async def stop(self, member: Member) -> None:
         """As SIGTERM. Returns when the process has ended."""
@@ -151,7 +156,7 @@ class World:
             self.pushed.setdefault(user, []).append(number)
             if bad or user in self.outside.unknown or user in self.outside.erased:
                 self.bad[number] = bad or ("erased" if user in self.outside.erased else "rejected")
-            else:
+            elif not user.startswith("odd"):
                 self.outside.open[number] = user, self.now()
             if bad == "rejected":
                 self.outside.malformed.add(number)
@@ -186,6 +191,11 @@ class World:
         return bool(self.look("EXISTS", f"{{{QUEUE}}}:halt", f"{{{QUEUE}}}:pause"))
 
     @property
+    def letters(self) -> int:
+        """Dead letters."""
+        return sum(self.look("XLEN", f"{{{name}}}:dead") for name in self.lists)
+
+    @property
     def undecided(self) -> int:
         """Events that wait or are claimed."""
         return sum(self.look("LLEN", name) + self.look("HLEN", f"{{{name}}}:claimed") for name in self.lists)
@@ -208,9 +218,13 @@ class World:
         """A process writes a line of its log."""
         what = str(members.get("event"))
         if what == "halted":
-            self.halts.append((self.now(), str(members.get("reason"))))
+            reason = str(members.get("reason"))
+            if not causes.may_halt(self.faults, self.now(), reason):
+                self.violated(f"{ACTOR.get()} halted without a cause: {reason}")
         if what.startswith("lease lost"):
             self.lost.append((self.now(), ACTOR.get()))
+            if not causes.may_lose(self.faults, self.now()):
+                self.violated(f"{ACTOR.get()} lost a lease without a cause")
         self.trace.add(ACTOR.get() or "log", sorted((key, str(value)) for key, value in members.items()))
 
     def history(self) -> History:
