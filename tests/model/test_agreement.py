@@ -112,7 +112,7 @@ async def test_so_they_do_while_the_lists_are_moved(client: blocking.Redis, monk
     seed = random.randrange(2**31)
     print(f"seed {seed}")
     monkeypatch.setattr(mover, "PAGE", 1)
-    assert agreed(replay(client, sample("mover.pml", MOVER, seed=seed, count=120))) == 120
+    assert agreed(replay(client, sample("mover.pml", MOVER, seed=seed, count=60))) == 60
 
 
 @needs_spin
