@@ -2,6 +2,8 @@
 
 ==============  =======================================================================
 claims.pml      one list: claims, settlements, leases, faults; what must always hold
+mover.pml       the mover of `forwarder reshard` against everything that may happen meanwhile
+mover           what is found if one of its checks is left out; prints the table
 spin            builds a verifier, runs it within limits, reads its figures and trails
 trace           reads what a model prints, strictly
 sample          thousands of a model's schedules, from a seed

@@ -27,6 +27,17 @@ CLAIMS: Sequence[Mapping[str, int]] = (
 )
 
 
+#: Bounds for mover.pml, in pages of one event.
+MOVER: Sequence[Mapping[str, int]] = tuple(
+    _bounds(f"SHAPE={shape} RUNS=3 {faults}")
+    for shape in (1, 2, 3)
+    for faults in (
+        "PERSON=1 PUSHES=1 WORKER=3 ACQUIRES=1 EXPIRIES=1 LATE=1 RESENDS=1 PATIENCE=25",
+        "PUSHES=2 EXPIRIES=2 LATE=2 RESENDS=2 PATIENCE=18",
+    )
+)
+
+
 def sample(model: str, bounds: Sequence[Mapping[str, int]], *, seed: int, count: int) -> Iterator[Schedule]:
     """About this many schedules, from each of these bounds in turn.
 

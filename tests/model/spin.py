@@ -18,7 +18,7 @@ TOOLS = ("spin", "gcc")
 #: The deepest run. Those of the models here are shorter than 200 steps; a run that is cut off shows as incomplete.
 _DEPTH = 100_000
 #: Steps of a walk on average at most.
-_LONGEST_WALK = 10_000
+_LONGEST_WALK = 200_000
 #: Spin refuses to search by breadth if a model has hidden variables, as it does not restore them. Here they are the
 #: scratch variables of single steps, each of which sets them before it reads them.
 _HIDDEN_REFUSED = "#error cannot use BFS on models with variables declared hidden"
@@ -35,6 +35,8 @@ class Search(Enum):
     SHORTEST = (("-DSAFETY", "-DBFS"), ())
     #: Runs without end that never reach what must come in the end: the LTL formula of the model, with weak fairness.
     LIVENESS = (("-DNFAIR=3",), ("-a", "-f"))
+    #: Runs without end at all, for a model in which every run ends.
+    ENDLESS = (("-DNP",), ("-l",))
 
 
 class SpinError(Exception):
@@ -169,7 +171,9 @@ def _read(report: str, trail: tuple[str, ...], *, ended: bool) -> Result:
         return float(found[1])
 
     failed = re.search(
-        r"^pan:\d+: (assertion violated|acceptance cycle|invalid end state) ?(\S*)", report, re.MULTILINE
+        r"^pan:\d+: (assertion violated|acceptance cycle|non-progress cycle|invalid end state) ?(\S*)",
+        report,
+        re.MULTILINE,
     )
     broken = "" if failed is None else (failed[2] if failed[1] == "assertion violated" else "liveness")
     cut = "Search not completed" in report or "max search depth too small" in report

@@ -8,11 +8,12 @@ import pytest
 import redis as blocking
 
 from forwarder.demo.redis_server import EmbeddedRedis
+from forwarder.queue import mover
 from forwarder.queue.wire import scripts
 from forwarder.queue.wire.connection import connect_blocking
 from tests.model import spin
 from tests.model.replay import Result, replay
-from tests.model.sample import CLAIMS, sample
+from tests.model.sample import CLAIMS, MOVER, sample
 from tests.model.trace import Schedule, schedules
 from tests.programs.mutations.catalogue import CATALOGUE, Mutation
 
@@ -103,6 +104,15 @@ async def test_the_real_scripts_do_what_the_model_says_in_thousands_of_schedules
     seed = random.randrange(2**31)
     print(f"seed {seed}")
     assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=2_100))) == 2_100
+
+
+@needs_spin
+@pytest.mark.long
+async def test_so_they_do_while_the_lists_are_moved(client: blocking.Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    seed = random.randrange(2**31)
+    print(f"seed {seed}")
+    monkeypatch.setattr(mover, "PAGE", 1)
+    assert agreed(replay(client, sample("mover.pml", MOVER, seed=seed, count=60))) == 60
 
 
 @needs_spin

@@ -41,7 +41,7 @@ delete event:number | deleted | gone | moving
 expire |
 replicate |
 failover |
-attend |
+attend | attending
 forget |
 read | text:number
 reshard present:number text:number | written | otherwise text?:number | workers
