@@ -93,6 +93,7 @@
 #define claim_token 20
 #define settle_token 21
 #define tidy_token 22
+#define scan_token 24
 #define agree_when_owner 23 /* a step of the worker */
 /* Steps of the mover */
 #define new_lease 31
@@ -271,7 +272,7 @@ inline show_command() {
 }
 inline show_reply() {
   if :: c.op == read -> printf(" | text=%d", text)
-     :: c.op == scan -> printf(" |"); print_fields(q[c.list].claimed); printf(" events="); print_events(q[c.list].claimed)
+     :: c.op == scan && r == ok -> printf(" |"); print_fields(q[c.list].claimed); printf(" events="); print_events(q[c.list].claimed)
      :: c.op == scan_letters -> printf(" |"); printf(" letters="); print_events(q[c.list].dead)
      :: r == lost -> printf(" | lost") :: r == busy -> printf(" | busy") :: r == otherwise -> printf(" | otherwise text=%d", text)
      :: r == workers -> printf(" | workers") :: r == rolled_back -> printf(" | rolled_back") :: r == wrongtype -> printf(" | wrongtype")
@@ -406,6 +407,7 @@ inline execute() {
   if :: c.op == mark -> do_mark()
      :: c.op == acquire -> do_acquire()
      :: c.op == release -> if :: FENCED(release_token) -> r = lost :: else -> Q.lease = 0 fi
+     :: c.op == scan -> if :: FENCED(scan_token) -> r = lost :: else fi
      :: c.op == set_aside -> do_aside()
      :: c.op == unload_events -> if :: FENCED(events_token) -> r = lost :: else -> do_unload_events() fi
      :: c.op == unload_letters -> if :: FENCED(letters_token) -> r = lost :: else -> do_unload_letters() fi
@@ -426,11 +428,16 @@ inline forget() {
 #define PATIENCE 0 /* steps in which no fault happens */
 #endif
 byte patience = PATIENCE;
+byte tokens = 4; /* a real client never draws a token twice */
+#define FIRST_TOKEN tokens
+#define NOTE_TOKEN tokens = x + 1
 short walks = WALKS;
 #define show_state() print_state()
 #define wait() if :: patience -> patience-- :: else fi
 #else
 #define patience 0
+#define FIRST_TOKEN 4
+#define NOTE_TOKEN skip
 #define show_state() skip
 #define wait() skip
 #endif
@@ -522,11 +529,11 @@ inline judge_end() {
 inline new_token(me) { /* starts to take every lease */
   if :: M.token != 0 && !CHECKED(new_lease) -> skip
      :: else ->
-        M.token = 0; x = 4;
+        M.token = 0; x = FIRST_TOKEN;
         do :: x == m[0].token || x == m[1].token || x == late.token || x == q[0].lease || x == q[1].lease ||
               x == q[NL - 1].lease -> x++
            :: else -> break od;
-        M.token = x fi
+        M.token = x; NOTE_TOKEN fi
 }
 inline new_mark(me) {
   M.id = 0; x = 1;
@@ -566,7 +573,7 @@ inline build(me) { /* the command that the mover sends next */
      :: M.at == owning -> c.op = acquire
      :: M.at == releasing -> c.op = release
      :: M.at == setting_aside -> c.op = set_aside
-     :: M.at == scanning -> c.op = scan; c.token = 0
+     :: M.at == scanning -> c.op = scan
      :: M.at == emptying -> c.op = unload_events; c.number = M.loaded[LIST]; c.items = M.fields
      :: M.at == scanning_letters -> c.op = scan_letters; c.token = 0
      :: M.at == emptying_letters -> c.op = unload_letters; c.number = M.loaded[LIST]; c.items = M.fields
@@ -748,7 +755,7 @@ inline restart() { /* everything as it was at first */
     q[n].waiting = 0; q[n].dead = 0; q[n].claimed = 0; q[n].move = 0; q[n].aside = 0; q[n].stage = 0; q[n].staged = nothing
   }
   text = BEFORE; runs = RUNS; expiries = EXPIRIES; resends = RESENDS; copies = LATE; pushes = PUSHES; person = PERSON;
-  commands = WORKER; acquires = ACQUIRES; running = (WORKER > 0); agreed = 1; quiet = 0; finished = 0; patience = PATIENCE;
+  commands = WORKER; acquires = ACQUIRES; running = (WORKER > 0); agreed = 1; quiet = 0; finished = 0; patience = PATIENCE; tokens = 4;
   worker_token = 0; memory = 0; present = 0; gone = 0; sent = 0; loose = 0; elsewhere = 0;
   forget(); start()
 }
