@@ -118,8 +118,6 @@ class Lists:
             ("EVALSHA", digests.read, 14, *keys.of_the_list, keys.aside, keys.stage, keys.move, keys.moved, AGED)
             for keys in self.keys.values()
         ]
-        self._master = [getattr(keys, key) for keys in self.keys.values() for key in _EVERY]
-        self._replica = [f"{key}-replica" for key in self._master]
 
     def set_up(self, state: Values, names: Names) -> Iterator[Command]:
         """Puts into a list what is there at first."""
@@ -149,11 +147,21 @@ class Lists:
             case "expire":
                 return ("DEL", self.keys[step.list_name].lease)
             case "replicate":
-                return self._copy(self._master, self._replica)
+                return self.replicate(step.list_name)
             case "failover":
-                return self._copy(self._replica, self._master)
+                return self._copy(self._of_replica(step.list_name), self._of(step.list_name))
         assert step.command == "forget"
         return ("DEL", self.queue.workers)
+
+    def replicate(self, name: str) -> Command:
+        """The replica learns everything about a list."""
+        return self._copy(self._of(name), self._of_replica(name))
+
+    def _of(self, name: str) -> list[str]:
+        return [getattr(self.keys[name], key) for key in _EVERY]
+
+    def _of_replica(self, name: str) -> list[str]:
+        return [f"{key}-replica" for key in self._of(name)]
 
     def _copy(self, source: Sequence[str], target: Sequence[str]) -> Command:
         pairs = [key for pair in zip(source, target, strict=True) for key in pair]
@@ -161,7 +169,8 @@ class Lists:
 
     def delete(self) -> Command:
         """Deletes everything."""
-        return ("DEL", *self._master, *self._replica, self.queue.workers, self.queue.about, self.queue.shards)
+        lists = [key for name in self.keys for key in (*self._of(name), *self._of_replica(name))]
+        return ("DEL", *lists, self.queue.workers, self.queue.about, self.queue.shards)
 
     def contents(self, replies: Sequence[Any], names: Names) -> dict[str, Content]:
         """What `read` has read."""

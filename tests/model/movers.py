@@ -61,6 +61,7 @@ class Movers:
         mover = self._mover(step.list_name, step.arguments.number("token"))
         match step.command:
             case "acquire":
+                mover._lease._unanswered.clear()  # a copy of a call has the same token
                 return mover._lease.acquire()
             case "release":
                 return mover.release()
