@@ -2,6 +2,7 @@
 
 ==============  =======================================================================
 claims.pml      one list: claims, settlements, leases, faults; what must always hold
+guards          the bounds of claims.pml, and each guard with what breaks without it
 mover.pml       the mover of `forwarder reshard` against everything that may happen meanwhile
 mover           what is found if one of its checks is left out; prints the table
 spin            builds a verifier, runs it within limits, reads its figures and trails

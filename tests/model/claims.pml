@@ -49,6 +49,9 @@
 #ifndef STOPS
 #define STOPS 0 /* a worker stops in order, or gives the list to another worker */
 #endif
+#ifndef TICKS
+#define TICKS 0 /* thirds of a lease that pass. Then the lease of a living worker ends by time alone: see extend() */
+#endif
 #ifndef HALTS
 #define HALTS 0 /* a halt or a pause, which a person ends */
 #endif
@@ -110,6 +113,9 @@ typedef Worker {
 	byte accepted;
 	byte refused;
 	byte sent;      /* in a settlement that has no reply yet, so it must not change */
+#if TICKS
+	byte age;       /* of its lease, as far as it knows, in ticks; at most 2 */
+#endif
 	bit hung        /* its lease was taken away by a fault, or Redis went back in time, and it does not know */
 }
 Worker w[WORKERS];
@@ -135,6 +141,10 @@ byte gone;          /* deleted by a person, or lost in a failover before it was 
 
 bit replicated;     /* there is a replica that can become the master */
 bit halted;
+#if TICKS
+byte age; /* of the lease in Redis, in ticks; it ends when it would be 3 */
+byte ticks = TICKS;
+#endif
 byte pushed_ever = WAITING;
 /* How many faults are left: of each kind, or of all kinds together. */
 #ifdef FAULTS
@@ -158,7 +168,7 @@ byte expiries = EXPIRIES, crashes = CRASHES, failovers = FAILOVERS, lost_replies
 hidden byte reply, who, i, j, k, n, e, f, count, before, stamp, got, number;
 hidden int used;
 hidden byte c_accepted, c_refused, c_number[SLOTS + 1], c_stamp[SLOTS + 1];
-hidden byte no_loss, in_order, no_duplicate, counted, all_decided, some, comma;
+hidden byte alone, no_loss, in_order, no_duplicate, counted, all_decided, some, comma;
 
 /* -------------------------------------------------------------------------------------------------- new names */
 
@@ -348,9 +358,14 @@ inline clear_late(x)
 	for (n : 1 .. SLOTS) { late[x].number[n] = 0; late[x].stamp[n] = 0 }
 }
 
+#define holds(me) (r.lease == w[me].token)
+
 /* The API accepts event x from worker me. */
 inline accept(me, x)
 {
+#if TICKS
+	alone = holds(me); assert(alone); /* without a fault, nobody but the holder of the lease sends */
+#endif
 	in_order = 1;
 	if
 	:: !has(api, x) ->
@@ -376,6 +391,34 @@ inline excuse(me)
 
 /* -------------------------------------------------------------------------------------------------- the scripts */
 
+/* A lease lasts three ticks from the command that extends it. Its owner counts from when it sent the command that was
+ * answered, and starts POSTs in the first two ticks: one that starts then ends before the lease does (gate.py). A
+ * command is sent, executed and answered between two ticks; one whose reply is lost extends the lease in Redis alone. */
+#if TICKS
+#define extend() age = 0
+#define answered(me) w[me].age = 0
+#define may_post(me) (w[me].age < 2)
+#else
+#define extend() skip
+#define answered(me) skip
+#define may_post(me) true
+#endif
+#ifdef NO_PEXPIRE_AGAIN
+#define extend_again() skip
+#else
+#define extend_again() extend()
+#endif
+#ifdef NO_PEXPIRE_REPEATED
+#define extend_repeated() skip
+#else
+#define extend_repeated() extend()
+#endif
+#ifdef NO_PEXPIRE_SCAN
+#define extend_scan() skip
+#else
+#define extend_scan() extend()
+#endif
+
 inline print_acquire(token_, asked_)
 {
 	printf("acquire token=%d over=", token_);
@@ -391,7 +434,7 @@ inline do_acquire(token_, asked_)
 	print_actor(); print_acquire(token_, asked_); printf(" | ");
 	if
 	:: r.lease != 0 && r.lease != token_ && !has(asked_, r.lease) -> reply = LOST; printf("busy\n")
-	:: else -> reply = DONE; r.lease = token_;
+	:: else -> reply = DONE; r.lease = token_; extend();
 		count = 0;
 		for (i : 1 .. EVENTS) { if :: r.number[i] -> count++ :: else fi }
 		printf("acquired sequence=%d settlement=%d claimed=%d\n", r.sequence, r.settlement, count)
@@ -433,8 +476,8 @@ inline do_claim(token_, expected_, settlement_)
 	if
 	:: fenced_claim(token_) -> reply = LOST
 	:: !fenced_claim(token_) && (is_before(expected_) || is_unsettled(settlement_)) -> reply = ROLLED_BACK
-	:: !fenced_claim(token_) && is_again(expected_) -> reply = AGAIN; printf("again sequence=%d\n", before)
-	:: else -> reply = DONE;
+	:: !fenced_claim(token_) && is_again(expected_) -> reply = AGAIN; extend_again(); printf("again sequence=%d\n", before)
+	:: else -> reply = DONE; extend();
 		new_stamp();
 		count = 0;
 		do
@@ -493,9 +536,9 @@ inline do_settle(token_, number_)
 #endif
 	if
 	:: fenced_settle(token_) -> reply = LOST
-	:: !fenced_settle(token_) && is_repeated(number_) -> reply = DONE
+	:: !fenced_settle(token_) && is_repeated(number_) -> reply = DONE; extend_repeated()
 	:: !fenced_settle(token_) && !is_repeated(number_) && (!is_next(number_) || !some) -> reply = ROLLED_BACK
-	:: else -> reply = DONE;
+	:: else -> reply = DONE; extend();
 		for (k : 1 .. SLOTS) {
 			if
 			:: has(c_accepted | c_refused, k) ->
@@ -553,6 +596,9 @@ inline forget(me)
 inline be_idle(me)
 {
 	forget(me);
+#if TICKS
+	w[me].age = 0;
+#endif
 	w[me].phase = IDLE; w[me].token = 0; w[me].asked = 0; w[me].expected = 0; w[me].settlement = 0; w[me].hung = 0;
 	drop_late()
 }
@@ -620,7 +666,7 @@ inline do_scan(me)
 	printf("> w%d scan token=%d | ", me + 1, w[me].token);
 	if
 	:: fenced_scan(w[me].token) -> reply = LOST; printf("lost\n")
-	:: else -> reply = DONE; printf("fields="); print_fields(0); printf(" events="); print_events(0); printf("\n")
+	:: else -> reply = DONE; extend_scan(); printf("fields="); print_fields(0); printf(" events="); print_events(0); printf("\n")
 	fi
 }
 
@@ -629,7 +675,7 @@ inline adopt(me)
 	do_scan(me);
 	if
 	:: reply == LOST -> end_ownership(me)
-	:: else -> w[me].phase = OWNING;
+	:: else -> w[me].phase = OWNING; answered(me);
 #ifndef NO_ADOPT
 		remember_all(me, 0, r.sequence)
 #endif
@@ -640,9 +686,9 @@ inline adopt(me)
 inline claimed(me)
 {
 	if
-	:: reply == DONE -> remember_all(me, before, r.sequence);
+	:: reply == DONE -> answered(me); remember_all(me, before, r.sequence);
 		w[me].expected = r.sequence
-	:: reply == AGAIN -> take_again(me)
+	:: reply == AGAIN -> answered(me); take_again(me)
 	:: else -> end_ownership(me)
 	fi
 }
@@ -679,7 +725,11 @@ inline take_again(me)
 inline fill_settlement(me, only_first)
 {
 	if
+#ifdef CHANGED_SETTLEMENT
+	:: w[me].sent -> w[me].sent = decided(me)
+#else
 	:: w[me].sent -> skip
+#endif
 	:: !w[me].sent && only_first -> w[me].sent = decided(me) & -decided(me)
 	:: else -> w[me].sent = decided(me)
 	fi;
@@ -690,7 +740,7 @@ inline fill_settlement(me, only_first)
 inline settled(me)
 {
 	if
-	:: reply == DONE ->
+	:: reply == DONE -> answered(me);
 		w[me].settlement++;
 		drop(me, w[me].sent)
 	:: else -> end_ownership(me)
@@ -732,10 +782,9 @@ inline keep_settlement(me)
 
 /* -------------------------------------------------------------------------------------------------- the worker's steps */
 
-#define holds(me) (r.lease == w[me].token)
 #define has_room(me) (!w[me].event[SLOTS - MOST + 1])
 /* A command that would change nothing and tell nothing new is left out: its step would lead back to the same state. */
-#define claim_matters(me) (!holds(me) || r.sequence != w[me].expected || r.settlement < w[me].settlement || r.list[0])
+#define claim_matters(me) (!holds(me) || r.sequence != w[me].expected || is_unsettled(w[me].settlement) || r.list[0])
 
 #if USERS == 1
 #define has_next(me, u) (w[me].undecided)
@@ -776,7 +825,7 @@ inline acquired(me)
 {
 	if
 	:: reply == DONE ->
-		w[me].phase = ADOPTING; w[me].asked = 0; w[me].expected = r.sequence; w[me].settlement = r.settlement;
+		w[me].phase = ADOPTING; w[me].asked = 0; answered(me); w[me].expected = r.sequence; w[me].settlement = r.settlement;
 #ifdef RESTART_SETTLEMENTS
 		w[me].settlement = 0;
 #endif
@@ -828,23 +877,23 @@ end:	do
 		printf("# a copy of claim token=%d expected=%d by w%d is late\n", w[me].token, w[me].expected, me + 1) }
 #endif
 
-	:: d_step { w[me].phase == OWNING && has_next(me, 0) -> next_of(me, 0); post(me, e) }
+	:: d_step { w[me].phase == OWNING && may_post(me) && has_next(me, 0) -> next_of(me, 0); post(me, e) }
 #if LOST_ANSWERS
-	:: d_step { lost_answers && w[me].phase == OWNING && has_next(me, 0) -> next_of(me, 0);
+	:: d_step { lost_answers && w[me].phase == OWNING && may_post(me) && has_next(me, 0) -> next_of(me, 0);
 		post_unanswered(me, e) }
 #endif
 #if REFUSALS
-	:: d_step { refusals && w[me].phase == OWNING && has_next(me, 0) -> next_of(me, 0);
+	:: d_step { refusals && w[me].phase == OWNING && may_post(me) && has_next(me, 0) -> next_of(me, 0);
 		refuse(me, e) }
 #endif
 #if USERS > 1
-	:: d_step { w[me].phase == OWNING && has_next(me, 1) -> next_of(me, 1); post(me, e) }
+	:: d_step { w[me].phase == OWNING && may_post(me) && has_next(me, 1) -> next_of(me, 1); post(me, e) }
 #if LOST_ANSWERS
-	:: d_step { lost_answers && w[me].phase == OWNING && has_next(me, 1) -> next_of(me, 1);
+	:: d_step { lost_answers && w[me].phase == OWNING && may_post(me) && has_next(me, 1) -> next_of(me, 1);
 		post_unanswered(me, e) }
 #endif
 #if REFUSALS
-	:: d_step { refusals && w[me].phase == OWNING && has_next(me, 1) -> next_of(me, 1);
+	:: d_step { refusals && w[me].phase == OWNING && may_post(me) && has_next(me, 1) -> next_of(me, 1);
 		refuse(me, e) }
 #endif
 #endif
@@ -865,6 +914,11 @@ end:	do
 
 	:: d_step { !holds(me) && w[me].phase >= ADOPTING ->
 		printf("> w%d renew token=%d | lost\n", me + 1, w[me].token); end_ownership(me) }
+
+#if TICKS
+	:: d_step { w[me].phase >= ADOPTING && holds(me) && w[me].age ->
+		printf("> w%d renew token=%d | renewed\n", me + 1, w[me].token); extend(); answered(me) }
+#endif
 
 #if STOPS
 	:: d_step { stops && (w[me].phase == ADOPTING || w[me].phase == OWNING) ->
@@ -907,6 +961,21 @@ inline expire()
 	show_state();
 	drop_late()
 }
+
+#if TICKS
+inline tick()
+{
+	printf("# time passes\n");
+	for (j : 0 .. WORKERS - 1) { if :: w[j].phase != IDLE && w[j].age < 2 -> w[j].age++ :: else fi };
+	age++;
+	if
+	:: age == 3 -> age = 0; r.lease = 0; printf("> redis expire\n"); show_state();
+		for (j : 0 .. WORKERS - 1) { excuse(j) }; /* what it has not settled by then */
+		drop_late()
+	:: else
+	fi
+}
+#endif
 
 inline copy_redis(to, from)
 {
@@ -1005,6 +1074,9 @@ end:	do
 #endif
 	/* The lease of a holder that is gone ends by itself. Otherwise it is a fault. */
 	:: d_step { r.lease && !lives(0) && !lives(1) -> expire() }
+#if TICKS
+	:: d_step { ticks && r.lease -> ticks--; tick() }
+#endif
 #if EXPIRIES
 	:: d_step { expiries && r.lease && (lives(0) || lives(1)) -> expire() }
 #endif
@@ -1090,7 +1162,7 @@ inline begin_again()
 	lost_answers = LOST_ANSWERS; refusals = REFUSALS; replays = REPLAYS; deletes = DELETES; stops = STOPS;
 	halts = HALTS;
 #endif
-	for (i : 1 .. WAITING) { r.list[i - 1] = i }
+	for (i : 1 .. EVENTS) { if :: i <= WAITING -> r.list[i - 1] = i :: else fi }
 	r.pushed = WAITING;
 	patience = PATIENCE;
 	printf("# walk\n");
@@ -1099,9 +1171,14 @@ inline begin_again()
 int walks = 1;
 #endif
 
+/* In the end everything is decided, also if no step is ever the last one: no run goes round in circles. */
+#ifdef LIVENESS /* with at most two events */
+ltl decided { <> [] (r.list[0] == 0 && r.number[1] == 0 && r.number[EVENTS] == 0 && pushed_ever == EVENTS) }
+#endif
+
 init {
 	d_step {
-		for (i : 1 .. WAITING) { r.list[i - 1] = i }
+		for (i : 1 .. EVENTS) { if :: i <= WAITING -> r.list[i - 1] = i :: else fi }
 		r.pushed = WAITING;
 		show_state()
 	}
