@@ -38,6 +38,7 @@ class Stock:
         self._claims = claims
         self._availability = availability
         self._body_limit = body_limit
+        self._limits = limits
         self._buffer = Buffer(limits, body_limit=body_limit)
         self._admission = Admission(self._buffer.space)
         #: An element with more bytes than this is not an event.
@@ -63,6 +64,10 @@ class Stock:
         self._buffer.space.bound(limits)
         self._admission.freed()
         self._news.set()
+
+    def clear(self) -> None:
+        """Forgets every event, once nobody uses this any more. They stay claimed."""
+        self._buffer = Buffer(self._limits, body_limit=self._body_limit)
 
     @asynccontextmanager
     async def room(self, events: int, size: int) -> AsyncIterator[Room]:

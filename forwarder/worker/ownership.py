@@ -76,7 +76,8 @@ class Ownership:
             max_event_bytes=longest,
             clock=process.clock,
         )
-        process.stocks.add(stock)
+        self._stocks = process.stocks
+        self._stocks.add(stock)
         self.settler = settler = Settler(claims, gate, process.brake, stock, availability, process.pace, metrics)
         recognition = Recognition(claims, process.queue, gate, availability, max_event_bytes=longest)
         sleep = process.courier.pacer.backoffs.sleep
@@ -97,6 +98,16 @@ class Ownership:
 
         Returns whether the lease was released.
         """
+        try:
+            await self._own(stopping)
+        finally:
+            # Not left to the garbage collector: until it comes, a list that is lost and owned again would be in memory
+            # twice, and its users would count twice.
+            self._stocks.discard(self._stock)
+            self._stock.clear()
+        return await self._release()
+
+    async def _own(self, stopping: Stopping) -> None:
         async with asyncio.TaskGroup() as tasks:
             renewal = tasks.create_task(self._guarded(self._renew))
             settling = tasks.create_task(self._guarded(self.settler.run))
@@ -111,9 +122,8 @@ class Ownership:
             await self._dispatch.cancel()
             await cancelled((renewal, settling))
         if self.gate.lost:
+            # If that is only while winding down, the ending stays as it is: there is nothing left to do about it.
             self._metrics.lease_lost.inc()
-        # If the lease is lost only while winding down, the ending stays as it is: there is nothing left to do about it.
-        return await self._release()
 
     async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         # The coroutine is made here: a task that is cancelled before its first step would leave it unawaited.

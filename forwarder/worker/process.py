@@ -5,7 +5,6 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from weakref import WeakSet
 
 from forwarder.api.body_limit import BodyLimit
 from forwarder.api.client import Api
@@ -38,7 +37,7 @@ class Process:
     metrics: Metrics
     clock: Callable[[], float]
     #: The events of each list that is owned now.
-    stocks: WeakSet[Stock]
+    stocks: set[Stock]
     #: The worker's name, for people: host name and process ID.
     name: str = field(default_factory=lambda: f"{socket.gethostname()}:{os.getpid()}")
 
@@ -62,7 +61,7 @@ def build(
     )
     metrics.concurrency_limit.set_function(lambda: int(pacer.limit))
     metrics.rate_limit.set_function(lambda: pacer.rate)
-    stocks: WeakSet[Stock] = WeakSet()
+    stocks: set[Stock] = set()
     doubts = Doubts(credentials, api.fingerprint, lambda: sum(stock.users for stock in stocks))
     judge = Judge(credentials, doubts, settings.max_attempts, settings.max_retry_age, clock)
     body_limit = BodyLimit(int(settings.max_body_bytes))

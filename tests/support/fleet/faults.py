@@ -84,11 +84,13 @@ async def flaky(world: World, dice: random.Random) -> None:
 async def away(world: World, dice: random.Random) -> None:
     """Redis is down for a while. It comes back with its data, and without the scripts that it knew."""
     _all_unsettled(world)
-    world.network.away, world.takes_pushes = True, False
+    world.refusing += 1
+    world.network.away = True
     world.network.reset()
     await asyncio.sleep(dice.choice([dice.uniform(0.1, 5), dice.uniform(5, 60)]))
     world.look("SCRIPT", "FLUSH")
-    world.network.away, world.takes_pushes = False, True
+    world.network.away = False
+    world.refusing -= 1
 
 
 async def hang(world: World, dice: random.Random) -> None:
@@ -100,11 +102,11 @@ async def hang(world: World, dice: random.Random) -> None:
 
 async def full(world: World, dice: random.Random) -> None:
     """Redis is full, and evicts nothing."""
-    world.takes_pushes = False
+    world.refusing += 1
     world.look("CONFIG", "SET", "maxmemory", 1)
     await asyncio.sleep(dice.uniform(5, 60))
     world.look("CONFIG", "SET", "maxmemory", 0)
-    world.takes_pushes = True
+    world.refusing -= 1
 
 
 async def failover(world: World, dice: random.Random) -> None:
@@ -113,6 +115,7 @@ async def failover(world: World, dice: random.Random) -> None:
     kept = [(key, world.look("PTTL", key), world.look("DUMP", key)) for key in sorted(world.look("KEYS", "*"))]
     await asyncio.sleep(dice.uniform(0.05, 3))
     behind = world.now() - since
+    world.look("CONFIG", "SET", "maxmemory", 0)  # the replica is not full
     world.look("FLUSHALL")
     for key, milliseconds, content in kept:
         if milliseconds == -1 or milliseconds > behind * 1000:

@@ -1,9 +1,10 @@
 """The life of a random world: producers push, faults come and go, a person looks; then it is calm, and judged."""
 
 import asyncio
+import random
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import inf
 from typing import Any
 
@@ -89,12 +90,12 @@ class Life:
         await self._ending.run()
 
     async def _faults(self) -> None:
-        running: set[asyncio.Task[None]] = set()
+        running: list[asyncio.Task[None]] = []
         end = self._world.now() + self._seconds
         await asyncio.sleep(self._dice.uniform(5, 60))
         while self._world.now() < end:
             name = self._dice.choice(self._kinds)
-            running = {task for task in running if not task.done()} | {asyncio.create_task(self._cause(name))}
+            running.append(asyncio.create_task(self._cause(name)))
             await asyncio.sleep(self._dice.expovariate(1 / self._pause))
         await asyncio.gather(*running)
 
@@ -153,6 +154,11 @@ class Life:
 
 def live(seed: str, *, size: Size, hours: float, pause: float = 60.0, only: tuple[str, ...] = ()) -> Report:
     """A whole random life. The same arguments give the same report."""
+
+    # Little memory, so that it is full now and then; and short POSTs, so that users take turns.
+    dice = random.Random(f"settings of {seed}")
+    varied = {"max_buffered_events": dice.choice([50, 1_000, 100_000]), "max_events_per_post": dice.choice([7, 100])}
+    size = replace(size, settings={**varied, **size.settings})
 
     async def story(world: World) -> Report:
         return await Life(world, hours=hours, pause=pause, only=only).run()

@@ -87,7 +87,7 @@ class Observer:
     def _is_memory_bounded(self) -> None:
         for member in self._world.members.values():
             if hasattr(member, "condition"):
-                held = sum(each.buffered for each in member.condition.owned.values())
+                held = sum(stock.events for stock in member.process.stocks)
                 most = member.process.settings.max_buffered_events * _ROOM
                 if held > most:
                     self._once("memory", f"{member.name} holds {held} events in memory, promised: {most:.0f}")

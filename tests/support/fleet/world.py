@@ -66,8 +66,8 @@ class World:
         self.violations: list[str] = []
         self.is_over = asyncio.Event()
         self.worker_seconds = 0.0
-        #: Whether producers reach Redis, and it takes more.
-        self.takes_pushes = True
+        #: How many faults keep producers from pushing now.
+        self.refusing = 0
         #: Why what producers push now is no good; empty if it is.
         self.broken = ""
         #: How many events of a broken deploy were pushed.
@@ -162,7 +162,7 @@ class World:
                 self.outside.malformed.add(number)
             lists.setdefault(self.list_of(user), []).append(_element(user, number, valid=bad != "invalid"))
         for name, elements in lists.items():
-            self.run("producer", "RPUSH", name, *elements)
+            assert self.run("producer", "RPUSH", name, *elements).startswith(b":")
         return numbers
 
     def list_of(self, user: str) -> str:
@@ -189,6 +189,11 @@ class World:
     def is_halted(self) -> bool:
         """Whether a halt or a pause is in force."""
         return bool(self.look("EXISTS", f"{{{QUEUE}}}:halt", f"{{{QUEUE}}}:pause"))
+
+    @property
+    def takes_pushes(self) -> bool:
+        """Whether producers reach Redis, and it takes more."""
+        return not self.refusing
 
     @property
     def letters(self) -> int:

@@ -7,7 +7,7 @@ import pytest
 from forwarder.errors import LeaseLostError
 from forwarder.queue.claims import Settlement
 from forwarder.worker.condition import Stopping
-from tests.support.virtual.api import ACCEPTED, Reply
+from tests.support.virtual.api import ACCEPTED, UNAVAILABLE, Reply
 from tests.support.virtual.pipeline import VirtualClaims, World, virtually
 
 
@@ -31,6 +31,26 @@ def test_a_lease_that_is_lost_while_winding_down_is_counted(monkeypatch: pytest.
     world = virtually(live(), seed=1)
     assert world.list.claimed
     assert world.process.metrics.values()["lease_lost_total"][""] == 1
+
+
+def test_what_an_ownership_had_in_memory_goes_with_it() -> None:
+    """A list that is lost and owned again would otherwise be in memory twice, until garbage is collected."""
+
+    async def live() -> World:
+        world = World(lambda _: UNAVAILABLE, linger=0.0)
+        world.push(["u", "v"])
+        stopping = Stopping(asyncio.Event(), asyncio.Event())
+        owning = asyncio.create_task(world.own(stopping))
+        await asyncio.sleep(1.0)
+        assert [stock.users for stock in world.process.stocks] == [2]
+        stopping.orderly.set()
+        await owning
+        return world
+
+    world = virtually(live(), seed=1)
+    assert world.list.claimed
+    assert world.ownership is not None
+    assert (world.ownership.holds.buffered, world.process.stocks) == (0, set())
 
 
 @pytest.mark.parametrize(("shutdown_timeout", "settled"), [(None, True), (20.0, False)])
