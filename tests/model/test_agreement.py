@@ -169,3 +169,29 @@ def notices(client: blocking.Redis, schedules: Iterable[Schedule], mutation: Mut
     name = script_of(mutation)
     broken = {name: scripts.source(name).replace(mutation.old, mutation.new)}
     return any(result.different for result in replay(client, schedules, broken, is_full=True))
+
+
+#: What the model finds without a guard, and the same guard taken out of the script.
+WITHOUT = (
+    ("a claim does not check the lease's token", {"EXPIRIES": 1, "NO_FENCE_CLAIM": 1}),
+    ("a settlement does not check the lease's token", {"EXPIRIES": 1, "NO_FENCE_SETTLE": 1}),
+    ("a repeated claim is executed again", {"LOST_REPLIES": 1, "NO_AGAIN": 1}),
+    ("a repeated settlement is taken for a rollback", {"LOST_REPLIES": 1, "NO_REPEAT": 1}),
+)
+
+
+@needs_spin
+@pytest.mark.long
+@pytest.mark.parametrize(("what", "bounds"), WITHOUT, ids=[what for what, _ in WITHOUT])
+async def test_a_counter_example_of_the_model_happens_for_real_if_the_script_is_broken(
+    client: blocking.Redis, what: str, bounds: dict[str, int]
+) -> None:
+    found = spin.verify("claims.pml", {"EVENTS": 2, **bounds}, search=spin.Search.SHORTEST)
+    assert found.broken
+    (mutation,) = [each for each in CATALOGUE if each.what == what]
+    counter_example = list(schedules(["= waiting=1,2", *found.trail]))
+    name = script_of(mutation)
+    broken = {name: scripts.source(name).replace(mutation.old, mutation.new)}
+    assert agreed(replay(client, counter_example, broken)) == 1
+    (result,) = replay(client, counter_example)
+    assert result.different
