@@ -11,9 +11,16 @@ from tests.programs.mutations.catalogue import CATALOGUE
 
 @dataclass(frozen=True)
 class FaultBack:
-    """A fault that was fixed: what the service did, and what turns today's code into that again."""
+    """A fault that was fixed.
+
+    Attributes:
+        what: the service did.
+        scene: of the simulated fleet, which shows it.
+        edits: turn today's code into that again.
+    """
 
     what: str
+    scene: str
     edits: tuple[Edit, ...]
 
 
@@ -30,6 +37,7 @@ _REDISTRIBUTE = "forwarder/operations/redistribute.py"
 FAULTS_BACK = (
     FaultBack(
         "one user halts everybody: a 403 to one user, then a 400 to another",
+        "odd answers",
         (
             _known("users whom a firewall dislikes halt the service as soon as they are alone"),
             Edit(
@@ -43,6 +51,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "one user halts everybody: the dead-letter brake does not ask how many users are refused",
+        "a lonely user",
         (
             Edit("forwarder/pipeline/brake.py", "least_users=MOST_USERS", "least_users=0"),
             _known("one user's refusals halt the whole fleet"),
@@ -50,6 +59,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "one user slows everybody: its Retry-After holds all POSTs",
+        "odd answers",
         (
             Edit(
                 "forwarder/api/pacing/pushback.py",
@@ -61,6 +71,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "one user slows everybody: its 429s lower the rate",
+        "busy half-odd users",
         (
             Edit(
                 "forwarder/api/pacing/pushback.py",
@@ -71,6 +82,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "one user slows everybody: its 5xx and timeouts lower how many POSTs go at once",
+        "busy half-odd users",
         (
             Edit(
                 "forwarder/api/pacing/concurrency.py",
@@ -86,10 +98,12 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "one user slows everybody: each half of its refused batches goes as soon as a new batch",
+        "a refused user",
         (Edit("forwarder/pipeline/attempts.py", "part=not again", "part=False"),),
     ),
     FaultBack(
         "one user slows everybody: what it has in flight and behind that fills the buffer",
+        "a refused user",
         (
             Edit(
                 "forwarder/pipeline/buffer/buffer.py",
@@ -105,6 +119,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "a hundred failing users take every permit and the whole buffer",
+        "a failing crowd",
         (
             _known("batches of many failing users fill the buffer"),
             Edit(
@@ -116,6 +131,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "the dead-letter brake is each worker's, not the fleet's",
+        "a broken deploy",
         (
             Edit(
                 "forwarder/queue/fleet.py", "self._keys.decisions, self.id", "self._keys.decisions + self.id, self.id"
@@ -125,6 +141,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "the rate is divided by owned lists, not by what each worker can use",
+        "one busy list",
         (
             Edit(
                 _SHARES,
@@ -136,6 +153,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "what is read back for users who recover asks for no room",
+        "recovery",
         (
             Edit(
                 _STOCK,
@@ -146,6 +164,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "released batches of users who recover are read back all at once",
+        "recovery",
         (
             Edit(
                 _STOCK,
@@ -156,6 +175,7 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "an allowance of refusals is taken with GETDEL, and is lost with the reply",
+        "allowed refusals",
         (
             Edit(
                 "forwarder/queue/halts.py",
@@ -166,10 +186,12 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "a dead letter is replayed while its list is being moved",
+        "a replay while lists move",
         (_known("a dead letter is replayed while its list is being moved"),),
     ),
     FaultBack(
         "a resharding renews its leases only when it has moved a page",
+        "a slow Redis while lists move",
         (
             _known("the leases of a resharding are not renewed while one of its steps takes long"),
             Edit(
@@ -183,28 +205,22 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "a worker renews its lease only by claims and settlements",
+        "a long outage",
         (Edit("forwarder/worker/ownership.py", "            await self._availability.until(self._lease.renew)\n", ""),),
     ),
     FaultBack(
         "a halt stops only the process that finds it, and those without a list",
+        "halts",
         (Edit(_SHARES, "if orders.halt is not None:", "if orders.halt is not None and not self._ownerships:"),),
     ),
     FaultBack(
-        "the next owner of a list does not look for a halt that came before its lease",
-        (
-            Edit(
-                _SHARES,
-                "if await first_of(self._halts.present_once_available(), closed) is not None:",
-                "if closed is None:",
-            ),
-        ),
-    ),
-    FaultBack(
         "a lease that was acquired without a reply, and that is not needed, is not released",
+        "comings and goings",
         (Edit(_SHARES, "self._unreleased.update(self._asking.values())", "pass"),),
     ),
     FaultBack(
         "a lease that could not be released is not released later",
+        "comings and goings",
         (
             Edit(
                 _SHARES,
@@ -215,26 +231,22 @@ FAULTS_BACK = (
     ),
     FaultBack(
         "users who failed in an outage are silent for up to a minute after it",
+        "an outage of few",
         (_known("backoffs outlast the outage that caused them"),),
     ),
     FaultBack(
         "attempts count in an outage, so that events become dead letters",
+        "an outage of few",
         (_known("attempts count in an outage"),),
     ),
     FaultBack(
         "a late POST starts at once, so that a second sees more POSTs than the rate",
+        "uneven arrivals",
         (_known("a second may see more POSTs than the rate"),),
     ),
     FaultBack(
-        "a grant that is lowered is free before its worker has lowered it",
-        (_known("a grant that is lowered is free before the worker has lowered it"),),
-    ),
-    FaultBack(
         "POSTs go on while a settlement is unanswered, so that more is sent twice",
+        "a stalled Redis",
         (_known("POSTs go on while a settlement is unanswered"),),
-    ),
-    FaultBack(
-        "a worker that lost its lease keeps its place, and takes lists from their new owners",
-        (Edit(_SHARES, "                self._fleet.forget_place()\n", ""),),
     ),
 )

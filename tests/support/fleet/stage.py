@@ -1,71 +1,126 @@
-"""Plays one scene to its end, or to the first promise that is broken."""
+"""What a scene may do to its world."""
 
 import asyncio
-from dataclasses import dataclass, field
+import math
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager
 
-from tests.support.fleet import verdict
-from tests.support.fleet.play import play
-from tests.support.fleet.scenes import SCENES, Scene, Stage
+from forwarder.operations.resume import resume
+from tests.support.fleet.outside import ODD, TIMEOUT, Trouble
 from tests.support.fleet.watch import Watch
 from tests.support.fleet.world import World
+from tests.support.promises import SETTLING
 
-#: Seconds after the scene within which everything must be decided.
-_DECIDED = 900.0
-
-
-@dataclass
-class Played:
-    """What became of a scene: how many virtual hours it took, and each broken promise."""
-
-    hours: float
-    posts: int
-    digest: str
-    faults: list[str] = field(default_factory=list)
+#: Seconds until the workers of a scene have divided the lists and the rate.
+BEGUN = 10.0
 
 
-def staged(name: str, *, seed: str) -> Played:
-    """Plays the scene with this name. The same seed gives the same history."""
-    scene = SCENES[name]
+class Stage:
+    """What a scene may do to its world."""
 
-    async def story(world: World) -> Played:
-        return await _Play(world, scene).run()
+    def __init__(self, world: World, watch: Watch) -> None:
+        self.world = world
+        self.watch = watch
+        self.dice = world.dice("scene")
+        self._named = 0
 
-    return play(story, scene.size, seed=f"{name} {seed}")
+    @contextmanager
+    def wrong(self, name: str) -> Iterator[None]:
+        """Something is wrong with more than a few users, until the end of the block."""
+        self.watch.active.append(name)
+        try:
+            with self.known(name):
+                yield
+        finally:
+            self.watch.active.remove(name)
+
+    @contextmanager
+    def known(self, name: str) -> Iterator[None]:
+        """The verdict knows of this, until the end of the block."""
+        faults, since = self.world.faults, self.world.now()
+        faults.append((name, since, math.inf))
+        try:
+            yield
+        finally:
+            faults[faults.index((name, since, math.inf))] = name, since, self.world.now()
+
+    @contextmanager
+    def flaky(self, part: float) -> Iterator[None]:
+        """This part of the requests to Redis, or of their replies, is lost or late."""
+        world, since, names = self.world, self.world.now(), set(self.world.members)
+        with self.wrong("flaky"):
+            self._trouble_lines(part)
+            try:
+                yield
+            finally:
+                self._trouble_lines(0.0)
+                for name in sorted(
+                    names | set(world.members)
+                ):  # a worker may lose its lease while it does not get through
+                    world.excuse(name, since - SETTLING, world.now() + TIMEOUT + SETTLING)
+
+    def _trouble_lines(self, part: float) -> None:
+        for name in self.world.members:
+            self.world.network.line(name).trouble = part
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
+        """Everything that is pushed is refused, as after a broken deploy."""
+        with self.known("deploy"):
+            self.world.broken = "rejected"
+            try:
+                yield
+            finally:
+                self.world.broken = ""
+
+    async def allow_all(self) -> None:
+        """A person has looked, and lets all that is bad through. From then on it is no reason for the brake."""
+        await resume(self.world.person, allow_refusals=len(self.world.bad) * self.world.size.lists)
+        self.world.faults[:] = [each for each in self.world.faults if each[0] != "deploy"]
+
+    def strangers(self, count: int, *, shard: int | None = None) -> list[str]:
+        """Users whom nobody has seen yet, each with the name of one; of one list, if it is given."""
+        found: list[str] = []
+        while len(found) < count:
+            self._named += 1
+            user = f"s{self._named}"
+            if shard is None or self.world.list_of(user) == self.world.lists[shard]:
+                found.append(user)
+        return found
+
+    def odd(self, number: int) -> list[str]:
+        self._named += 1
+        return [f"odd{self._named}-{each}" for each in range(number)]
+
+    async def steadily(self, per_second: int, *, refused: float = 0.05, seconds: float = math.inf) -> None:
+        """Pushes events of strangers. This part of them is refused, as in everyday life."""
+        until = self.world.now() + seconds
+        while self.world.now() < until:
+            users = self.strangers(per_second)
+            bad = sum(self.dice.random() < refused for _ in users)
+            broken = self.world.broken
+            self.world.push(users[:bad], bad=broken or "rejected")
+            self.world.push(users[bad:], bad=broken)
+            await asyncio.sleep(1.0)
+
+    def trouble(self, answer: str, seconds: float, users: list[str] | None = None, part: float = 1.0) -> None:
+        """The API answers so, to these users or to all."""
+        self.world.outside.troubles.append(Trouble(answer, ODD[answer], self.world.now() + seconds, part, users))
+
+    async def halted(self, *, within: float) -> bool:
+        """Waits for a halt."""
+        until = self.world.now() + within
+        while not self.world.is_halted and self.world.now() < until:  # noqa: ASYNC110 - Redis does not tell
+            await asyncio.sleep(0.25)
+        return self.world.is_halted
 
 
-class _Play:
-    def __init__(self, world: World, scene: Scene) -> None:
-        self._world = world
-        self._scene = scene
-        self._watch = Watch(world, patience=scene.patience, used=scene.used)
-
-    async def run(self) -> Played:
-        world = self._world
-        for _ in range(self._scene.workers):
-            world.start()
-            await asyncio.sleep(world.dice("starts").uniform(0.0, 1.0))
-        acting = asyncio.ensure_future(self._scene.act(Stage(world, self._watch)))
-        await self._watched(acting)
-        if acting.done():
-            acting.result()
-        acting.cancel()
-        await self._watched(asyncio.ensure_future(self._decided()))
-        if world.undecided and not world.violations:
-            world.violated(f"not decided: {world.undecided} events, {_DECIDED:.0f} s after the end")
-        if not world.violations:
-            for member in list(world.members.values()):
-                await world.stop(member)
-            limit = float(world.settings("nobody").rate_limit)
-            world.violations[:] = verdict.faults(world, limit=limit, workers=world.most_workers)
-        return Played(world.now() / 3600, world.outside.posts, world.trace.digest, world.violations)
-
-    async def _watched(self, work: asyncio.Future[None]) -> None:
-        """Looks once a second until the work is done, or a promise is broken."""
-        while not (work.done() or self._world.violations):
-            await asyncio.wait({work}, timeout=1.0)
-            self._watch.look()
-
-    async def _decided(self) -> None:
-        until = self._world.now() + _DECIDED
-        while self._world.undecided and self._world.now() < until:  # noqa: ASYNC110 - Redis does not tell
-            await asyncio.sleep(5.0)
+@contextmanager
+def beside(*work: Awaitable[None]) -> Iterator[None]:
+    """Work that goes on until the end of the block."""
+    tasks = [asyncio.ensure_future(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()

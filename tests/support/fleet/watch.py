@@ -44,7 +44,6 @@ class Watch:
         self._latest: dict[str, float] = {}
         self._calm_since = 0.0
         self._told: set[str] = set()
-        self._halts = self._losses = 0
         self._halted_since: float | None = None
         self._busy: list[tuple[float, int]] = []
         self._letters: int | None = None
@@ -60,13 +59,11 @@ class Watch:
         self._latest |= dict.fromkeys(self.active, now)
         if self.active or world.is_halted:
             self._calm_since = now
-        self._halts_have_causes()
         self._halts_are_heeded()
         self._others_are_served()
         self._rate()
         self._rate_is_used()
         self._letters_are_few()
-        self._leases_are_kept()
         self._everybody_recovers()
         self._lists_are_taken_over()
         self._memory()
@@ -80,18 +77,6 @@ class Watch:
     def _was(self, *names: str, within: float = _AFTERWARDS) -> bool:
         """Whether one of these was wrong lately."""
         return any(self._world.now() - self._latest.get(name, -math.inf) <= within for name in names)
-
-    def _halts_have_causes(self) -> None:
-        world = self._world
-        for at, reason in world.halts[self._halts :]:
-            known = {
-                "credentials": self._was("revoke"),
-                "dead_letter_brake": world.brake_since <= at,
-                "paused": True,
-            }.get(reason, False)
-            if not known:
-                self._once("a halt without a cause", f"{reason}, at {at:.1f} s")
-        self._halts = len(world.halts)
 
     def _halts_are_heeded(self) -> None:
         world, now = self._world, self._world.now()
@@ -138,7 +123,7 @@ class Watch:
 
     def _letters_are_few(self) -> None:
         world = self._world
-        count = sum(world.look("XLEN", f"{{{name}}}:dead") for name in world.lists)
+        count = world.letters
         if not world.broken:
             self._letters = count
             return
@@ -150,13 +135,6 @@ class Watch:
             self._once(
                 "too many dead letters", f"{count - self._letters} since everything is refused, of at most {most:.0f}"
             )
-
-    def _leases_are_kept(self) -> None:
-        world = self._world
-        for _, name in world.lost[self._losses :]:
-            if not self._was(*_CUTS_OFF):
-                self._once("a lease is lost", f"{name} lost one, and nothing was wrong with it or Redis")
-        self._losses = len(world.lost)
 
     def _everybody_recovers(self) -> None:
         world, now = self._world, self._world.now()
@@ -223,4 +201,3 @@ class Watch:
             latest = world.outside.latest.get(name, 0.0)
             if first and latest > first + _STALLED:
                 self._once("POSTs that cannot be settled", f"{name} starts one {latest - first:.1f} s after another")
-
