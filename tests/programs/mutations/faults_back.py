@@ -81,22 +81,6 @@ FAULTS_BACK = (
         ),
     ),
     FaultBack(
-        "one user slows everybody: its 5xx and timeouts lower how many POSTs go at once",
-        "busy half-odd users",
-        (
-            Edit(
-                "forwarder/api/pacing/concurrency.py",
-                "        return sum(min(troubles, worst[-1])",
-                "        return sum(troubles",
-            ),
-            Edit(
-                "forwarder/api/pacing/concurrency.py",
-                "        if len(worst) < ENOUGH_USERS:\n            return False\n",
-                "",
-            ),
-        ),
-    ),
-    FaultBack(
         "one user slows everybody: each half of its refused batches goes as soon as a new batch",
         "a refused user",
         (Edit("forwarder/pipeline/attempts.py", "part=not again", "part=False"),),

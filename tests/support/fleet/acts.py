@@ -100,8 +100,8 @@ async def half_odd_users(stage: Stage) -> None:
         users = stage.odd(2)
         stage.trouble(answer, 60.0, users, 0.5)
         stage.trouble(answer, 60.0, None, 0.005)
-        world.push(stage.strangers(150))
-        with beside(stage.steadily(20, refused=0.0)):
+        world.push(stage.strangers(300))
+        with beside(stage.steadily(40, refused=0.0)):
             for _ in range(600):
                 world.push(users * 5)
                 await asyncio.sleep(0.1)

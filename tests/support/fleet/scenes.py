@@ -59,7 +59,7 @@ class Scene:
 SCENES: dict[str, Scene] = {
     "odd answers": Scene(acts.odd_answers, concurrency=6),
     "busy half-odd users": Scene(
-        acts.half_odd_users, workers=1, lists=1, rate=20, concurrency=12, per_post=10, patience=inf, used=0.7
+        acts.half_odd_users, workers=1, lists=1, rate=40, concurrency=32, per_post=10, patience=inf, used=0.75
     ),
     "a refused user": Scene(acts.refused_user, workers=2, lists=2, buffer=1_000),
     "a lonely user": Scene(acts.lonely_user, lists=3),
