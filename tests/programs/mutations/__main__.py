@@ -1,22 +1,18 @@
 """Runs the catalogue: one copy of the tree for each mutation, two at a time."""
 
 import argparse
-import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from tests.programs.mutations.broken import broken, environment
 from tests.programs.mutations.catalogue import CATALOGUE, Mutation
 
-ROOT = Path(__file__).parents[3]
 #: The long tests too, as far as a mutation names them.
 _PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-m", "", "--timeout=60", "-p", "no:cacheprovider")
 
@@ -32,16 +28,11 @@ class Result:
 
 def attempt(mutation: Mutation) -> Result:
     """Applies a mutation to a copy of the tree and runs its tests there."""
-    with tempfile.TemporaryDirectory(prefix="forwarder-mutation-") as scratch:
-        copy = Path(scratch)
-        for name in ("forwarder", "tests", "deploy", "pyproject.toml", "README.md"):
-            source = ROOT / name
-            (shutil.copytree if source.is_dir() else shutil.copy)(source, copy / name)
-        mutation.apply(copy)
+    with broken([mutation.edit]) as copy:
         ran = subprocess.run(
             [*_PYTEST, *mutation.tests],
             cwd=copy,
-            env={**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1"},
+            env=environment(copy),
             capture_output=True,
             text=True,
             timeout=600,

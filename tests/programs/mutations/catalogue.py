@@ -1,7 +1,8 @@
 """Ways to break each promise, and the tests that must notice. Sorted by the promise that each breaks first."""
 
 from dataclasses import dataclass
-from pathlib import Path
+
+from tests.programs.mutations.broken import Edit
 
 _CLAIMS = "tests/integration/queue/test_claims.py"
 _SETTLE = "tests/integration/queue/test_settle.py"
@@ -46,13 +47,10 @@ class Mutation:
     new: str
     tests: tuple[str, ...]
 
-    def apply(self, root: Path) -> None:
-        """Breaks the tree at `root`; raises :class:`ValueError` unless the code stands there exactly once."""
-        path = root / self.file
-        text = path.read_text()
-        if text.count(self.old) != 1:
-            raise ValueError(f"{self.file} has {text.count(self.old)} times: {self.old}")
-        path.write_text(text.replace(self.old, self.new))
+    @property
+    def edit(self) -> Edit:
+        """What it breaks."""
+        return Edit(self.file, self.old, self.new)
 
 
 CATALOGUE = (

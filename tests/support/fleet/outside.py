@@ -77,6 +77,9 @@ class Outside:
     starts: deque[float] = field(default_factory=deque)
     worst: int = 0
     posts: int = 0
+    #: POSTs for users who are not odd; and when each process began its latest POST.
+    to_others: int = 0
+    latest: dict[str, float] = field(default_factory=dict)
     #: POSTs in flight by user, as the API sees them: from when they arrive until they are answered.
     in_flight: dict[str, int] = field(default_factory=dict)
     #: Users with two POSTs in flight at once, and when.
@@ -87,6 +90,8 @@ class Outside:
         reply = self._answer(attempt, way.credentials)
         self.trace.add(way.name, ("POST", attempt.user, attempt.numbers, reply.answer, reply.seconds))
         self._count(attempt.at)
+        self.to_others += not attempt.user.startswith("odd")
+        self.latest[way.name] = attempt.at
         if reply.registers:
             self.senders.append(way.name)
             for number in attempt.numbers:

@@ -66,6 +66,9 @@ class World:
         self.violations: list[str] = []
         self.is_over = asyncio.Event()
         self.worker_seconds = 0.0
+        #: The most workers that there were at once; and the processes that were stopped in good order.
+        self.most_workers = 0
+        self.stopped: set[str] = set()
         #: How many faults keep producers from pushing now.
         self.refusing = 0
         #: Why what producers push now is no good; empty if it is.
@@ -112,6 +115,7 @@ class World:
         settings = self.settings(name)
         way = Way(self.outside, name, Credentials.from_settings(settings))
         self.members[name] = member = Member(name, settings, way, self.clock)
+        self.most_workers = max(self.most_workers, len(self.members))
         self.trace.add("world", ("start", name))
         return member
 
@@ -142,6 +146,7 @@ class World:
     async def stop(self, member: Member) -> None:
         """As SIGTERM. Returns when the process has ended."""
         self.trace.add("world", ("stop", member.name))
+        self.stopped.add(member.name)
         member.stop()
         await asyncio.wait({member.task})
         self.gone(member)

@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[3]
 def test_what_a_mutation_replaces_stands_in_the_code_exactly_once(mutation: Mutation, tmp_path: Path) -> None:
     (tmp_path / mutation.file).parent.mkdir(parents=True)
     shutil.copy(ROOT / mutation.file, tmp_path / mutation.file)
-    mutation.apply(tmp_path)
+    mutation.edit.apply(tmp_path)
     assert (tmp_path / mutation.file).read_text() != (ROOT / mutation.file).read_text()
     assert all((ROOT / test.split("::")[0]).exists() for test in mutation.tests)
 
