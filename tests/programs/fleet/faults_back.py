@@ -93,7 +93,7 @@ def _publish(rows: Sequence[str], seeds: Sequence[str]) -> None:
     _, after = rest.split(_END)
     head = "| fault put back | scene | what is violated | virtual minutes | real seconds | seeds that find it |"
     table = "\n".join([head, "|---|---|---|--:|--:|--:|", *rows])
-    said = f"Medians over the seeds {', '.join(seeds)}, by `{_COMMAND} --publish`:"
+    said = f"Medians over these seeds, by `{_COMMAND} --seeds {' '.join(seeds)} --publish`:"
     _PAGE.write_text(f"{before}{_BEGIN}\n{said}\n\n{table}\n\n{_END}{after}", encoding="utf-8")
 
 
