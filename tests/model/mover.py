@@ -102,4 +102,14 @@ GUARDS = (
     _guard(35, "the mover: a page is loaded before the next one", "SHAPE=2 PAGE=2 RUNS=1 EXPIRIES=1", "no_loss"),
     _guard(37, "unload_events: claimed events first", "RUNS=1", "in_order"),
     _guard(38, "the mover: the leases, after the mark", "RUNS=2", "clean"),
+    Guard(
+        MODEL,
+        "the replicas follow: no failover goes back in time",
+        {"FAILOVERS": 1, "REPLICA": 0},
+        bounds("RUNS=1"),
+        "no_loss",
+        story="A list goes back in time while it is unloaded. It takes out another page under a number that the target "
+        "knows, so the target does not load it. [Redis](../../deploy/redis.md#urls) names this limit.",
+        quick=False,
+    ),
 )

@@ -22,7 +22,7 @@ _MODELS = {"protocol": claims, "resharding": mover}
 #: Megabytes and seconds of one exploration.
 _SMALL, _LARGE = {"megabytes": 1_000, "seconds": 60.0}, {"megabytes": 3_000, "seconds": 900.0}
 #: Those with a column of their own in a diagram, from left to right.
-_ACTORS = ("w1", "w2", "late", "redis", "person", "producer")
+_ACTORS = ("w1", "w2", "m1", "m2", "worker", "late", "redis", "person", "producer")
 
 Explored = Sequence[tuple[Configuration, Result]]
 Broken = Sequence[tuple[Guard, Result]]
