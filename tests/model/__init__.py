@@ -2,9 +2,10 @@
 
 ==============  =======================================================================
 claims.pml      one list: claims, settlements, leases, faults; what must always hold
-guards          the bounds of claims.pml, and each guard with what breaks without it
+claims          the bounds within which it is explored, and each guard with what breaks without it
 mover.pml       the mover of `forwarder reshard` against everything that may happen meanwhile
-mover           what is found if one of its checks is left out; prints the table
+mover           its bounds and guards
+exploring       what configurations and guards are, and how they are explored
 spin            builds a verifier, runs it within limits, reads its figures and trails
 trace           reads what a model prints, strictly
 sample          thousands of a model's schedules, from a seed

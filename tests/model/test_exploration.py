@@ -1,27 +1,30 @@
-"""Everything that can happen to one list within small bounds: no promise is broken, and without a guard one is."""
+"""Everything that can happen within small bounds: no promise is broken, and without a guard one is."""
 
 import pytest
 
-from tests.model import spin
-from tests.model.guards import CONFIGURATIONS, GUARDS, Configuration, Guard
-from tests.programs.protocol import explore, without
+from tests.model import claims, mover, spin
+from tests.model.exploring import Configuration, Guard, explore, without
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(bool(spin.missing()), reason=spin.missing() or "everything is here")]
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(bool(spin.missing()), reason=spin.missing() or "everything is here"),
+]
 
-_SMALL = [each for each in CONFIGURATIONS if not each.large]
 #: The others explore millions of states: `python -m tests.programs.protocol --large` does.
-_QUICK = [each for each in GUARDS if each.breaks and each.quick]
+_SMALL = [each for model in (claims, mover) for each in model.CONFIGURATIONS if not each.large]
+_QUICK = [each for model in (claims, mover) for each in model.GUARDS if each.breaks and each.quick]
 
 
-@pytest.mark.parametrize("configuration", _SMALL, ids=lambda each: each.what)
+@pytest.mark.parametrize("configuration", _SMALL, ids=lambda each: f"{each.model}: {each.what}")
 def test_no_promise_is_broken_whatever_happens(configuration: Configuration) -> None:
-    found = explore(configuration, large=False)
+    found = explore(configuration)
     assert (found.broken, found.complete) == ("", True), "\n".join(found.trail)
     assert found.states > 1_000
 
 
-@pytest.mark.parametrize("guard", _QUICK, ids=lambda each: each.what)
+@pytest.mark.parametrize("guard", _QUICK, ids=lambda each: f"{each.model}: {each.what}")
 def test_without_a_guard_a_promise_is_broken(guard: Guard) -> None:
-    found = without(guard, large=False)
+    found = without(guard)
     assert found.broken == guard.breaks
     assert found.trail

@@ -1,4 +1,4 @@
-"""What a fleet of 10, 100 and 1,000 workers does: `python -m tests.programs.fleet.scale`.
+"""What a fleet of 10, 100 and 1,000 workers does: `python -m tests.programs.fleet.scale [--publish]`.
 
 Real workers and a real Redis, on a virtual clock. So the figures are those of the protocol, whatever the machine.
 """
@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from forwarder.queue.wire.scripts import digest
+from tests.support.documents import SCALING, written
 from tests.support.fleet.play import play
 from tests.support.fleet.world import Size, World
 from tests.support.virtual.stepped import why_not
@@ -144,6 +145,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.programs.fleet.scale", description=__doc__)
     parser.add_argument("--workers", type=int, nargs="*", default=[workers for workers, _ in _SIZES])
     parser.add_argument("--seed", default="scale")
+    parser.add_argument("--publish", action="store_true", help="write the table into deploy/scaling.md")
     given = parser.parse_args()
     if reason := why_not():
         print(f"cannot simulate: {reason}")
@@ -155,7 +157,10 @@ def main() -> int:
             size = Size(workers, lists, settings={"rate_limit": limit})
             rows.append(play(lambda world, limit=limit: measure(world, limit), size, seed=given.seed))  # type: ignore[misc]
             print(rows[-1], file=sys.stderr, flush=True)
-    print(table(rows))
+    text = table(rows)
+    print(text)
+    if given.publish:
+        SCALING.write_text(written(SCALING.read_text(encoding="utf-8"), "fleet", f"\n{text}\n\n"), encoding="utf-8")
     return 0
 
 

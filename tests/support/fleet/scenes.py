@@ -63,7 +63,9 @@ SCENES: dict[str, Scene] = {
     ),
     "a refused user": Scene(acts.refused_user, workers=2, lists=2, buffer=1_000),
     "a lonely user": Scene(acts.lonely_user, lists=3),
-    "a failing crowd": Scene(acts.failing_crowd, workers=2, lists=2, buffer=1_000, concurrency=32, used=0.0),
+    "a failing crowd": Scene(
+        acts.failing_crowd, workers=2, lists=2, buffer=1_000, concurrency=32, patience=60.0, used=0.0
+    ),
     "a broken deploy": Scene(acts.broken_deploy, workers=8, lists=8, rate=40),
     "allowed refusals": Scene(acts.allowed_refusals, workers=4, lists=8, rate=100),
     "one busy list": Scene(acts.one_busy_list, workers=4, lists=8, patience=inf),
