@@ -141,18 +141,21 @@ async def patiently(
 
     Args:
         command: safe to send again.
-        refused: seconds for which it is repeated while the connection is refused; by default as long as otherwise.
+        refused: seconds for which the connection may be refused; by default as long as there may be no answer. They
+            begin with the first refusal: a Redis that is about to stop answers late, and is then down for a moment.
         sleep: how to wait between two tries.
         clock: seconds, monotonic.
 
     Raises:
         UnreachableError: Redis has not answered for five seconds; or DeniedError, at once.
     """
-    began = clock()
+    deadline, refused_since = clock() + PATIENCE, float("inf")
 
     def failed(error: UnreachableError) -> None:
-        patience = refused if isinstance(error, RefusedError) and refused is not None else PATIENCE
-        if isinstance(error, DeniedError) or clock() > began + patience:
+        nonlocal refused_since
+        now = clock()
+        refused_since = min(now, refused_since) if isinstance(error, RefusedError) else float("inf")
+        if isinstance(error, DeniedError) or now > min(deadline, refused_since + (refused or PATIENCE)):
             raise error
 
     return await until_reachable(command, failed=failed, maximum=0.5, sleep=sleep)

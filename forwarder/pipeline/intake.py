@@ -87,8 +87,7 @@ class Intake:
         longest = self._stock.max_event_bytes
         elements = await self._availability.until(lambda: self._claims.read(ids, most_bytes_of_one=longest))
         self._metrics.events_adopted.inc(len(ids))
-        here = [(*each, element) for each, element in zip(ids, elements, strict=True) if element is not None]
-        await self._take([each[2] for each in here], [each[0] for each in here], [each[1] for each in here])
+        await self._take(elements, [number for number, _ in ids], [stamp for _, stamp in ids])
 
     async def _claim(self, most: int, most_bytes: int) -> int:
         """Claims up to so much. Returns how many elements that were."""

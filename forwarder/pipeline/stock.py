@@ -8,7 +8,6 @@ import structlog
 
 from forwarder.api.body_limit import BodyLimit
 from forwarder.api.request import batch_size
-from forwarder.errors import RolledBackError
 from forwarder.event import Event, decode
 from forwarder.pipeline.admission import Admission
 from forwarder.pipeline.availability import Availability
@@ -148,10 +147,7 @@ class Stock:
             RolledBackError: some of the claimed events are gone; the batch stays released.
         """
         ids = [(event.number, event.stamp) for event in batch.events]
-        events = await self._read(ids)
-        if len(events) < len(ids):
-            raise RolledBackError("events that were claimed are gone")
-        batch.recall(events)
+        batch.recall(await self._read(ids))
         self._buffer.recalled(batch)
 
     def hold(self, invalid: Sequence[Event]) -> None:
@@ -173,10 +169,7 @@ class Stock:
         self._news.set()
 
     async def _read(self, ids: Sequence[ClaimId]) -> list[Event]:
-        """The events with these IDs; they were valid before. Those that are gone are left out.
-
-        Only a later owner can have ended their claims. Then the lease is lost, and the next command says so.
-        """
+        """The events with these IDs; they were valid before."""
         elements = await self._availability.until(
             lambda: self._claims.read(ids, most_bytes_of_one=self.max_event_bytes)
         )

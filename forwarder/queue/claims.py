@@ -131,10 +131,8 @@ class Claims:
         if len(ids) != last - before or len({stamp for _, stamp in ids}) != 1:
             raise RolledBackError("the events of the latest claim are gone, or are not those of one claim")
         elements = await self.read(ids, most_bytes_of_one=most_bytes_of_one)
-        if None in elements:
-            raise RolledBackError("events of the latest claim are gone")
         self._sequence = last
-        return Claimed(before + 1, ids[0][1], waiting, elements)  # type: ignore[arg-type]
+        return Claimed(before + 1, ids[0][1], waiting, elements)
 
     async def claimed_fields(self) -> ScannedIds:
         """The ID of every claimed event, oldest first. An owner has to adopt them.
@@ -145,11 +143,20 @@ class Claims:
         """
         return await claimed_fields(self.lease)
 
-    async def read(self, fields: Sequence[ClaimId], *, most_bytes_of_one: int) -> list[bytes | int | None]:
-        """Claimed elements in the order of `fields`: a length for one that is longer, None for one not claimed."""
+    async def read(self, fields: Sequence[ClaimId], *, most_bytes_of_one: int) -> list[bytes | int]:
+        """Claimed elements in the order of `fields`: a length for one that is longer.
+
+        Raises:
+            RolledBackError: one of them is not claimed any more. Either Redis went back in time, or the lease is lost
+                and the next owner has ended the claim. If it were left out, and Redis then went back to when the lease
+                was held, nothing would tell this owner that the event is claimed again.
+            UnreachableError: no answer.
+        """
         keys, names = [self._keys.claimed], (f"{number}-{stamp}" for number, stamp in fields)
         arguments: list[str | bytes | int] = [most_bytes_of_one, *names]
-        found: list[bytes | int | None] = await scripts.run(self._redis, "read_claimed", keys, arguments)
+        found: list[Any] = await scripts.run(self._redis, "read_claimed", keys, arguments)
+        if None in found:
+            raise RolledBackError("events that were claimed are gone")
         return found
 
     async def settle(self, settlement: Settlement) -> None:

@@ -1,6 +1,6 @@
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 
 import pytest
 
@@ -163,6 +163,18 @@ async def test_a_redis_that_refuses_the_first_connection_is_given_a_second_to_re
     with pytest.raises(RefusedError):
         await patiently(command, sleep=clock.sleep, clock=clock)
     assert clock.now > 6.0, "one that has answered before is waited for"
+
+
+async def test_the_second_to_restart_begins_with_the_first_refusal() -> None:
+    clock = Clock()
+    answers: Iterator[UnreachableError | None] = iter([UnreachableError("no answer"), RefusedError("refused"), None])
+
+    async def command() -> None:
+        if error := next(answers):
+            clock.now += 1.5
+            raise error
+
+    await patiently(command, refused=1.0, sleep=clock.sleep, clock=clock)
 
 
 async def test_an_operators_command_survives_some_failures(seed: int) -> None:

@@ -79,7 +79,7 @@ async def test_too_long_an_element_is_claimed_without_travelling(redis: Redis, q
     assert (claimed.first, claimed.elements) == (1, [longest, 101, b"last"])
     fields = (await claims.claimed_fields()).take(9)
     assert fields == [(number, claimed.stamp) for number in (1, 2, 3)]
-    assert await claims.read([*fields, (4, 5)], most_bytes_of_one=100) == [longest, 101, b"last", None]
+    assert await claims.read(fields, most_bytes_of_one=100) == [longest, 101, b"last"]
     assert await redis.hget(Keys(queue_name).claimed, f"2-{claimed.stamp}") == too_long
 
 
@@ -265,6 +265,22 @@ async def test_a_claim_of_nothing_notices_that_settlements_were_rolled_back(redi
     assert (await snapshot(redis, queue_name))[Keys(queue_name).claimed] == before[Keys(queue_name).claimed]
 
 
+async def test_an_owner_who_finds_fewer_events_than_it_listed_must_adopt_again(redis: Redis, queue_name: str) -> None:
+    """It has lost its lease to an owner that settled them. A failover then gives back the lease, and the events."""
+    await redis.rpush(queue_name, *numbered(0, 3))
+    claimed = await (await owner(redis, Keys(queue_name))).claim(**LIMITS)
+    await redis.delete(Keys(queue_name).lease)
+    late = await owner(redis, Keys(queue_name))
+    ids = (await late.claimed_fields()).take(9)
+    before = await snapshot(redis, queue_name)
+    await redis.delete(Keys(queue_name).lease)
+    await (await owner(redis, Keys(queue_name))).settle(Settlement(accepted={claimed.stamp: [1, 2]}))
+    with pytest.raises(RolledBackError):
+        await late.read(ids, most_bytes_of_one=100)
+    await restore(redis, before)
+    assert (await late.claim(**LIMITS)).elements == [], "no later command would say that two events were left out"
+
+
 async def test_a_claim_and_a_settlement_may_be_larger_than_a_lua_call(redis: Redis, queue_name: str) -> None:
     await redis.rpush(queue_name, *numbered(0, 8_500))
     claims = await owner(redis, Keys(queue_name))
@@ -288,8 +304,10 @@ async def test_what_is_claimed_is_listed_in_numeric_order_each_once(redis: Redis
     assert heir.lease.start == Position(sequence=12_000, settlement=0, claimed=12_000)
     fields = (await heir.claimed_fields()).take(20_000)
     assert fields == [(number + 1, stamps[number // 4_000]) for number in range(12_000)]
-    page = [*fields[9_990:], (12_001, stamps[2]), (1, stamps[2])]
-    assert await heir.read(page, most_bytes_of_one=1_000) == [*numbered(9_990, 12_000), None, None]
+    assert await heir.read(fields[9_990:], most_bytes_of_one=1_000) == numbered(9_990, 12_000)
+    for none in ((12_001, stamps[2]), (1, stamps[2])):
+        with pytest.raises(RolledBackError):
+            await heir.read([*fields[9_990:], none], most_bytes_of_one=1_000)
 
 
 async def test_a_lease_is_exclusive_until_released(redis: Redis, queue_name: str) -> None:

@@ -152,6 +152,14 @@ CATALOGUE = (
     ),
     Mutation(
         3,
+        "an owner leaves out events that another owner has ended meanwhile",
+        "forwarder/queue/claims.py",
+        "        if None in found:\n",
+        "        if False:\n",
+        (_CLAIMS,),
+    ),
+    Mutation(
+        3,
         "a claim does not notice that settlements were rolled back",
         "forwarder/queue/lua/claim.lua",
         "if not settled or settled < last then return {'rolled_back'} end",

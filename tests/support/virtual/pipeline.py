@@ -112,9 +112,9 @@ class VirtualClaims(Claims):
 
         return await self._command(names)
 
-    async def read(self, fields: Sequence[Field], *, most_bytes_of_one: int) -> list[bytes | int | None]:
+    async def read(self, fields: Sequence[Field], *, most_bytes_of_one: int) -> list[bytes | int]:
         assert most_bytes_of_one
-        return await self._command(lambda: [self._list.claimed.get(field) for field in fields])
+        return await self._command(lambda: [self._list.claimed[field] for field in fields])
 
     async def settle(self, settlement: Settlement) -> None:
         number = self._settlement + 1
