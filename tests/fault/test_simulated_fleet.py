@@ -17,6 +17,7 @@ SEED = secrets.token_hex(4)
 
 @needs_gcc
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_fleet_keeps_every_promise_whatever_happens() -> None:
     print(f"seed {SEED}")
     report = live(SEED, size=Size(workers=3, lists=6), hours=0.06, pause=20.0)
@@ -27,6 +28,7 @@ def test_a_fleet_keeps_every_promise_whatever_happens() -> None:
 
 @needs_gcc
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_the_same_seed_gives_the_same_history() -> None:
     print(f"seed {SEED}")
     first, second = (
@@ -38,6 +40,7 @@ def test_the_same_seed_gives_the_same_history() -> None:
 
 @needs_gcc
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_a_fleet_whose_lists_nobody_adopts_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """The judge must be able to fail."""
 
