@@ -16,4 +16,4 @@ SEED = "1"
 def test_the_fleet_shows_that_one_user_halts_everybody_if_the_brake_does_not_count_users() -> None:
     (fault,) = [each for each in FAULTS_BACK if each.scene == "a lonely user"]
     assert find(fault, SEED).kind == "halted without a cause"
-    assert played(fault.scene, seed=SEED).violations == []
+    assert played(fault.scene, seed=SEED).faults == []

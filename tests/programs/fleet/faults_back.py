@@ -36,7 +36,7 @@ class Found:
     @property
     def kind(self) -> str:
         """Which promise is broken; empty if none is."""
-        return self.played.violations[0].kind if self.played.violations else ""
+        return self.played.faults[0].split(": ")[1] if self.played.faults else ""
 
 
 def find(fault: FaultBack, seed: str) -> Found:
@@ -65,7 +65,7 @@ def _sound(console: Console, scenes: Iterable[str], seeds: Sequence[str]) -> boo
         for seed in seeds:
             result = played(scene, seed=seed)
             hours += result.hours
-            for each in result.violations:
+            for each in result.faults:
                 sound = False
                 console.print(f"✘ {scene}, seed {seed}, without a fault: {each}", style="red", markup=False)
     seconds = time.monotonic() - begun

@@ -14,7 +14,7 @@ from tests.support.fleet.ending import everything_is_decided, stopped
 from tests.support.fleet.play import play
 from tests.support.fleet.scene_observer import SceneObserver
 from tests.support.fleet.stage import Stage
-from tests.support.fleet.world import Size, Violation, World
+from tests.support.fleet.world import Size, World
 
 #: Seconds after the scene within which everything must be decided.
 _DECIDED = 900.0
@@ -89,7 +89,8 @@ class Played:
     hours: float
     posts: int
     digest: str
-    violations: list[Violation] = field(default_factory=list)
+    #: Each begins with its second and its kind, as a violation is printed.
+    faults: list[str] = field(default_factory=list)
 
 
 def played(name: str, *, seed: str) -> Played:
@@ -101,7 +102,7 @@ def played(name: str, *, seed: str) -> Played:
 
     async def story(world: World) -> Played:
         await _play(world, scene)
-        return Played(world.now() / 3600, world.outside.posts, world.trace.digest, world.violations)
+        return Played(world.now() / 3600, world.outside.posts, world.trace.digest, list(map(str, world.violations)))
 
     return play(story, scene.size, seed=f"{name} {seed}")
 
