@@ -12,6 +12,7 @@ SEED = "1"
 
 @needs_gcc
 @pytest.mark.long
+@pytest.mark.timeout(300)
 def test_the_fleet_shows_that_one_user_halts_everybody_if_the_brake_does_not_count_users() -> None:
     (fault,) = [each for each in FAULTS_BACK if each.scene == "a lonely user"]
     assert find(fault, SEED).kind == "halted without a cause"

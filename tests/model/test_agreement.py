@@ -1,5 +1,6 @@
 """The models and the scripts agree: what a model says that Redis replies, a real Redis replies."""
 
+import os
 import random
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,6 +19,10 @@ from tests.model.trace import Schedule, schedules
 from tests.programs.mutations.catalogue import CATALOGUE, Mutation
 
 THIS = "tests/model/test_agreement.py"
+#: How much smaller than thousands of schedules the sample is; TEST_HOURS_SCALE=1 is the whole of it.
+SCALE = int(os.environ.get("TEST_HOURS_SCALE", "10"))
+#: 2,100 schedules take 24 s of CPU, and 690 take 8.
+COUNT = max(690, 2_100 // SCALE)
 
 #: Written by hand: each command and each reply of a list once.
 BY_HAND = """
@@ -100,10 +105,11 @@ async def test_a_schedule_by_hand_runs_on_a_full_redis(own_redis: Callable[..., 
 
 @needs_spin
 @pytest.mark.long
-async def test_the_real_scripts_do_what_the_model_says_in_thousands_of_schedules(client: blocking.Redis) -> None:
+@pytest.mark.timeout(300)
+async def test_the_real_scripts_do_what_the_model_says_in_hundreds_of_schedules(client: blocking.Redis) -> None:
     seed = random.randrange(2**31)
     print(f"seed {seed}")
-    assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=2_100))) == 2_100
+    assert agreed(replay(client, sample("claims.pml", CLAIMS, seed=seed, count=COUNT))) == COUNT
 
 
 @needs_spin
@@ -139,6 +145,7 @@ OF_THE_MOVER = {"set_aside", "unload_events", "unload_letters", "load"}
 
 @needs_spin
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("is_of_mover", [False, True], ids=["one list", "a resharding"])
 async def test_a_schedule_disagrees_if_a_script_is_broken(
     own_redis: Callable[..., EmbeddedRedis], monkeypatch: pytest.MonkeyPatch, *, is_of_mover: bool

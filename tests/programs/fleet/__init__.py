@@ -1,1 +1,1 @@
-"""Simulates whole fleets for a while: `python -m tests.programs.fleet --minutes 5`; and faults put back."""
+"""Simulates whole fleets: with random faults, with 10 to 1,000 workers, and with faults that were fixed put back."""

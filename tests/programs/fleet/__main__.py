@@ -19,7 +19,7 @@ def main() -> int:
         print(f"cannot simulate: {reason}")
         return 1
     begun = time.monotonic()
-    causes: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
     hours = worker_hours = 0.0
     worlds = 0
     while True:
@@ -28,11 +28,11 @@ def main() -> int:
         report = live(seed, size=size, hours=given.hours, pause=given.pause, only=tuple(given.only))
         gc.collect()
         worlds += 1
-        causes += report.causes
+        faults += report.faults
         hours += report.hours
         worker_hours += report.worker_hours
         print(_line(report), flush=True)
-        if report.faults:
+        if report.violations:
             print(_violation(report, given))
             return 1
         if given.seed or time.monotonic() - begun > given.minutes * 60:
@@ -42,7 +42,7 @@ def main() -> int:
         f"{worlds} worlds, {hours:.1f} virtual hours, {worker_hours:.1f} worker-hours in {minutes:.1f} minutes: "
         f"{hours / minutes:.2f} hours and {worker_hours / minutes:.2f} worker-hours per minute"
     )
-    print("faults: " + ", ".join(f"{count} {name}" for name, count in sorted(causes.items())))
+    print("faults: " + ", ".join(f"{count} {name}" for name, count in sorted(faults.items())))
     print("✔ every promise was kept")
     return 0
 
@@ -63,7 +63,7 @@ def _line(report: Report) -> str:
     return (
         f"seed {report.seed}: {report.hours:.2f} h, {report.worker_hours:.2f} worker-hours, {report.events:,} events, "
         f"{report.posts:,} POSTs, at most {report.worst} in a second, {report.doubles} sent twice with a cause, "
-        f"{report.commands:,} commands, {sum(report.causes.values())} faults, trace {report.digest}"
+        f"{report.commands:,} commands, {report.faults.total()} faults, trace {report.digest}"
     )
 
 
@@ -76,8 +76,8 @@ def _violation(report: Report, given: argparse.Namespace) -> str:
         [
             *report.tail,
             "",
-            *(f"✘ {each}" for each in report.faults),
-            f"the first fault that was caused: {report.first[0] if report.first else 'none'}",
+            *(f"✘ {each}" for each in report.violations),
+            f"the first faults: {', '.join(report.first) or 'none'}",
             f"again with: {again}",
         ]
     )

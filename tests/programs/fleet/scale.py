@@ -18,8 +18,8 @@ from tests.support.virtual.stepped import why_not
 
 #: Workers and lists of each row.
 _SIZES = ((10, 40), (100, 400), (1_000, 1_000))
-#: Seconds between two looks.
-_LOOK = 0.25
+#: Seconds between two looks, and within which what is waited for must come.
+_LOOK, _PATIENCE = 0.25, 300.0
 #: Seconds for which an idle fleet is counted.
 _IDLE = 30.0
 #: POSTs per second of the limit for each worker, and of the smallest fleet.
@@ -48,22 +48,15 @@ class Figures:
     worst: int = 0
 
 
-async def _until(world: World, holds: Callable[[], bool], *, within: float = 300.0) -> float:
+async def _until(world: World, holds: Callable[[], bool]) -> float:
     """Seconds until it holds."""
     since = world.now()
-    while not holds():
-        assert world.now() < since + within, f"did not come about within {within:g} s"
-        await asyncio.sleep(_LOOK)
+    assert await world.until(holds, within=_PATIENCE, every=_LOOK), f"does not hold after {_PATIENCE:g} s"
     return world.now() - since
 
 
-def _owners(world: World) -> Counter[str]:
-    return Counter({member.name: len(member.owned) for member in world.members.values()})
-
-
-def _is_fair(world: World) -> bool:
-    owned = _owners(world)
-    return owned.total() == world.size.lists and max(owned.values()) - min(owned.values()) <= 1
+def _are_all_owned(world: World) -> bool:
+    return sum(world.shares) == world.size.lists
 
 
 async def measure(world: World, limit: float) -> Figures:
@@ -73,15 +66,15 @@ async def measure(world: World, limit: float) -> Figures:
     dice = world.dice("starts")
     for pause in sorted(dice.uniform(0, 1) for _ in range(size.workers)):
         asyncio.get_running_loop().call_later(pause, world.start)
-    found.all_owned = await _until(world, lambda: _owners(world).total() == size.lists)
-    found.fair = found.all_owned + await _until(world, lambda: len(world.members) == size.workers and _is_fair(world))
+    found.all_owned = await _until(world, lambda: _are_all_owned(world))
+    found.fair = found.all_owned + await _until(world, lambda: len(world.members) == size.workers and world.is_fair)
     await asyncio.sleep(15.0)
     await _idle(world, found)
     world.start()
-    found.joined = await _until(world, lambda: _is_fair(world))
+    found.joined = await _until(world, lambda: world.is_fair)
     await asyncio.sleep(15.0)
     await world.kill(max(world.members.values(), key=lambda member: len(member.owned)))
-    found.served_again = await _until(world, lambda: _owners(world).total() == size.lists)
+    found.served_again = await _until(world, lambda: _are_all_owned(world))
     await asyncio.sleep(15.0)
     await _busy(world, found)
     return found

@@ -114,7 +114,7 @@ async def recovery(stage: Stage) -> None:
     world.outside.latency = 0.5, 1.0
     users = stage.strangers(60)
     stage.trouble("503", 60.0, users)
-    with stage.wrong("trouble"):
+    with stage.observer.wrong("trouble"):
         for _ in range(6):
             world.push(users * 20)
             await asyncio.sleep(10.0)
@@ -128,7 +128,7 @@ async def long_outage(stage: Stage) -> None:
     for _ in range(2):
         world.push(users * 10)
         stage.trouble(stage.dice.choice(["503", "refused"]), 240.0)
-        with stage.wrong("outage"):
+        with stage.observer.wrong("outage"):
             for _ in range(6):
                 world.push(users * 10)
                 await asyncio.sleep(40.0)
@@ -140,7 +140,7 @@ async def outage_of_few(stage: Stage) -> None:
     for _ in range(2):
         stage.world.push(stage.strangers(2, shard=0) * 3)
         stage.trouble(stage.dice.choice(["503", "refused"]), 1_200.0)
-        with stage.wrong("outage"):
+        with stage.observer.wrong("outage"):
             await asyncio.sleep(1_200.0)
         await asyncio.sleep(120.0)
 
@@ -151,14 +151,14 @@ async def halts(stage: Stage) -> None:
     with beside(stage.steadily(5)):
         await asyncio.sleep(BEGUN)
         for is_calm in (True, False, True):
-            with stage.known("paused"):
+            with stage.world.fault("paused"):
                 await pause(world.person, seconds=20.0)
                 await asyncio.sleep(stage.dice.uniform(0.0, 5.0))
                 if not is_calm:
                     await world.stop(stage.dice.choice(list(world.members.values())))
                     world.start()
                 await asyncio.sleep(30.0)
-            with stage.wrong("revoke"):
+            with stage.observer.wrong("revoke"):
                 world.outside.key = f"key-{stage.dice.randrange(10**9)}"
                 await asyncio.sleep(15.0)
                 world.key_file.write_text(world.outside.key)
@@ -191,7 +191,7 @@ async def stalled_redis(stage: Stage) -> None:
             await asyncio.sleep(stage.dice.uniform(8.0, 12.0))
             world.push(stage.strangers(100))
             await asyncio.sleep(1.0)
-            with stage.wrong("hang"):
+            with stage.observer.wrong("hang"):
                 world.network.hangs_until = world.now() + 4.0
                 for name in world.members:
                     world.excuse(name, world.now() - 1.0, world.now() + 12.0)

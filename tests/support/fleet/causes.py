@@ -3,6 +3,9 @@
 from collections.abc import Iterable, Mapping
 from math import inf
 
+#: These may keep a worker from Redis: it loses a lease, or does not read a halt. And for how many seconds afterwards.
+CUTS_OFF = frozenset({"freeze", "cut", "flaky", "away", "hang", "full", "failover"})
+AFTERWARDS = 60.0
 #: Which faults may halt the service for which reason, until how many seconds after they are over.
 _MAY_HALT: Mapping[str, Mapping[str, float]] = {
     "credentials": {"revoke": 30.0},
@@ -10,8 +13,7 @@ _MAY_HALT: Mapping[str, Mapping[str, float]] = {
     # What was pushed then may wait behind a backlog, or behind an outage.
     "dead_letter_brake": {"deploy": inf},
 }
-#: The same for faults that may cost a worker its leases.
-_MAY_LOSE: Mapping[str, float] = dict.fromkeys(("freeze", "cut", "flaky", "away", "hang", "full", "failover"), 60.0)
+_MAY_LOSE = dict.fromkeys(CUTS_OFF, AFTERWARDS)
 
 
 def may_halt(faults: Iterable[tuple[str, float, float]], at: float, reason: str) -> bool:

@@ -5,19 +5,17 @@ import random
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from math import inf
 from typing import Any
 
 from forwarder.errors import ForwarderError
 from forwarder.operations.resume import resume
 from forwarder.retry import cancelled
-from tests.support.fleet import verdict
-from tests.support.fleet.ending import Ending
+from tests.support.fleet import ending, verdict
 from tests.support.fleet.faults import FAULTS, HARMLESS
-from tests.support.fleet.observer import Observer
+from tests.support.fleet.observer import Bounds, Observer
 from tests.support.fleet.play import play
 from tests.support.fleet.producers import Producers
-from tests.support.fleet.world import Size, World
+from tests.support.fleet.world import Size, Violation, World
 
 #: Seconds between two looks of the person who ends halts.
 _ROUND = 20.0
@@ -36,10 +34,10 @@ class Report:
     worst: int
     doubles: int
     commands: int
-    causes: Counter[str]
-    #: Each is a broken promise.
-    faults: list[str] = field(default_factory=list)
-    #: The first faults that were caused, and the last lines before the first broken promise.
+    #: How often each fault was caused.
+    faults: Counter[str]
+    violations: list[Violation] = field(default_factory=list)
+    #: The first faults, and the last lines before the first broken promise.
     first: list[str] = field(default_factory=list)
     tail: list[str] = field(default_factory=list)
 
@@ -58,10 +56,9 @@ class Life:
         self._seconds = hours * 3600
         self._pause = pause
         self._kinds = list(only or FAULTS)
-        self._observer = Observer(world)
-        self._ending = Ending(world, self._observer)
-        self.causes: Counter[str] = Counter()
-        self.first: list[str] = []
+        self._observer = Observer(world, Bounds())
+        self._caused: Counter[str] = Counter()
+        self._first: list[str] = []
 
     async def run(self) -> Report:
         world, dice = self._world, self._dice
@@ -70,16 +67,10 @@ class Life:
             await asyncio.sleep(dice.choice([0.0, dice.uniform(0, 3)]))
         producers = Producers(world, users=dice.choice([20, 200, 2000]), pause=dice.choice([3.0, 10.0, 30.0]))
         pushing = asyncio.create_task(producers.run())
-        beside: list[asyncio.Task[Any]] = [
-            pushing,
-            asyncio.create_task(self._observer.run()),
-            asyncio.create_task(self._person()),
-            asyncio.create_task(world.is_over.wait()),
-            asyncio.create_task(self._until_the_end(pushing)),
-        ]
-        await asyncio.wait(beside[1:], return_when=asyncio.FIRST_COMPLETED)
-        await cancelled(beside)
-        for task in beside:
+        person = asyncio.create_task(self._person())
+        await self._observer.watch(self._until_the_end(pushing))
+        await cancelled([pushing, person])
+        for task in (pushing, person):
             if not task.cancelled():
                 task.result()
         return self._report()
@@ -87,7 +78,7 @@ class Life:
     async def _until_the_end(self, pushing: asyncio.Task[Any]) -> None:
         await self._faults()
         pushing.cancel()
-        await self._ending.run()
+        await ending.end(self._world)
 
     async def _faults(self) -> None:
         running: list[asyncio.Task[None]] = []
@@ -103,20 +94,12 @@ class Life:
         world = self._world
         if not world.members:
             return
-        self.causes[name] += 1
-        line = f"{world.now():.3f} s: {name}"
+        self._caused[name] += 1
+        self._first = [*self._first, f"{world.now():.3f} s: {name}"][:5]
         world.trace.add("fault", name)
-        self.first = [*self.first, line][:5]
-        if name not in HARMLESS:
-            self._observer.active.append(name)
-        since = world.now()
-        index = len(world.faults)
-        world.faults.append((name, since, inf))
-        await FAULTS[name](world, self._dice)
-        world.faults[index] = name, since, world.now()
-        world.trace.add("fault", f"{name} is over")
-        if name not in HARMLESS:
-            self._observer.active.remove(name)
+        with world.fault(name) if name in HARMLESS else self._observer.wrong(name):
+            await FAULTS[name](world, self._dice)
+            world.trace.add("fault", f"{name} is over")
 
     async def _person(self) -> None:
         """Ends a halt once its cause is over. Lets the bad events through that are still undecided."""
@@ -133,8 +116,7 @@ class Life:
 
     def _report(self) -> Report:
         world = self._world
-        limit = float(world.settings("nobody").rate_limit)
-        found = verdict.faults(world, limit=limit, workers=self._observer.most_workers)
+        found = verdict.violations(world)
         return Report(
             seed=world.seed,
             digest=world.trace.digest,
@@ -145,9 +127,9 @@ class Life:
             worst=world.outside.worst,
             doubles=len(verdict.doubles(world)),
             commands=world.network.commands,
-            causes=self.causes,
-            faults=found,
-            first=self.first,
+            faults=self._caused,
+            violations=found,
+            first=self._first,
             tail=world.trace.tail if found else [],
         )
 

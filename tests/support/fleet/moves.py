@@ -9,6 +9,7 @@ from forwarder.dead_letters.replay import Replay, Terms
 from forwarder.dead_letters.selection import Filter
 from forwarder.errors import ForwarderError
 from forwarder.queue import queue as lists
+from tests.support.fleet.ending import stopped
 from tests.support.fleet.stage import BEGUN, Stage
 from tests.support.fleet.world import QUEUE
 from tests.support.resharding import MOST_BYTES, reshard
@@ -43,24 +44,22 @@ async def _letters(stage: Stage, count: int) -> None:
     world = stage.world
     await asyncio.sleep(BEGUN)
     world.push(stage.strangers(count), bad="rejected")
-    while world.letters < count:  # noqa: ASYNC110 - Redis does not tell
-        await asyncio.sleep(1.0)
+    await world.until(lambda: world.letters >= count, within=_MOVED)
     world.push(stage.strangers(30))
-    for member in list(world.members.values()):
-        await world.stop(member)
+    await stopped(world)
 
 
 async def _move(stage: Stage, after: int, *, one_way: float = network.ONE_WAY) -> None:
     """Changes the number of lists, over a line that takes so many seconds, and starts workers for the new number."""
     world = stage.world
     slow = patch.object(network, "ONE_WAY", one_way)
-    with stage.wrong("resharding"), patch.object(lists, "MOST_SHARDS", 16), slow:
+    with stage.observer.wrong("resharding"), patch.object(lists, "MOST_SHARDS", 16), slow:
         await asyncio.sleep(0)
         try:
             async with asyncio.timeout(_MOVED):
                 await reshard("unix:///mover", QUEUE, after)
         except TimeoutError:
-            world.violated(f"not moved: the resharding is not done after {_MOVED:.0f} s")
+            world.violated("not moved", f"the resharding is not done after {_MOVED:.0f} s")
     world.size.lists = after
     for _ in range(world.size.workers):
         world.start()

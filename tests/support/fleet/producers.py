@@ -38,7 +38,7 @@ class Producers:
     def _push(self) -> None:
         dice, world = self._dice, self._world
         if world.broken:
-            world.deployed += len(world.push(dice.choices(self._users, k=dice.randint(20, 200)), bad=world.broken))
+            world.push(dice.choices(self._users, k=dice.randint(20, 200)), bad=world.broken)
             return
         match dice.random():
             case chance if chance < 0.02:

@@ -4,21 +4,22 @@ The rate, the buffer and the backoffs are small, so that a scene takes seconds. 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from math import inf
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
-from tests.support.fleet import acts, moves, verdict
+from tests.support.fleet import acts, moves, scene_observer, verdict
+from tests.support.fleet.ending import everything_is_decided, stopped
 from tests.support.fleet.play import play
+from tests.support.fleet.scene_observer import SceneObserver
 from tests.support.fleet.stage import Stage
-from tests.support.fleet.watch import Watch
 from tests.support.fleet.world import Size, World
 
 #: Seconds after the scene within which everything must be decided.
 _DECIDED = 900.0
 
-Act: TypeAlias = Callable[[Stage], Awaitable[None]]
+Act: TypeAlias = Callable[[Stage], Coroutine[Any, Any, None]]
 
 
 @dataclass(frozen=True)
@@ -88,6 +89,7 @@ class Played:
     hours: float
     posts: int
     digest: str
+    #: Each begins with its second and its kind, as a violation is printed.
     faults: list[str] = field(default_factory=list)
 
 
@@ -99,45 +101,20 @@ def played(name: str, *, seed: str) -> Played:
     scene = SCENES[name]
 
     async def story(world: World) -> Played:
-        return await _Play(world, scene).run()
+        await _play(world, scene)
+        return Played(world.now() / 3600, world.outside.posts, world.trace.digest, list(map(str, world.violations)))
 
     return play(story, scene.size, seed=f"{name} {seed}")
 
 
-class _Play:
-    def __init__(self, world: World, scene: Scene) -> None:
-        self._world = world
-        self._scene = scene
-        self._watch = Watch(world, patience=scene.patience, used=scene.used)
-
-    async def run(self) -> Played:
-        world = self._world
-        dice = world.dice("starts")
-        for _ in range(self._scene.workers):
-            world.start()
-            await asyncio.sleep(dice.uniform(0.0, 1.0))
-        await self._watched(self._scene.act(Stage(world, self._watch)))
-        await self._watched(self._decided())
-        if world.undecided and not world.violations:
-            world.violated(f"not decided: {world.undecided} events, {_DECIDED:.0f} s after the end")
-        if not world.violations:
-            for member in list(world.members.values()):
-                await world.stop(member)
-            limit = float(self._scene.rate)
-            world.violations[:] = verdict.faults(world, limit=limit, workers=world.most_workers)
-        return Played(world.now() / 3600, world.outside.posts, world.trace.digest, world.violations)
-
-    async def _watched(self, work: Awaitable[None]) -> None:
-        """Looks once a second until the work is done, or a promise is broken."""
-        working = asyncio.ensure_future(work)
-        while not (working.done() or self._world.violations):
-            await asyncio.wait({working}, timeout=1.0)
-            self._watch.look()
-        if working.done():
-            working.result()
-        working.cancel()
-
-    async def _decided(self) -> None:
-        until = self._world.now() + _DECIDED
-        while self._world.undecided and self._world.now() < until:  # noqa: ASYNC110 - Redis does not tell
-            await asyncio.sleep(5.0)
+async def _play(world: World, scene: Scene) -> None:
+    observer = SceneObserver(world, scene_observer.bounds(patience=scene.patience, used=scene.used))
+    dice = world.dice("starts")
+    for _ in range(scene.workers):
+        world.start()
+        await asyncio.sleep(dice.uniform(0.0, 1.0))
+    await observer.watch(scene.act(Stage(world, observer)))
+    await observer.watch(everything_is_decided(world, _DECIDED))
+    if not world.violations:
+        await stopped(world)
+        world.violations[:] = verdict.violations(world)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from forwarder.operations.resume import resume
 from tests.support.fleet.outside import ODD, TIMEOUT, Trouble
-from tests.support.fleet.watch import Watch
+from tests.support.fleet.scene_observer import SceneObserver
 from tests.support.fleet.world import World
 from tests.support.promises import SETTLING
 
@@ -18,45 +18,24 @@ BEGUN = 10.0
 class Stage:
     """What a scene may do to its world."""
 
-    def __init__(self, world: World, watch: Watch) -> None:
+    def __init__(self, world: World, observer: SceneObserver) -> None:
         self.world = world
-        self.watch = watch
+        self.observer = observer
         self.dice = world.dice("scene")
         self._named = 0
-
-    @contextmanager
-    def wrong(self, name: str) -> Iterator[None]:
-        """Something is wrong with more than a few users, until the end of the block."""
-        self.watch.active.append(name)
-        try:
-            with self.known(name):
-                yield
-        finally:
-            self.watch.active.remove(name)
-
-    @contextmanager
-    def known(self, name: str) -> Iterator[None]:
-        """The verdict knows of this, until the end of the block."""
-        faults, since = self.world.faults, self.world.now()
-        faults.append((name, since, math.inf))
-        try:
-            yield
-        finally:
-            faults[faults.index((name, since, math.inf))] = name, since, self.world.now()
 
     @contextmanager
     def flaky(self, part: float) -> Iterator[None]:
         """This part of the requests to Redis, or of their replies, is lost or late."""
         world, since, names = self.world, self.world.now(), set(self.world.members)
-        with self.wrong("flaky"):
+        with self.observer.wrong("flaky"):
             self._trouble_lines(part)
             try:
                 yield
             finally:
                 self._trouble_lines(0.0)
-                for name in sorted(
-                    names | set(world.members)
-                ):  # a worker may lose its lease while it does not get through
+                # A worker may lose its lease while it does not get through.
+                for name in sorted(names | set(world.members)):
                     world.excuse(name, since - SETTLING, world.now() + TIMEOUT + SETTLING)
 
     def _trouble_lines(self, part: float) -> None:
@@ -66,7 +45,7 @@ class Stage:
     @contextmanager
     def broken(self) -> Iterator[None]:
         """Everything that is pushed is refused, as after a broken deploy."""
-        with self.known("deploy"):
+        with self.world.fault("deploy"):
             self.world.broken = "rejected"
             try:
                 yield
@@ -75,6 +54,7 @@ class Stage:
 
     async def allow_all(self) -> None:
         """A person has looked, and lets all that is bad through. From then on it is no reason for the brake."""
+        self.observer.allowed = True
         await resume(self.world.person, allow_refusals=len(self.world.bad) * self.world.size.lists)
         self.world.faults[:] = [each for each in self.world.faults if each[0] != "deploy"]
 
@@ -109,10 +89,7 @@ class Stage:
 
     async def halted(self, *, within: float) -> bool:
         """Waits for a halt."""
-        until = self.world.now() + within
-        while not self.world.is_halted and self.world.now() < until:  # noqa: ASYNC110 - Redis does not tell
-            await asyncio.sleep(0.25)
-        return self.world.is_halted
+        return await self.world.until(lambda: self.world.is_halted, within=within, every=0.25)
 
 
 @contextmanager

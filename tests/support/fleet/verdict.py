@@ -1,32 +1,28 @@
-"""What a finished world is judged by: the history, the rate, the halts, and what was sent twice and why."""
+"""Judges a finished world: its history, what was sent twice and why, and two POSTs of a user at once."""
 
 from collections.abc import Iterator
 
-from tests.support.fleet.world import World
+from tests.support.fleet.world import Violation, World
 from tests.support.promises import Post, check
 
 #: Seconds after a failover in which POSTs of before it may still be in flight.
 _IN_FLIGHT = 60.0
 
 
-def faults(world: World, *, limit: float, workers: int) -> list[str]:
+def violations(world: World) -> list[Violation]:
     """Every promise that was broken in the whole life of this world."""
-    return [
-        *world.violations,
-        *_history(world),
-        *_rate(world, limit, workers),
-        *_at_once(world),
-    ]
+    late = [Violation(kind, detail, world.now()) for kind, detail in (*_history(world), *_at_once(world))]
+    return [*world.violations, *late]
 
 
-def _history(world: World) -> Iterator[str]:
+def _history(world: World) -> Iterator[tuple[str, str]]:
     found = check(world.history()).faults
     doubled = found.pop("doubled without a cause", [])
     for kind, what in found.items():
-        yield f"{kind}: {len(what)}, such as {what[:5]}"
+        yield kind, f"{len(what)}, such as {what[:5]}"
     unexplained = [n for n in sorted(set(doubled)) if not _is_explained(world, n)]
     if unexplained:
-        yield f"doubled without a cause: {len(unexplained)}, such as {unexplained[:5]}"
+        yield "doubled without a cause", f"{len(unexplained)}, such as {unexplained[:5]}"
 
 
 def doubles(world: World) -> list[int]:
@@ -47,14 +43,9 @@ def _may_be_unsettled(world: World, index: int) -> bool:
     return not post.answered or any(since <= post.at <= until for since, until in windows)
 
 
-def _rate(world: World, limit: float, workers: int) -> Iterator[str]:
-    if limit and world.outside.worst > limit + workers:
-        yield f"rate: {world.outside.worst} POSTs in the worst second, with a limit of {limit:g} and {workers} workers"
-
-
-def _at_once(world: World) -> Iterator[str]:
+def _at_once(world: World) -> Iterator[tuple[str, str]]:
     """A POST ends before the lease of its list does. Only a failover may forget a lease."""
     for user, at in world.outside.at_once:
         if not any(since <= at <= until + _IN_FLIGHT for since, until in world.forgotten):
-            yield f"two POSTs of {user} at once, at {at:.3f} s"
+            yield "two POSTs of a user at once", f"{user}, at {at:.3f} s"
             return

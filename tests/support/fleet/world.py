@@ -7,8 +7,10 @@ import asyncio
 import gc
 import json
 import random
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from math import inf
 from pathlib import Path
 from typing import Any
 from zlib import crc32
@@ -40,6 +42,18 @@ class Size:
     settings: dict[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Violation:
+    """A broken promise: which one, the details, and the virtual second when it was seen."""
+
+    kind: str
+    detail: str
+    at: float
+
+    def __str__(self) -> str:
+        return f"{self.at:.3f} s: {self.kind}: {self.detail}"
+
+
 class World:
     """To be made and used inside an :class:`ActorLoop`, under :func:`certain` and the network's patch."""
 
@@ -63,8 +77,7 @@ class World:
         #: Who lost a lease, and when.
         self.lost: list[tuple[float, str]] = []
         #: Broken promises, as soon as they are seen.
-        self.violations: list[str] = []
-        self.is_over = asyncio.Event()
+        self.violations: list[Violation] = []
         self.worker_seconds = 0.0
         #: The most workers that there were at once; and the processes that were stopped in good order.
         self.most_workers = 0
@@ -137,11 +150,20 @@ class World:
         """What this process has accepted from `since` to `until` may be sent again."""
         self.unsettled.setdefault(name, []).append((since, until))
 
-    def violated(self, what: str) -> None:
+    def violated(self, kind: str, detail: str) -> None:
         """A promise is broken."""
-        self.violations.append(f"{self.now():.3f} s: {what}")
-        self.trace.add("judge", what)
-        self.is_over.set()
+        self.violations.append(Violation(kind, detail, self.now()))
+        self.trace.add("judge", f"{kind}: {detail}")
+
+    @contextmanager
+    def fault(self, name: str) -> Iterator[None]:
+        """This fault is in force until the end of the block. What it may cause is not held against the fleet."""
+        since = self.now()
+        self.faults.append((name, since, inf))
+        try:
+            yield
+        finally:
+            self.faults[self.faults.index((name, since, inf))] = name, since, self.now()
 
     async def stop(self, member: Member) -> None:
         """As SIGTERM. Returns when the process has ended."""
@@ -163,6 +185,7 @@ class World:
                 self.bad[number] = bad or ("erased" if user in self.outside.erased else "rejected")
             elif not user.startswith("odd"):
                 self.outside.open[number] = user, self.now()
+            self.deployed += bool(bad and self.broken)
             if bad == "rejected":
                 self.outside.malformed.add(number)
             lists.setdefault(self.list_of(user), []).append(_element(user, number, valid=bad != "invalid"))
@@ -210,6 +233,24 @@ class World:
         """Events that wait or are claimed."""
         return sum(self.look("LLEN", name) + self.look("HLEN", f"{{{name}}}:claimed") for name in self.lists)
 
+    @property
+    def shares(self) -> list[int]:
+        """How many lists each worker owns, the fewest first."""
+        return sorted(len(member.owned) for member in self.members.values())
+
+    @property
+    def is_fair(self) -> bool:
+        """Whether every list has an owner, and no worker owns two more than another."""
+        shares = self.shares
+        return sum(shares) == self.size.lists and shares[-1] - shares[0] <= 1
+
+    async def until(self, holds: Callable[[], bool], *, within: float, every: float = 1.0) -> bool:
+        """Looks every so many seconds, until it holds or the time is over. Returns whether it holds."""
+        end = self.now() + within
+        while not (held := holds()) and self.now() < end:  # noqa: ASYNC110 - nobody notifies
+            await asyncio.sleep(every)
+        return held
+
     async def end(self) -> None:
         """Ends every process, whatever it does."""
         for member in list(self.members.values()):
@@ -230,11 +271,11 @@ class World:
         if what == "halted":
             reason = str(members.get("reason"))
             if not causes.may_halt(self.faults, self.now(), reason):
-                self.violated(f"{ACTOR.get()} halted without a cause: {reason}")
+                self.violated("halted without a cause", f"{ACTOR.get()}, {reason}")
         if what.startswith("lease lost"):
             self.lost.append((self.now(), ACTOR.get()))
             if not causes.may_lose(self.faults, self.now()):
-                self.violated(f"{ACTOR.get()} lost a lease without a cause")
+                self.violated("lost a lease without a cause", ACTOR.get())
         self.trace.add(ACTOR.get() or "log", sorted((key, str(value)) for key, value in members.items()))
 
     def history(self) -> History:
