@@ -22,16 +22,16 @@ def _configuration(what: str, text: str, *, large: bool = False, search: Search 
 
 CONFIGURATIONS = (
     _configuration("two commands at once", "RUNS=2"),
-    _configuration("two commands, pages of one item", "SHAPE=2 PAGE=2 RUNS=2"),
+    _configuration("one list becomes two, in pages of two", "SHAPE=2 PAGE=2 RUNS=2"),
     _configuration("every run ends", "RUNS=1 LATE=1", search=Search.ENDLESS),
-    _configuration("fewer lists, an event is pushed", "SHAPE=3 RUNS=2 PUSHES=1", large=True),
+    _configuration("two lists become one, an event is pushed", "SHAPE=3 RUNS=2 PUSHES=1", large=True),
     _configuration("a person replays and deletes", "RUNS=1 PUSHES=2 PERSON=2", large=True),
     _configuration("a command is sent again, and late", "SHAPE=3 RUNS=1 LATE=1 RESENDS=1", large=True),
     _configuration("a frozen worker wakes", "RUNS=1 WORKER=3 ACQUIRES=1 EXPIRIES=1", large=True),
     _configuration("a lease ends", "RUNS=2 EXPIRIES=1", large=True),
     _configuration("a command is late", "RUNS=2 LATE=1", large=True),
-    _configuration("three commands, one step late", "RUNS=3 LATE=1", large=True),
-    _configuration("pages, one step late", "SHAPE=2 PAGE=2 RUNS=2 LATE=1", large=True),
+    _configuration("three commands, one of their steps is late", "RUNS=3 LATE=1", large=True),
+    _configuration("one list becomes two, one command is late", "SHAPE=2 PAGE=2 RUNS=2 LATE=1", large=True),
 )
 
 

@@ -4,6 +4,7 @@ It shares no code with the service. Events are identified by their member ``n``,
 """
 
 import json
+import math
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from typing import Any
 from redis.asyncio import Redis
 
 from forwarder.simulator import Simulator
+from forwarder.simulator.ledger import Request
 
 #: A POST that was accepted up to this many seconds before a worker was killed, or lost its lease, may be unsettled.
 SETTLING = 1.0
@@ -146,8 +148,13 @@ async def observed(
     disturbances: Sequence[float] = (),
     uncertain: Collection[int] = (),
     unsettled: Sequence[tuple[float, float]] = (),
+    in_time: float = math.inf,
 ) -> History:
-    """The history so far, read from the stand-in's ledger and from Redis itself."""
+    """The history so far, read from the stand-in's ledger and from Redis itself.
+
+    Args:
+        in_time: seconds. A worker that gives up after so long may not have heard an answer that took longer.
+    """
     order: dict[str, list[int]] = {}
     for element in pushed:
         members = json.loads(element)
@@ -157,7 +164,7 @@ async def observed(
             post.user,
             tuple(json.loads(bytes(event))["n"] for event in post.events),
             post.request.at if post.request else 0.0,
-            answered=post.request is not None and post.request.status is not None,
+            answered=post.request is not None and _was_answered(post.request, in_time),
         )
         for post in simulator.ledger.accepted
     ]
@@ -168,3 +175,7 @@ async def observed(
         waiting += [json.loads(element)["n"] for element in await redis.lrange(name, 0, -1)]
         claimed += [json.loads(element)["n"] for element in await redis.hvals(f"{{{name}}}:claimed")]
     return History(order, posts, letters, waiting, claimed, bad or {}, disturbances, uncertain, unsettled)
+
+
+def _was_answered(request: Request, in_time: float) -> bool:
+    return request.status is not None and request.answered is not None and request.answered - request.at <= in_time

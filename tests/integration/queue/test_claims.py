@@ -150,10 +150,13 @@ async def test_a_repeated_claim_does_not_stop_redis_however_much_is_claimed(redi
     others = [f"{number}-{lost.stamp - 1}" for number in range(1_000, 101_000)]
     for start in range(0, len(others), 20_000):
         await redis.hset(Keys(queue_name).claimed, mapping=dict.fromkeys(others[start : start + 20_000], b"x"))
-    await redis.slowlog_reset()
-    assert await repeated(claims, lost) == lost
-    slow = [each["duration"] for each in await redis.slowlog_get(128) if each["command"].startswith(b"EVALSHA")]
-    assert max(slow, default=0) < 50_000, "microseconds"
+    longest = []
+    for _ in range(3):  # a busy machine may hold Redis up, but hardly three times in a row
+        await redis.slowlog_reset()
+        assert await repeated(claims, lost) == lost
+        log = await redis.slowlog_get(128)
+        longest.append(max((each["duration"] for each in log if each["command"].startswith(b"EVALSHA")), default=0))
+    assert min(longest) < 50_000, "microseconds"
 
 
 async def test_a_repeated_claim_of_too_long_elements_alone_claims_nothing_more(redis: Redis, queue_name: str) -> None:

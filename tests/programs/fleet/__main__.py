@@ -39,7 +39,8 @@ def main() -> int:
             break
     minutes = (time.monotonic() - begun) / 60
     print(
-        f"{worlds} worlds, {hours:.1f} virtual hours, {worker_hours:.1f} worker-hours in {minutes:.1f} minutes: "
+        f"{worlds} world{'s' * (worlds > 1)}, {hours:.1f} virtual hours, {worker_hours:.1f} worker-hours "
+        f"in {minutes:.1f} minutes: "
         f"{hours / minutes:.2f} hours and {worker_hours / minutes:.2f} worker-hours per minute"
     )
     print("faults: " + ", ".join(f"{count} {name}" for name, count in sorted(faults.items())))

@@ -120,7 +120,7 @@ def table(rows: list[Figures]) -> str:
         "the lists of a dead worker are served again",
         "heartbeats/s",
         "commands/s when idle",
-        "95 % of the rate is used",
+        "95 % of the rate is used after a backlog appears",
         "of the rate used then",
         "limit, and POSTs in the worst second",
     ]
