@@ -34,6 +34,8 @@ Start = Callable[[Settings], WorkerProcess]
 Point = tuple[str, Literal["before", "after"]]
 
 LEASE = 1.4
+#: Seconds after which a worker gives a POST up.
+_TIMEOUT = 0.6
 USERS = 60
 POINTS: list[Point] = [
     ("acquire", "before"),
@@ -102,6 +104,7 @@ class Scene:
             self.queue,
             disturbances=[self.stopped_at],
             unsettled=[(self.stopped_at - 1, until)],
+            in_time=_TIMEOUT / 2,
         )
         assert check(history).faults == {}
 
@@ -116,7 +119,7 @@ async def scene(server: EmbeddedRedis, redis: Redis, api: Simulator, queue: str,
         ("renew", "before"): Faults(latency=0.2),
         ("renew", "after"): Faults(latency=0.2),
     }.get(point, Faults(latency=0.01))
-    others = {"lease_ttl": LEASE, "request_timeout": 0.6, "max_events_per_post": 5}
+    others = {"lease_ttl": LEASE, "request_timeout": _TIMEOUT, "max_events_per_post": 5}
     port = port_of(server.url)
     async with Proxy(port) as proxy:
         given = settings(proxy.url, queue, api, **others)

@@ -147,6 +147,7 @@ async def _come_and_go(url: str, redis: Redis, queue_name: str, api: Simulator, 
         redis,
         *[list_name(queue_name, shard, SHARDS) for shard in range(SHARDS)],
         disturbances=kills,
+        in_time=0.5,  # a worker gives up after 1.0
     )
     verdict = check(history)
     print(f"{len(pushed)} events, {len(verdict.explained)} doubled by the kill")

@@ -156,7 +156,8 @@ async def test_a_repeated_claim_does_not_stop_redis_however_much_is_claimed(redi
         assert await repeated(claims, lost) == lost
         log = await redis.slowlog_get(128)
         longest.append(max((each["duration"] for each in log if each["command"].startswith(b"EVALSHA")), default=0))
-    assert min(longest) < 50_000, "microseconds"
+    # A page takes 10,000 on a machine that does nothing else, and all of them at once would take 250,000.
+    assert min(longest) < 120_000, "microseconds"
 
 
 async def test_a_repeated_claim_of_too_long_elements_alone_claims_nothing_more(redis: Redis, queue_name: str) -> None:
