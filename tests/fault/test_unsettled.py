@@ -38,15 +38,18 @@ class Heart:
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
+        over = asyncio.Event()
+
         async def beat() -> None:
-            while True:
+            while not over.is_set():  # a cancellation may be swallowed by the client of Redis
                 await self._redis.ping()
                 self._beats.append(time.monotonic())
                 await asyncio.sleep(0.001)
 
         task = asyncio.create_task(beat())
         yield
-        task.cancel()
+        over.set()
+        await task
 
     def longest_pause(self, since: float, until: float) -> float:
         """The longest time without a beat."""
