@@ -9,7 +9,7 @@ from tests.support.fleet.world import World
 DECIDED = 1_500.0
 #: Seconds within which every worker must have its fair share: a lease, and a few heartbeats.
 _FAIR = 60.0
-#: One list alone has a backlog. After so many seconds its worker must use this part of the limit, for as long again.
+#: One list alone has a backlog. After these seconds its worker must use this part of the limit, for as long again.
 _GRANTED, _USED = 10.0, 0.95
 
 

@@ -40,7 +40,7 @@ async def slow_redis(stage: Stage) -> None:
 
 
 async def _letters(stage: Stage, count: int) -> None:
-    """So many events become dead letters; then all workers stop."""
+    """This number of events become dead letters; then all workers stop."""
     world = stage.world
     await asyncio.sleep(BEGUN)
     world.push(stage.strangers(count), bad="rejected")
@@ -50,7 +50,7 @@ async def _letters(stage: Stage, count: int) -> None:
 
 
 async def _move(stage: Stage, after: int, *, one_way: float = network.ONE_WAY) -> None:
-    """Changes the number of lists, over a line that takes so many seconds, and starts workers for the new number."""
+    """Changes the number of lists, over a line that takes these seconds, and starts workers for the new number."""
     world = stage.world
     slow = patch.object(network, "ONE_WAY", one_way)
     with stage.observer.wrong("resharding"), patch.object(lists, "MOST_SHARDS", 16), slow:

@@ -25,7 +25,7 @@ class Producers:
         self._users = [f"u{number}" for number in range(users)]
         self._weights = [1 / (1 + number) for number in range(users)]
         self._pause = pause
-        # A user whose every event is refused is seldom: in each fleet there is one that is erased and one unknown.
+        # A user with refused events alone is seldom: in each fleet there is one that is erased and one unknown.
         world.outside.erased.add("erased")
         world.outside.unknown.add("unknown")
 

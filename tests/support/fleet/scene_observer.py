@@ -13,7 +13,7 @@ from tests.support.fleet.world import World
 
 #: A halt and a pause are read with each heartbeat, which may take a moment; they stop every POST after these seconds.
 _HEEDED = 3.0
-#: While others wait, a fleet uses its rate in each period of so many seconds, once its workers may have shared it.
+#: While others wait, a fleet uses its rate in each of these periods (seconds), once its workers may have shared it.
 _PERIOD, _SHARING = 20, 15.0
 #: Seconds after the first good answer, after an outage, in which everybody is served who waited.
 _RECOVERED = 15.0

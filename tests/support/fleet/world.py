@@ -245,7 +245,7 @@ class World:
         return sum(shares) == self.size.lists and shares[-1] - shares[0] <= 1
 
     async def until(self, holds: Callable[[], bool], *, within: float, every: float = 1.0) -> bool:
-        """Looks every so many seconds, until it holds or the time is over. Returns whether it holds."""
+        """Looks again after each pause, until it holds or the time is over. Returns whether it holds."""
         end = self.now() + within
         while not (held := holds()) and self.now() < end:  # noqa: ASYNC110 - nobody notifies
             await asyncio.sleep(every)

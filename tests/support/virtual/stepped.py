@@ -66,7 +66,7 @@ class SteppedRedis:
         self._folder.cleanup()
 
     def step(self, seconds: float) -> None:
-        """It is now so many seconds after the epoch, or a microsecond later than ever before: a stamp is unique."""
+        """Sets the time, in seconds after the epoch, or a microsecond later than ever before: a stamp is unique."""
         self.microseconds = max(self.microseconds + 1, EPOCH * 1_000_000 + round(seconds * 1e6))
         self._clock[:] = struct.pack("q", self.microseconds)
 
